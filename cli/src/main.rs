@@ -1,0 +1,3 @@
+//! The `ipseclab` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Ciphers, MACs, PRFs and Diffie-Hellman.

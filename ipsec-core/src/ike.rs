@@ -1,0 +1,3 @@
+//! The Internet Key Exchange.
+
+pub mod v1;

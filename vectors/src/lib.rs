@@ -1,0 +1,1 @@
+//! Placeholder crate docs, replaced by the first real module.
