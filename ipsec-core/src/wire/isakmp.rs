@@ -1,0 +1,1 @@
+//! The Internet Security Association and Key Management Protocol (RFC 2408).
