@@ -1,0 +1,100 @@
+//! Truncated HMACs with the key's two compression states computed once.
+
+use super::{KeyError, Mac, equal};
+use core::{fmt, ops::Deref};
+use hmac::{Hmac, KeyInit};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::Sha256;
+
+/// An integrity key with its inner and outer HMAC states. It is wiped when dropped, and does not print itself.
+#[derive(Clone)]
+pub struct MacKey(State);
+
+#[derive(Clone)]
+enum State {
+    Md5(Hmac<Md5>),
+    Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
+}
+
+impl MacKey {
+    /// Takes a key of exactly `mac.key_len()` bytes.
+    pub fn new(mac: Mac, key: &[u8]) -> Result<Self, KeyError> {
+        let wrong = KeyError::Length { expected: mac.key_len(), got: key.len() };
+        if key.len() != mac.key_len() {
+            return Err(wrong);
+        }
+        Ok(MacKey(match mac {
+            Mac::HmacMd5_96 => State::Md5(Hmac::new_from_slice(key).map_err(|_| wrong)?),
+            Mac::HmacSha1_96 => State::Sha1(Hmac::new_from_slice(key).map_err(|_| wrong)?),
+            Mac::HmacSha256_128 => State::Sha256(Hmac::new_from_slice(key).map_err(|_| wrong)?),
+        }))
+    }
+
+    /// The algorithm.
+    pub fn mac(&self) -> Mac {
+        match self.0 {
+            State::Md5(_) => Mac::HmacMd5_96,
+            State::Sha1(_) => Mac::HmacSha1_96,
+            State::Sha256(_) => Mac::HmacSha256_128,
+        }
+    }
+
+    /// The integrity check value over the concatenation of `parts`, already truncated.
+    pub fn compute(&self, parts: &[&[u8]]) -> Icv {
+        let mut icv = Icv { bytes: [0; Icv::MAX], len: self.mac().icv_len() };
+        match &self.0 {
+            State::Md5(h) => finish(h, parts, icv.as_mut()),
+            State::Sha1(h) => finish(h, parts, icv.as_mut()),
+            State::Sha256(h) => finish(h, parts, icv.as_mut()),
+        }
+        icv
+    }
+
+    /// Whether `icv` is the value over the concatenation of `parts`, compared in constant time. A value of another
+    /// length is not.
+    #[must_use]
+    pub fn verify(&self, parts: &[&[u8]], icv: &[u8]) -> bool {
+        equal(&self.compute(parts), icv)
+    }
+}
+
+impl fmt::Debug for MacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MacKey({})", self.mac())
+    }
+}
+
+fn finish<H: hmac::Mac + Clone>(state: &H, parts: &[&[u8]], icv: &mut [u8]) {
+    let mut state = state.clone();
+    for part in parts {
+        state.update(part);
+    }
+    for (to, from) in icv.iter_mut().zip(state.finalize().into_bytes()) {
+        *to = from;
+    }
+}
+
+/// An integrity check value: it dereferences to its `icv_len()` bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Icv {
+    bytes: [u8; Icv::MAX],
+    len: usize,
+}
+
+impl Icv {
+    /// The longest value of any algorithm, in bytes.
+    pub const MAX: usize = 16;
+
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.len).unwrap_or_default()
+    }
+}
+
+impl Deref for Icv {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
