@@ -1,0 +1,143 @@
+//! What a node is told when it is made.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::interface::Interface;
+use crate::pad::Pad;
+use crate::route::RouteTable;
+use crate::spd::{Lifetime, Spd};
+use crate::time::Duration;
+
+/// Configuration of one IPsec node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Its routes: they answer source address and interface for IKE datagrams and outer headers.
+    pub routes: RouteTable,
+    /// Its policy.
+    pub policy: PolicyDatabases,
+    /// Timers and habits of IKE.
+    pub ike: IkeConfig,
+    /// Bounds on memory and queues.
+    pub limits: Limits,
+    /// How the outer header's DF bit is set in tunnel mode (RFC 4301 section 8.1).
+    pub df: DfPolicy,
+    /// Who runs Diffie-Hellman.
+    pub work: WorkMode,
+    /// Emit [`Event::Keys`](crate::io::Event::Keys) for each SA, so that captures can be decrypted.
+    pub key_log: bool,
+}
+
+/// The databases a policy compiles to; swapped as a whole by [`Command::SetPolicy`](crate::io::Command::SetPolicy).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyDatabases {
+    /// What to do with which traffic.
+    pub spd: Arc<Spd>,
+    /// Who may negotiate, and how.
+    pub pad: Arc<Pad>,
+}
+
+/// Timers and habits of IKE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IkeConfig {
+    /// Gaps between the sends of one message; after the last gap the exchange has failed.
+    /// Windows: 1, 2, 4, 8, 16, 32 s.
+    pub retransmit: Vec<Duration>,
+    /// Quick-mode lifetime when nothing was negotiated. Windows: 3,600 s and 100,000 kB, local only.
+    pub default_lifetime: Lifetime,
+    /// How long before hard expiry an SA is rekeyed, as a part of the lifetime in thousandths; jitter is added.
+    pub rekey_margin_permille: u32,
+    /// Vendor IDs sent in the first message of each side, as raw bodies.
+    pub vendor_ids: Vec<Vec<u8>>,
+}
+
+impl Default for IkeConfig {
+    fn default() -> Self {
+        IkeConfig {
+            retransmit: [1, 2, 4, 8, 16, 32].map(Duration::from_secs).to_vec(),
+            default_lifetime: Lifetime { seconds: Some(3_600), kilobytes: Some(100_000) },
+            rekey_margin_permille: 100,
+            vendor_ids: Vec::new(),
+        }
+    }
+}
+
+/// Bounds that keep memory finite, whatever arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Half-open main modes (answered first messages) held at once.
+    pub half_open: usize,
+    /// Half-open main modes from one source address.
+    pub half_open_per_source: usize,
+    /// ISAKMP SAs, established or not.
+    pub isakmp_sas: usize,
+    /// Packets held for one negotiation.
+    pub pending_packets: usize,
+    /// Octets held for all negotiations.
+    pub pending_octets: usize,
+    /// Datagrams in reassembly at once.
+    pub reassemblies: usize,
+    /// Octets in reassembly at once.
+    pub reassembly_octets: usize,
+    /// Width of the anti-replay window in packets, a multiple of 64 (RFC 4303 section 3.4.3: at least 32).
+    pub replay_window: u32,
+    /// Clear-text fall-back entries and other per-peer notes.
+    pub peer_notes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            half_open: 256,
+            half_open_per_source: 16,
+            isakmp_sas: 4_096,
+            pending_packets: 32,
+            pending_octets: 4 << 20,
+            reassemblies: 64,
+            reassembly_octets: 1 << 20,
+            replay_window: 64,
+            peer_notes: 1_024,
+        }
+    }
+}
+
+/// RFC 4301 section 8.1: the outer header's DF bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DfPolicy {
+    /// As in the inner header.
+    #[default]
+    Copy,
+    /// Always set.
+    Set,
+    /// Always clear.
+    Clear,
+}
+
+/// Who runs [`Work`](crate::work::Work).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WorkMode {
+    /// The core, inside the call.
+    #[default]
+    Inline,
+    /// The driver: work leaves as [`Output::Work`](crate::io::Output::Work) and comes back as
+    /// [`Input::WorkDone`](crate::io::Input::WorkDone).
+    Offload,
+}
+
+impl Config {
+    /// A configuration with these interfaces, routes and policy, and defaults for the rest.
+    pub fn new(interfaces: Vec<Interface>, routes: RouteTable, policy: PolicyDatabases) -> Self {
+        Config {
+            interfaces,
+            routes,
+            policy,
+            ike: IkeConfig::default(),
+            limits: Limits::default(),
+            df: DfPolicy::default(),
+            work: WorkMode::default(),
+            key_log: false,
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The whole surface: what goes into [`Ipsec`](crate::Ipsec) and what comes out of it.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+
+use crate::config::PolicyDatabases;
+use crate::ike::failure::Failure;
+use crate::interface::InterfaceId;
+use crate::packet::{Packet, PacketId};
+use crate::pad::{PadEntryId, Secret};
+use crate::sad::{BundleSpec, PairId};
+use crate::selector::{FlowKey, Selector};
+use crate::spd::EntryId;
+use crate::wire::isakmp::Cookie;
+use crate::work::{Work, WorkId, WorkResult};
+
+/// What a driver hands in.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// An IP datagram of ours, or one to forward, on its way out through this interface.
+    Outbound(InterfaceId, Packet),
+    /// An IP datagram that arrived on this interface.
+    Inbound(InterfaceId, Packet),
+    /// Something the operator wants.
+    Command(Command),
+    /// A piece of work is done.
+    WorkDone(WorkId, WorkResult),
+    /// [`poll_timeout`](crate::Ipsec::poll_timeout) has come.
+    Timeout,
+}
+
+/// What a driver carries out.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send this IP datagram through this interface.
+    Transmit(InterfaceId, Packet),
+    /// This packet passed the inbound door on this interface: hand it to the host's stack, or forward it.
+    Deliver(InterfaceId, Packet),
+    /// Something happened.
+    Event(Event),
+    /// Compute this and hand the result in.
+    Work(WorkId, Work),
+}
+
+/// What an operator can ask for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Swap policy databases; SAs that no entry allows any more are deleted, the others stay.
+    SetPolicy(PolicyDatabases),
+    /// Negotiate for this entry now, as if `flow` were a packet of it.
+    Initiate(EntryId, FlowKey),
+    /// Delete this pair of SAs and tell the peer.
+    DeletePair(PairId),
+    /// Delete everything and tell the peers, as a service that stops does.
+    Shutdown,
+}
+
+/// What happened. Small, typed, without keys except in [`Event::Keys`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A packet went no further.
+    Dropped {
+        /// Whose packet.
+        packet: PacketId,
+        /// The interface it was leaving through or arrived on.
+        interface: InterfaceId,
+        /// Why; names the RFC step.
+        reason: DropReason,
+        /// Its flow, as far as it could be read.
+        flow: Option<FlowKey>,
+    },
+    /// A packet waits for IKE (ping says `Negotiating IP Security.`).
+    Held {
+        /// Whose packet.
+        packet: PacketId,
+        /// The entry that wants protection.
+        entry: EntryId,
+    },
+    /// A packet was sealed and left.
+    Protected {
+        /// Whose packet.
+        packet: PacketId,
+        /// The pair whose outbound SAs carried it.
+        pair: PairId,
+    },
+    /// A packet left or arrived in clear because an entry says so.
+    Bypassed {
+        /// Whose packet.
+        packet: PacketId,
+        /// The entry.
+        entry: EntryId,
+    },
+    /// A packet was opened, checked and delivered.
+    Opened {
+        /// Whose packet.
+        packet: PacketId,
+        /// The pair whose inbound SAs it came in on.
+        pair: PairId,
+    },
+    /// A main mode began.
+    MainModeStarted {
+        /// Our end and the peer's.
+        local: SocketAddr,
+        /// The peer.
+        peer: SocketAddr,
+        /// Whether we sent the first message.
+        initiator: bool,
+        /// Initiator cookie.
+        cky_i: Cookie,
+    },
+    /// A main mode SA is established.
+    MainModeEstablished(MainModeInfo),
+    /// A quick mode made a pair of SAs.
+    QuickModeEstablished(QuickModeInfo),
+    /// A negotiation ended without an SA.
+    Failed(Failure),
+    /// One of our IKE messages was sent again.
+    Retransmitted {
+        /// The peer.
+        peer: SocketAddr,
+        /// Initiator cookie of the SA.
+        cky_i: Cookie,
+        /// 0 in phase 1.
+        message_id: u32,
+        /// 1 for the first repetition.
+        attempt: u32,
+    },
+    /// An IKE datagram changed nothing.
+    IkeIgnored {
+        /// Where it came from.
+        peer: SocketAddr,
+        /// Why.
+        reason: crate::ike::failure::IkeError,
+    },
+    /// An authenticated notification arrived.
+    Notified {
+        /// The peer.
+        peer: SocketAddr,
+        /// Notify message type (RFC 2408 section 3.14.1).
+        notify: u16,
+    },
+    /// A pair of SAs is gone.
+    PairDeleted {
+        /// Which.
+        pair: PairId,
+        /// Why.
+        why: DeleteReason,
+    },
+    /// An ISAKMP SA is gone.
+    IsakmpSaDeleted {
+        /// Initiator cookie.
+        cky_i: Cookie,
+        /// Responder cookie.
+        cky_r: Cookie,
+        /// Why.
+        why: DeleteReason,
+    },
+    /// Keys of a new SA, only with [`Config::key_log`](crate::config::Config::key_log).
+    Keys(Keys),
+}
+
+/// Facts of an established ISAKMP SA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MainModeInfo {
+    /// Our address and port.
+    pub local: SocketAddr,
+    /// The peer's.
+    pub peer: SocketAddr,
+    /// Whether we sent the first message.
+    pub initiator: bool,
+    /// Initiator cookie.
+    pub cky_i: Cookie,
+    /// Responder cookie.
+    pub cky_r: Cookie,
+    /// The PAD entry it came from.
+    pub pad_entry: PadEntryId,
+    /// What was agreed.
+    pub proposal: crate::pad::MainModeProposal,
+    /// Lifetime in seconds.
+    pub lifetime_seconds: u32,
+}
+
+/// Facts of an established pair of IPsec SAs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuickModeInfo {
+    /// The pair.
+    pub pair: PairId,
+    /// Cookie of the ISAKMP SA that made it.
+    pub cky_i: Cookie,
+    /// Message ID of the quick mode.
+    pub message_id: u32,
+    /// Whether we sent the first message.
+    pub initiator: bool,
+    /// The SPD entry.
+    pub entry: EntryId,
+    /// The peer's address.
+    pub peer: IpAddr,
+    /// What the SAs cover, our side local.
+    pub selector: Selector,
+    /// What was agreed.
+    pub offer: crate::spd::Offer,
+    /// Transport or tunnel.
+    pub mode: crate::spd::Mode,
+    /// The Oakley group of perfect forward secrecy, if any.
+    pub pfs: Option<crate::crypto::suite::Group>,
+    /// SPIs of our inbound SAs, inner protocol first.
+    pub inbound_spis: Vec<crate::sad::Spi>,
+    /// SPIs of our outbound SAs, inner protocol first.
+    pub outbound_spis: Vec<crate::sad::Spi>,
+    /// The pair it replaces.
+    pub replaces: Option<PairId>,
+}
+
+/// Key material for captures, invariants and probes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Of an ISAKMP SA.
+    Isakmp {
+        /// Initiator cookie.
+        cky_i: Cookie,
+        /// Responder cookie.
+        cky_r: Cookie,
+        /// Agreed cipher.
+        cipher: crate::crypto::suite::Cipher,
+        /// The derived cipher key (RFC 2409 appendix B), not SKEYID_e.
+        key: Secret,
+    },
+    /// Of one direction of a pair.
+    Ipsec(BundleSpec),
+}
+
+/// Why SAs were deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeleteReason {
+    /// The seconds or kilobytes are used up.
+    Expired,
+    /// The sequence number reached its end (RFC 4303 section 3.3.3).
+    SequenceExhausted,
+    /// A newer pair took over.
+    Replaced,
+    /// The peer said so, authenticated.
+    PeerDeleted,
+    /// The peer lost its state: authenticated INITIAL-CONTACT.
+    InitialContact,
+    /// A new policy does not allow it.
+    Policy,
+    /// An operator said so.
+    Command,
+    /// Its exchange was never finished.
+    Abandoned,
+}
+
+/// Why a packet went no further. Every variant names the step of the RFC that drops it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DropReason {
+    /// Not a well-formed IP datagram (RFC 791, RFC 8200).
+    Malformed,
+    /// No route, or no such interface.
+    NoRoute,
+    /// An SPD entry says DISCARD (RFC 4301 5.1 step 3a, 5.2 step 3b).
+    PolicyDiscard(EntryId),
+    /// No SPD entry matches (RFC 4301 section 5: discard).
+    NoPolicy,
+    /// Clear text that an entry wants protected (RFC 4301 5.2 step 3b; RFC 2401 5.2.1 step 3).
+    ClearTextRefused(EntryId),
+    /// The packets waiting for this negotiation are too many.
+    PendingFull,
+    /// The negotiation the packet waited for failed.
+    NegotiationFailed(EntryId),
+    /// No SA has this SPI, destination and protocol (RFC 4303 3.4.2).
+    UnknownSpi(u32),
+    /// The outer source is not the SA's peer (a faithful Windows check).
+    WrongOuterSource(PairId),
+    /// Outside the window, or seen before (RFC 4303 3.4.3).
+    Replayed(PairId),
+    /// The integrity check failed (RFC 4303 3.4.4).
+    IntegrityFailed(PairId),
+    /// Padding, pad length or next header make no sense after decryption (RFC 4303 3.4.4.1).
+    BadPadding(PairId),
+    /// ESP or AH itself is cut short or not aligned.
+    BadLength(PairId),
+    /// A dummy packet, next header 59 (RFC 4303 2.6).
+    Dummy(PairId),
+    /// Inner addresses, protocol or ports are not the SA's (RFC 4301 5.2 step 4).
+    SelectorMismatch(PairId),
+    /// Not the set and order of SAs the policy asks for (RFC 2401 5.2.1 step 2).
+    BundleMismatch(PairId),
+    /// The SA's sequence numbers are used up; it must not wrap (RFC 4303 3.3.3).
+    SequenceExhausted(PairId),
+    /// The SA has lived its life (RFC 4301 4.4.2.1).
+    LifetimeExpired(PairId),
+    /// Larger than the path MTU with DF set; the sender was told (RFC 4301 8.2.1).
+    TooBig {
+        /// The MTU told, in octets.
+        mtu: u16,
+    },
+    /// Fragments that overlap, contradict each other or exceed the bound (RFC 4301 section 7, RFC 791).
+    BadFragment,
+    /// Reassembly did not complete in time, or made room.
+    ReassemblyTimeout,
+    /// A non-first fragment met a selector with ports (RFC 4301 section 7).
+    FragmentWithoutPorts,
+    /// TTL or hop limit used up by forwarding.
+    TtlExceeded,
+    /// Nobody wants it: UDP 500 that is no ISAKMP, protocol 50 or 51 while no IPsec is configured.
+    NotForUs,
+}
+
+impl DropReason {
+    /// The step of an RFC that drops the packet.
+    pub fn rfc(&self) -> &'static str {
+        match self {
+            DropReason::Malformed => "RFC 791 3.1 / RFC 8200 3",
+            DropReason::NoRoute => "RFC 1812 5.2.4",
+            DropReason::PolicyDiscard(_) => "RFC 4301 5.1 step 3a, 5.2 step 3b",
+            DropReason::NoPolicy => "RFC 4301 5: no match, discard",
+            DropReason::ClearTextRefused(_) => "RFC 4301 5.2 step 3b",
+            DropReason::PendingFull | DropReason::NegotiationFailed(_) => "RFC 4301 5.1 step 3b",
+            DropReason::UnknownSpi(_) => "RFC 4303 3.4.2",
+            DropReason::WrongOuterSource(_) => "RFC 4301 5.2 step 3a",
+            DropReason::Replayed(_) => "RFC 4303 3.4.3",
+            DropReason::IntegrityFailed(_) => "RFC 4303 3.4.4",
+            DropReason::BadPadding(_) => "RFC 4303 3.4.4.1",
+            DropReason::BadLength(_) => "RFC 4303 2",
+            DropReason::Dummy(_) => "RFC 4303 2.6",
+            DropReason::SelectorMismatch(_) => "RFC 4301 5.2 step 4",
+            DropReason::BundleMismatch(_) => "RFC 2401 5.2.1 step 2",
+            DropReason::SequenceExhausted(_) => "RFC 4303 3.3.3",
+            DropReason::LifetimeExpired(_) => "RFC 4301 4.4.2.1",
+            DropReason::TooBig { .. } => "RFC 4301 8.2.1",
+            DropReason::BadFragment | DropReason::ReassemblyTimeout => "RFC 791 3.2",
+            DropReason::FragmentWithoutPorts => "RFC 4301 7",
+            DropReason::TtlExceeded => "RFC 1812 5.3.1",
+            DropReason::NotForUs => "RFC 4301 5.2 step 1",
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DropReason::Malformed => f.write_str("malformed IP datagram"),
+            DropReason::NoRoute => f.write_str("no route to the destination"),
+            DropReason::PolicyDiscard(e) => write!(f, "policy entry {} blocks it", e.0),
+            DropReason::NoPolicy => f.write_str("no policy entry matches"),
+            DropReason::ClearTextRefused(e) => {
+                write!(f, "clear text, but policy entry {} wants protection", e.0)
+            }
+            DropReason::PendingFull => f.write_str("too many packets wait for the negotiation"),
+            DropReason::NegotiationFailed(e) => write!(f, "the negotiation for policy entry {} failed", e.0),
+            DropReason::UnknownSpi(spi) => write!(f, "no SA with SPI {spi:#010x}"),
+            DropReason::WrongOuterSource(p) => write!(f, "outer source is not the peer of pair {}", p.0),
+            DropReason::Replayed(p) => write!(f, "replayed on pair {}", p.0),
+            DropReason::IntegrityFailed(p) => write!(f, "integrity check failed on pair {}", p.0),
+            DropReason::BadPadding(p) => write!(f, "bad padding on pair {}", p.0),
+            DropReason::BadLength(p) => write!(f, "bad length on pair {}", p.0),
+            DropReason::Dummy(p) => write!(f, "dummy packet on pair {}", p.0),
+            DropReason::SelectorMismatch(p) => write!(f, "not the traffic of pair {}", p.0),
+            DropReason::BundleMismatch(p) => {
+                write!(f, "not the set and order of SAs asked for, pair {}", p.0)
+            }
+            DropReason::SequenceExhausted(p) => write!(f, "sequence numbers of pair {} are used up", p.0),
+            DropReason::LifetimeExpired(p) => write!(f, "pair {} has expired", p.0),
+            DropReason::TooBig { mtu } => write!(f, "larger than the path MTU {mtu} with DF set"),
+            DropReason::BadFragment => f.write_str("fragments overlap or contradict each other"),
+            DropReason::ReassemblyTimeout => f.write_str("fragments missing"),
+            DropReason::FragmentWithoutPorts => {
+                f.write_str("non-first fragment, but the policy asks for ports")
+            }
+            DropReason::TtlExceeded => f.write_str("time to live exceeded"),
+            DropReason::NotForUs => f.write_str("nobody here wants it"),
+        }
+    }
+}

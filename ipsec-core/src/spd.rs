@@ -1,0 +1,217 @@
+//! The Security Policy Database (RFC 4301 section 4.4.1): an ordered list of what to do with which traffic.
+//!
+//! RFC 4301 speaks of SPD-S, SPD-O and SPD-I; here each entry says for which directions it counts. Entries of RFC 4301
+//! count for both; a Windows tunnel rule is two one-way entries.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use crate::crypto::suite::{Cipher, Group, Mac};
+use crate::interface::ConnectionKind;
+use crate::selector::{FlowKey, Selector};
+
+/// Number of an entry: its place in its SPD, and its name in events, SAs and traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub u32);
+
+/// For which traffic an entry counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// Traffic leaving through the boundary; the entry acquires SAs.
+    Outbound,
+    /// Traffic coming in; the entry authorises the peer's quick modes and demands protection.
+    Inbound,
+    /// Both, as in RFC 4301.
+    Both,
+}
+
+impl Direction {
+    /// Whether outgoing traffic is looked up in the entry.
+    pub fn outbound(self) -> bool {
+        self != Direction::Inbound
+    }
+
+    /// Whether incoming traffic is looked up in the entry.
+    pub fn inbound(self) -> bool {
+        self != Direction::Outbound
+    }
+}
+
+/// One entry of the SPD.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpdEntry {
+    /// The number events and SAs name it by. Unique in its SPD.
+    pub id: EntryId,
+    /// A name for people.
+    pub name: String,
+    /// The traffic it is about, local side first.
+    pub selector: Selector,
+    /// Outbound, inbound or both.
+    pub direction: Direction,
+    /// Only on interfaces of this kind; `None` is all.
+    pub connection: Option<ConnectionKind>,
+    /// What to do.
+    pub action: Action,
+}
+
+/// RFC 4301 section 4.4.1: BYPASS, DISCARD or PROTECT (Windows: Permit, Block, Negotiate).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Pass without IPsec.
+    Bypass,
+    /// Drop.
+    Discard,
+    /// Apply IPsec.
+    Protect(Protect),
+}
+
+/// How to protect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protect {
+    /// Transport or tunnel.
+    pub mode: Mode,
+    /// Suites in order of preference (Windows: security methods). Never empty.
+    pub offers: Vec<Offer>,
+    /// Perfect forward secrecy in quick mode: a fresh Diffie-Hellman in this group (RFC 2409 section 5.5).
+    pub pfs: Pfs,
+    /// Accept clear inbound traffic that matches (Windows: inpass, "accept unsecured communication, but always respond
+    /// using IPSec").
+    pub accept_clear_inbound: bool,
+    /// Send in clear when the peer gives no answer to IKE at all (Windows: soft, "allow unsecured communication").
+    pub fallback: bool,
+    /// Which selectors of a new SA come from the packet instead of the entry (RFC 4301 section 4.4.1.2, PFP flags).
+    pub populate: Populate,
+}
+
+/// Perfect forward secrecy of quick mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pfs {
+    /// No KE payload; one offered by the peer is refused.
+    No,
+    /// A KE payload in the group of the main mode SA.
+    SameGroup,
+    /// A KE payload in this group.
+    Group(Group),
+}
+
+/// RFC 4301 section 4.1: transport or tunnel mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// Between the flow's own addresses.
+    Transport,
+    /// Between security gateways.
+    Tunnel {
+        /// Our outer address; `None`: whatever the route to `remote` says.
+        local: Option<IpAddr>,
+        /// The peer's outer address.
+        remote: IpAddr,
+    },
+}
+
+/// RFC 4301 section 4.4.1.2: populate-from-packet flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Populate {
+    /// Local address from the packet.
+    pub local: bool,
+    /// Remote address from the packet: a me-to-any filter makes one SA pair for each peer.
+    pub remote: bool,
+    /// Protocol from the packet.
+    pub protocol: bool,
+    /// Ports from the packet.
+    pub ports: bool,
+}
+
+/// One acceptable protection (Windows: a security method): AH, ESP, or both with ESP inside AH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// AH with this integrity algorithm.
+    pub ah: Option<Mac>,
+    /// ESP with this cipher and integrity algorithm.
+    pub esp: Option<EspTransform>,
+    /// How long an SA of it lives.
+    pub lifetime: Lifetime,
+}
+
+/// ESP's two algorithms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EspTransform {
+    /// Confidentiality; [`Cipher::Null`] for none.
+    pub cipher: Cipher,
+    /// Integrity; `None` leaves the SA without anti-replay (RFC 4303 section 3.4.3).
+    pub mac: Option<Mac>,
+}
+
+/// Limits of an SA's life. `None`: nothing is proposed on the wire, and the RFC's 28,800 s count (RFC 2407 section 4.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lifetime {
+    /// Seconds.
+    pub seconds: Option<u32>,
+    /// Kilobytes (1,024 octets) sealed or opened.
+    pub kilobytes: Option<u32>,
+}
+
+/// The ordered policy entries: the first that matches decides. What nothing matches is discarded (RFC 4301 section 5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spd {
+    entries: Vec<SpdEntry>,
+}
+
+impl Spd {
+    /// An SPD of these entries, in match order.
+    pub fn new(entries: Vec<SpdEntry>) -> Self {
+        Spd { entries }
+    }
+
+    /// All entries in match order.
+    pub fn entries(&self) -> &[SpdEntry] {
+        &self.entries
+    }
+
+    /// The entry with this id.
+    pub fn get(&self, id: EntryId) -> Option<&SpdEntry> {
+        self.entries.iter().find(|e| e.id == id)
+    }
+
+    /// First entry for a packet leaving through an interface of this kind.
+    pub fn outbound(&self, flow: &FlowKey, kind: ConnectionKind) -> Option<&SpdEntry> {
+        self.first(flow, kind, Direction::outbound)
+    }
+
+    /// First entry for a packet coming in through an interface of this kind.
+    pub fn inbound(&self, flow: &FlowKey, kind: ConnectionKind) -> Option<&SpdEntry> {
+        self.first(flow, kind, Direction::inbound)
+    }
+
+    fn first(
+        &self,
+        flow: &FlowKey,
+        kind: ConnectionKind,
+        counts: fn(Direction) -> bool,
+    ) -> Option<&SpdEntry> {
+        let on = |e: &SpdEntry| e.connection.is_none_or(|c| c == kind);
+        self.entries.iter().find(|e| counts(e.direction) && on(e) && e.selector.matches(flow))
+    }
+
+    /// The entry that authorises a quick mode proposed by `peer` for `wanted` (our side local): the first inbound Protect
+    /// entry that covers the traffic and names this peer.
+    ///
+    /// `local` is our address of the IKE exchange. A tunnel entry wants the peer to be its remote endpoint and us its
+    /// local one; a transport entry wants both among its addresses.
+    pub fn authorise(
+        &self,
+        wanted: &Selector,
+        tunnel: bool,
+        local: IpAddr,
+        peer: IpAddr,
+    ) -> Option<(&SpdEntry, &Protect)> {
+        self.entries.iter().filter(|e| e.direction.inbound()).find_map(|e| {
+            let Action::Protect(protect) = &e.action else { return None };
+            let endpoints = match protect.mode {
+                Mode::Transport => !tunnel,
+                Mode::Tunnel { local: l, remote } => tunnel && remote == peer && l.is_none_or(|l| l == local),
+            };
+            (endpoints && e.selector.covers(wanted)).then_some((e, protect))
+        })
+    }
+}
