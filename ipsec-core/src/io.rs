@@ -203,7 +203,7 @@ pub struct QuickModeInfo {
     /// Transport or tunnel.
     pub mode: crate::spd::Mode,
     /// The Oakley group of perfect forward secrecy, if any.
-    pub pfs: Option<crate::crypto::suite::Group>,
+    pub pfs: Option<crate::crypto::Group>,
     /// SPIs of our inbound SAs, inner protocol first.
     pub inbound_spis: Vec<crate::sad::Spi>,
     /// SPIs of our outbound SAs, inner protocol first.
@@ -222,7 +222,7 @@ pub enum Keys {
         /// Responder cookie.
         cky_r: Cookie,
         /// Agreed cipher.
-        cipher: crate::crypto::suite::Cipher,
+        cipher: crate::crypto::Cipher,
         /// The derived cipher key (RFC 2409 appendix B), not SKEYID_e.
         key: Secret,
     },

@@ -10,7 +10,7 @@ use core::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::suite::{Cipher, Group, HashAlg};
+use crate::crypto::{Cipher, Group, HashAlg};
 use crate::selector::AddressRange;
 
 /// Number of a PAD entry.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::crypto::suite::{Cipher, Mac};
+use crate::crypto::{Cipher, Mac};
 use crate::pad::Secret;
 use crate::selector::Selector;
 use crate::spd::{EntryId, Lifetime, Mode};

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use crate::crypto::suite::{Cipher, Group, Mac};
+use crate::crypto::{Cipher, Group, Mac};
 use crate::interface::ConnectionKind;
 use crate::selector::{FlowKey, Selector};
 
