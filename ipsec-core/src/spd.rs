@@ -104,7 +104,8 @@ pub enum Mode {
     Tunnel {
         /// Our outer address; `None`: whatever the route to `remote` says.
         local: Option<IpAddr>,
-        /// The peer's outer address.
+        /// The peer's outer address; unspecified (0.0.0.0, ::) in an inbound entry: anyone's, as a Windows inbound tunnel
+        /// rule names only its own end.
         remote: IpAddr,
     },
 }
@@ -209,7 +210,7 @@ impl Spd {
             let Action::Protect(protect) = &e.action else { return None };
             let endpoints = match protect.mode {
                 Mode::Transport => !tunnel,
-                Mode::Tunnel { local: l, remote } => tunnel && remote == peer && l.is_none_or(|l| l == local),
+                Mode::Tunnel { local: l, remote } => tunnel && (remote == peer || remote.is_unspecified()) && l.is_none_or(|l| l == local),
             };
             (endpoints && e.selector.covers(wanted)).then_some((e, protect))
         })

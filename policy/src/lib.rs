@@ -1,1 +1,34 @@
-//! Placeholder crate docs, replaced by the first real module.
+//! The Windows 2000/XP/Server 2003 IPsec policy system.
+//!
+//! ```text
+//!  netsh script --netsh--> Store --compile--> PolicyDatabases (SPD, PAD, IKE policy of `ipsec-core`)
+//! ```
+//!
+//! * The object model is Microsoft's: a [`Store`] holds [`Policy`]s, [`FilterList`]s and [`FilterAction`]s; a policy's
+//!   [`Rule`]s tie one list to one action, with authentication methods, a tunnel endpoint and a connection type.
+//! * [`netsh`] reads `netsh ipsec static` scripts as people write them and edits the store.
+//! * [`compile`](mod@compile) turns the assigned policy into what RFC 4301 calls for, most specific filter first.
+//!
+//! Values that no public source confirms live in one table, [`defaults`], each with its confidence.
+#![forbid(unsafe_code)]
+
+pub mod auth_method;
+pub mod compile;
+pub mod defaults;
+pub mod exempt;
+pub mod filter;
+pub mod filter_action;
+pub mod netsh;
+pub mod policy;
+pub mod rule;
+pub mod security_method;
+pub mod store;
+pub mod weight;
+
+pub use auth_method::AuthMethod;
+pub use filter::{Address, Filter, FilterList};
+pub use filter_action::{Action, FilterAction};
+pub use policy::Policy;
+pub use rule::{ConnectionType, Rule};
+pub use security_method::SecurityMethod;
+pub use store::{Guid, Store, StoreError};

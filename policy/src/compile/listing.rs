@@ -1,0 +1,138 @@
+//! The compiled filters in match order, for people.
+
+use core::fmt::Write as _;
+
+use ipsec_core::interface::ConnectionKind;
+use ipsec_core::spd::{Action, Direction, Mode};
+
+use super::expand::{CompiledFilter, Half, filters};
+use super::{CompileError, LocalAddresses, main_mode};
+use crate::policy::Policy;
+use crate::store::Store;
+
+/// What the assigned policy does, filter by filter in the order in which packets are compared. When no policy is
+/// assigned, what each policy would do. Nothing need be known about the computer: `me` stays `me`, and whether a tunnel
+/// endpoint is ours is then not known, so that every tunnel rule is shown as an outbound one.
+pub fn listing(store: &Store, local: &LocalAddresses) -> Result<String, CompileError> {
+    let mut out = String::new();
+    match store.assigned() {
+        Some(policy) => one(&mut out, store, policy, local, "assigned")?,
+        None if store.policies().is_empty() => out.push_str("No policies.\n"),
+        None => {
+            for policy in store.policies() {
+                one(&mut out, store, policy, local, "not assigned")?;
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn one(
+    out: &mut String,
+    store: &Store,
+    policy: &Policy,
+    local: &LocalAddresses,
+    state: &str,
+) -> Result<(), CompileError> {
+    let filters = filters(store, policy, local)?;
+    let _ = writeln!(out, "Policy '{}' ({state}): filters in match order", policy.name);
+    let _ = writeln!(out, "      IKE: UDP 500 and 4500 of this computer always pass");
+    let mut last: Option<&CompiledFilter> = None;
+    for (number, filter) in filters.iter().enumerate() {
+        let tie = last.is_some_and(|l| {
+            l.weight.is_tie(&filter.weight) && l.flow == filter.flow && l.rule != filter.rule
+        });
+        let _ = writeln!(
+            out,
+            "{:>4}. {}{}",
+            number + 1,
+            line(filter),
+            if tie { "  (tie: created later)" } else { "" }
+        );
+        last = Some(filter);
+    }
+    let _ = writeln!(out, "      everything else: permit");
+    if policy.default_response.active {
+        let _ = writeln!(
+            out,
+            "      note: the default response rule is on; it makes filters from what peers propose"
+        );
+    }
+    for conflict in main_mode::conflicts(store, policy, local)? {
+        let _ = writeln!(
+            out,
+            "      note: rules '{}' and '{}' authenticate the same addresses differently; the first counts",
+            conflict.used, conflict.ignored
+        );
+    }
+    Ok(())
+}
+
+fn line(filter: &CompiledFilter) -> String {
+    let direction = match filter.direction {
+        Direction::Outbound => "out ",
+        Direction::Inbound => "in  ",
+        Direction::Both => "both",
+    };
+    let (source, destination) = &filter.flow;
+    let (from, to) = match (filter.direction, filter.half) {
+        // Ports of a half that comes in are those of its own source and destination.
+        (Direction::Inbound, _) => (filter.selector.remote_ports, filter.selector.local_ports),
+        _ => (filter.selector.local_ports, filter.selector.remote_ports),
+    };
+    let port = |range: ipsec_core::selector::PortRange| {
+        if range.is_any() { String::new() } else { format!(":{}", range.start) }
+    };
+    let arrow = if filter.direction == Direction::Both { "<->" } else { "->" };
+    let protocol = crate::filter::protocol_name(filter.selector.protocol);
+    let mirrored = if filter.half == Half::Mirrored { " mirrored" } else { "" };
+    let connection = match filter.connection {
+        None => "",
+        Some(ConnectionKind::Lan) => " LAN only",
+        Some(ConnectionKind::RemoteAccess) => " remote access only",
+    };
+    format!(
+        "{direction} {source}{} {arrow} {destination}{} {protocol}: {}  [rule '{}'{mirrored}{connection}]",
+        port(from),
+        port(to),
+        action(&filter.action),
+        filter.rule
+    )
+}
+
+fn action(action: &Action) -> String {
+    let protect = match action {
+        Action::Bypass => return "permit".to_owned(),
+        Action::Discard => return "block".to_owned(),
+        Action::Protect(protect) => protect,
+    };
+    let mode = match protect.mode {
+        Mode::Transport => "transport".to_owned(),
+        Mode::Tunnel { local: None, remote } => format!("tunnel to {remote}"),
+        Mode::Tunnel { local: Some(end), remote } if remote.is_unspecified() => {
+            format!("tunnel from anyone to {end}")
+        }
+        Mode::Tunnel { local: Some(end), remote } => format!("tunnel from {remote} to {end}"),
+    };
+    let offers: Vec<String> = protect.offers.iter().map(offer).collect();
+    let mut text = format!("negotiate {mode}, {}", offers.join(" or "));
+    for (on, what) in [
+        (protect.pfs != ipsec_core::spd::Pfs::No, ", PFS"),
+        (protect.accept_clear_inbound, ", accepts clear inbound"),
+        (protect.fallback, ", falls back to clear"),
+    ] {
+        if on {
+            text.push_str(what);
+        }
+    }
+    text
+}
+
+fn offer(offer: &ipsec_core::spd::Offer) -> String {
+    let ah = offer.ah.map(|mac| format!("AH {mac}"));
+    let esp = offer.esp.map(|esp| match esp.mac {
+        Some(mac) => format!("ESP {}/{mac}", esp.cipher),
+        None => format!("ESP {}", esp.cipher),
+    });
+    ah.into_iter().chain(esp).collect::<Vec<_>>().join(" + ")
+}

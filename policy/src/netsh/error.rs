@@ -1,0 +1,186 @@
+//! What can be wrong with a script, and where.
+
+use core::fmt;
+use std::ops::Range;
+
+use super::source::Source;
+use crate::store::StoreError;
+
+/// An error in a script. The store is as it was before the script.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Error {
+    /// The file's name as given.
+    pub file: String,
+    /// Line in the file, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub kind: ErrorKind,
+    /// The line as it stands in the file.
+    pub text: String,
+    /// How many characters are at fault, at least 1.
+    pub width: u32,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A quotation mark without its partner.
+    #[error("this quotation mark is not closed: expected \" before the end of the line")]
+    UnterminatedQuote,
+    /// A word that is no verb, object or context here.
+    #[error("found `{found}`, expected {expected}")]
+    UnknownCommand {
+        /// The word.
+        found: String,
+        /// What could stand there.
+        expected: String,
+    },
+    /// The command ends too early.
+    #[error("the command ends here, expected {expected}")]
+    Incomplete {
+        /// What could follow.
+        expected: String,
+    },
+    /// A tag this command does not have.
+    #[error("found tag `{found}`, expected {expected}")]
+    UnknownTag {
+        /// The tag.
+        found: String,
+        /// The tags of the command.
+        expected: String,
+    },
+    /// A short form that fits several of the command's tags or words.
+    #[error("`{found}` is ambiguous, expected one of {candidates}")]
+    Ambiguous {
+        /// The short form.
+        found: String,
+        /// What it may stand for.
+        candidates: String,
+    },
+    /// A tag given twice.
+    #[error("tag `{tag}` is given twice, expected it once")]
+    DuplicateTag {
+        /// The tag.
+        tag: &'static str,
+    },
+    /// A required tag is missing.
+    #[error("`{command}` needs {tag}, expected {tag}=<{expected}>")]
+    MissingTag {
+        /// The tag, or the alternatives.
+        tag: String,
+        /// The command.
+        command: String,
+        /// What its value may be.
+        expected: &'static str,
+    },
+    /// A tag without a value.
+    #[error("`{tag}=` has no value, expected {expected}")]
+    MissingValue {
+        /// The tag.
+        tag: &'static str,
+        /// What its value may be.
+        expected: &'static str,
+    },
+    /// A value that does not fit its tag.
+    #[error("found `{found}` for {tag}, expected {expected}")]
+    BadValue {
+        /// The tag.
+        tag: &'static str,
+        /// The value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// More untagged values than the command has tags.
+    #[error("found `{found}`, expected the end of the command")]
+    TooManyValues {
+        /// The value.
+        found: String,
+    },
+    /// The store refused.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A command that exists on Windows and is not offered here.
+    #[error("{what} is not supported here: {instead}")]
+    NotSupported {
+        /// The command.
+        what: String,
+        /// What to do about it.
+        instead: &'static str,
+    },
+    /// A netsh line needs the value of a batch variable that the script does not set.
+    #[error("the value of `{name}` is not known, expected it to be set in this script")]
+    UnknownVariable {
+        /// The variable as written.
+        name: String,
+    },
+    /// The batch logic does not end.
+    #[error("stopped after {steps} lines, expected the script to end")]
+    EndlessLoop {
+        /// Lines executed.
+        steps: u32,
+    },
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.line.to_string();
+        let gutter = " ".repeat(number.len());
+        writeln!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.kind)?;
+        writeln!(f, "{gutter} |")?;
+        writeln!(f, "{number} | {}", self.text)?;
+        // Tabs and wide characters before the fault are repeated as blanks of the same kind, so that the caret fits.
+        let before = self.text.chars().take(self.column.saturating_sub(1) as usize);
+        let pad: String = before
+            .map(|c| {
+                if c == '\t' {
+                    '\t'
+                } else if is_wide(c) {
+                    '\u{3000}'
+                } else {
+                    ' '
+                }
+            })
+            .collect();
+        write!(f, "{gutter} | {pad}{}", "^".repeat(self.width.max(1) as usize))
+    }
+}
+
+/// East Asian characters that take two columns in a terminal.
+fn is_wide(c: char) -> bool {
+    matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}')
+}
+
+/// An error inside one command, before its place in the file is worked out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Fault {
+    pub(crate) span: Range<usize>,
+    pub(crate) kind: ErrorKind,
+}
+
+impl Fault {
+    pub(crate) fn new(span: Range<usize>, kind: ErrorKind) -> Self {
+        Self { span, kind }
+    }
+
+    /// The error with file, line and column.
+    pub(crate) fn locate(self, file: &str, lines: &[&str], source: &Source) -> Error {
+        let at = source.position(self.span.start);
+        let text =
+            usize::try_from(at.line).ok().and_then(|n| lines.get(n.wrapping_sub(1))).copied().unwrap_or("");
+        let width = source.width(self.span);
+        Error {
+            file: file.to_owned(),
+            line: at.line,
+            column: at.column,
+            kind: self.kind,
+            text: text.to_owned(),
+            width,
+        }
+    }
+}

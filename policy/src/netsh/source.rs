@@ -1,0 +1,169 @@
+//! Script text that remembers where in the file each character stood.
+
+use std::ops::Range;
+
+use encoding_rs::{GBK, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+/// A place in the file: line and column, both from 1, columns in characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(crate) struct Position {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+/// A piece of script: lines may have been joined and variables replaced, each byte still knows its origin.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Source {
+    text: String,
+    at: Vec<Position>,
+    end: Position,
+}
+
+impl Source {
+    /// One line of the file.
+    pub(crate) fn line(number: u32, text: &str) -> Self {
+        let mut source = Self::default();
+        let mut column = 0;
+        for c in text.chars() {
+            column += 1;
+            source.push(c, Position { line: number, column });
+        }
+        source.end = Position { line: number, column: column + 1 };
+        source
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Appends a character that stood (or whose variable stood) at `at`.
+    pub(crate) fn push(&mut self, c: char, at: Position) {
+        self.text.push(c);
+        self.at.resize(self.text.len(), at);
+        self.end = Position { line: at.line, column: at.column + 1 };
+    }
+
+    /// Appends another piece.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.text.push_str(&other.text);
+        self.at.extend_from_slice(&other.at);
+        self.end = other.end;
+    }
+
+    /// The part in this byte range; empty when the range does not lie on character boundaries.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Self {
+        let Some(text) = self.text.get(range.clone()) else {
+            return Self { end: self.end, ..Self::default() };
+        };
+        let at = self.at.get(range.clone()).unwrap_or_default().to_vec();
+        Self { text: text.to_owned(), at, end: self.position(range.end) }
+    }
+
+    /// The part from this byte on.
+    pub(crate) fn from(&self, start: usize) -> Self {
+        self.slice(start..self.text.len())
+    }
+
+    /// Without blanks at both ends.
+    pub(crate) fn trim(&self) -> Self {
+        let start = self.text.len() - self.text.trim_start().len();
+        let end = self.text.trim_end().len();
+        self.slice(start..end.max(start))
+    }
+
+    /// Where the byte at this offset stood; past the end, the place after the last one.
+    pub(crate) fn position(&self, offset: usize) -> Position {
+        self.at.get(offset).copied().unwrap_or(self.end)
+    }
+
+    /// Where the piece begins.
+    pub(crate) fn start(&self) -> Position {
+        self.position(0)
+    }
+
+    /// Characters with their offsets and places.
+    pub(crate) fn chars(&self) -> impl Iterator<Item = (usize, char, Position)> {
+        self.text.char_indices().map(|(i, c)| (i, c, self.position(i)))
+    }
+
+    /// How many columns from the place of `span`'s start to that of its end, at least 1, on one line.
+    pub(crate) fn width(&self, span: Range<usize>) -> u32 {
+        let (start, end) = (self.position(span.start), self.position(span.end));
+        if start.line == end.line { end.column.saturating_sub(start.column).max(1) } else { 1 }
+    }
+}
+
+/// Reads a script file's bytes: UTF-8 or UTF-16 with or without a byte order mark, GBK (Chinese scripts are common),
+/// else Windows-1252. Names only have to agree within a script, so a wrong guess between single-byte code pages
+/// changes how they print and nothing else. Returns the encoding's name too.
+pub(crate) fn decode(bytes: &[u8]) -> (String, &'static str) {
+    if bytes.starts_with(&[0xff, 0xfe]) || looks_like_utf16(bytes, 1) {
+        return (UTF_16LE.decode(bytes).0.into_owned(), "UTF-16LE");
+    }
+    if bytes.starts_with(&[0xfe, 0xff]) || looks_like_utf16(bytes, 0) {
+        return (UTF_16BE.decode(bytes).0.into_owned(), "UTF-16BE");
+    }
+    if let Some(text) = UTF_8.decode_without_bom_handling_and_without_replacement(bytes) {
+        return (text.trim_start_matches('\u{feff}').to_owned(), "UTF-8");
+    }
+    if is_gb2312(bytes) {
+        if let Some(text) = GBK.decode_without_bom_handling_and_without_replacement(bytes) {
+            return (text.into_owned(), "GBK");
+        }
+    }
+    (WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(), "Windows-1252")
+}
+
+/// At least four bytes and a NUL in nearly every second place: ASCII commands in UTF-16 without a mark.
+fn looks_like_utf16(bytes: &[u8], zero_at: usize) -> bool {
+    let pairs = bytes.len() / 2;
+    let zeros = bytes.iter().skip(zero_at).step_by(2).filter(|b| **b == 0).count();
+    pairs >= 2 && zeros * 2 > pairs
+}
+
+/// High bytes come in pairs from 0xA1 up, as in GB2312 text. In Western text they stand alone between letters.
+fn is_gb2312(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest {
+        rest = match (first, tail) {
+            (0..=0x7f, _) => tail,
+            (0xa1..=0xf7, [0xa1..=0xfe, after @ ..]) => after,
+            _ => return false,
+        };
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_what_people_save() {
+        let text = "add policy name=策略";
+        let (gbk, _, _) = GBK.encode(text);
+        let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut utf16_bom = vec![0xff, 0xfe];
+        utf16_bom.extend(&utf16);
+        for (bytes, name) in [
+            (text.as_bytes(), "UTF-8"),
+            (&[b"\xef\xbb\xbf", text.as_bytes()].concat(), "UTF-8"),
+            (&gbk, "GBK"),
+            (&utf16, "UTF-16LE"),
+            (&utf16_bom, "UTF-16LE"),
+        ] {
+            assert_eq!(decode(bytes), (text.to_owned(), name));
+        }
+        assert_eq!(decode(b"name=B\xfcro"), ("name=Büro".to_owned(), "Windows-1252"));
+    }
+
+    #[test]
+    fn joined_lines_keep_their_places() {
+        let mut joined = Source::line(3, "netsh ");
+        joined.append(&Source::line(4, "addé x"));
+        assert_eq!(joined.position(6), Position { line: 4, column: 1 });
+        assert_eq!(joined.position(12), Position { line: 4, column: 6 });
+        assert_eq!(joined.position(99), Position { line: 4, column: 7 });
+        assert_eq!(joined.from(6).trim().text(), "addé x");
+    }
+}

@@ -1,0 +1,331 @@
+//! The policy store: every policy, filter list and filter action of one computer, and which policy is assigned.
+//!
+//! Every method either does all it says or returns a [`StoreError`] and changes nothing.
+
+use core::fmt;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::{
+    filter::{Filter, FilterList},
+    filter_action::FilterAction,
+    policy::Policy,
+    rule::Rule,
+};
+
+/// The id of an object. Windows draws GUIDs at random; here they are numbered in order of creation, so that equal
+/// scripts make equal stores.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Guid(pub u64);
+
+impl fmt::Display for Guid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{00000000-0000-0000-{:04X}-{:012X}}}", self.0 >> 48, self.0 & 0xffff_ffff_ffff)
+    }
+}
+
+/// The kinds of named object.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ObjectKind {
+    /// A policy.
+    Policy,
+    /// A filter list.
+    FilterList,
+    /// A filter action.
+    FilterAction,
+    /// A rule of a policy.
+    Rule,
+    /// A filter of a filter list.
+    Filter,
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Policy => "policy",
+            Self::FilterList => "filter list",
+            Self::FilterAction => "filter action",
+            Self::Rule => "rule",
+            Self::Filter => "filter",
+        })
+    }
+}
+
+/// Why the store refused a change.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The name is taken.
+    #[error("{kind} '{name}' already exists")]
+    AlreadyExists {
+        /// What was to be made.
+        kind: ObjectKind,
+        /// Its name.
+        name: String,
+    },
+    /// Nothing has this name.
+    #[error("{kind} '{name}' does not exist")]
+    NotFound {
+        /// What was asked for.
+        kind: ObjectKind,
+        /// Its name.
+        name: String,
+    },
+    /// A rule still refers to it.
+    #[error("{kind} '{name}' is used by rule '{rule}' of policy '{policy}'")]
+    InUse {
+        /// What was to be deleted.
+        kind: ObjectKind,
+        /// Its name.
+        name: String,
+        /// The rule that uses it.
+        rule: String,
+        /// The policy of that rule.
+        policy: String,
+    },
+}
+
+/// A policy store.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Store {
+    created: u64,
+    policies: Vec<Policy>,
+    filter_lists: Vec<FilterList>,
+    filter_actions: Vec<FilterAction>,
+    assigned: Option<Guid>,
+    hosts: BTreeMap<String, Vec<IpAddr>>,
+}
+
+/// Names are compared without regard to case.
+#[must_use]
+pub fn same_name(a: &str, b: &str) -> bool {
+    a == b || a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
+}
+
+fn not_found(kind: ObjectKind, name: &str) -> StoreError {
+    StoreError::NotFound { kind, name: name.to_owned() }
+}
+
+impl Store {
+    /// An empty store, as `netsh ipsec static delete all` leaves it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next id, in order of creation.
+    pub fn new_guid(&mut self) -> Guid {
+        self.created = self.created.saturating_add(1);
+        Guid(self.created)
+    }
+
+    /// Tells the store what a host name stands for; filters made later with this name get the address.
+    pub fn add_host(&mut self, name: &str, address: IpAddr) {
+        self.hosts.entry(name.to_lowercase()).or_default().push(address);
+    }
+
+    /// The addresses of a host name, as far as known.
+    #[must_use]
+    pub fn resolve(&self, name: &str) -> &[IpAddr] {
+        self.hosts.get(&name.to_lowercase()).map_or(&[], Vec::as_slice)
+    }
+
+    /// All policies in order of creation.
+    #[must_use]
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// All filter lists in order of creation.
+    #[must_use]
+    pub fn filter_lists(&self) -> &[FilterList] {
+        &self.filter_lists
+    }
+
+    /// All filter actions in order of creation.
+    #[must_use]
+    pub fn filter_actions(&self) -> &[FilterAction] {
+        &self.filter_actions
+    }
+
+    /// The assigned policy.
+    #[must_use]
+    pub fn assigned(&self) -> Option<&Policy> {
+        self.policies.iter().find(|p| Some(p.id) == self.assigned)
+    }
+
+    /// The policy with this name.
+    pub fn policy(&self, name: &str) -> Result<&Policy, StoreError> {
+        let found = self.policies.iter().find(|p| same_name(&p.name, name));
+        found.ok_or_else(|| not_found(ObjectKind::Policy, name))
+    }
+
+    /// The filter list with this name.
+    pub fn filter_list(&self, name: &str) -> Result<&FilterList, StoreError> {
+        let found = self.filter_lists.iter().find(|l| same_name(&l.name, name));
+        found.ok_or_else(|| not_found(ObjectKind::FilterList, name))
+    }
+
+    /// The filter action with this name.
+    pub fn filter_action(&self, name: &str) -> Result<&FilterAction, StoreError> {
+        let found = self.filter_actions.iter().find(|a| same_name(&a.name, name));
+        found.ok_or_else(|| not_found(ObjectKind::FilterAction, name))
+    }
+
+    /// The filter list with this id.
+    #[must_use]
+    pub fn filter_list_by_id(&self, id: Guid) -> Option<&FilterList> {
+        self.filter_lists.iter().find(|l| l.id == id)
+    }
+
+    /// The filter action with this id.
+    #[must_use]
+    pub fn filter_action_by_id(&self, id: Guid) -> Option<&FilterAction> {
+        self.filter_actions.iter().find(|a| a.id == id)
+    }
+
+    /// The rules that refer to a filter list or filter action, with their policies.
+    pub fn users(&self, id: Guid) -> impl Iterator<Item = (&Policy, &Rule)> {
+        let rules = self.policies.iter().flat_map(|p| p.rules.iter().map(move |r| (p, r)));
+        rules.filter(move |(_, r)| r.filter_list == id || r.filter_action == id)
+    }
+
+    /// Adds a policy, or replaces the one with the same id. Fails when another policy has the name.
+    pub fn put_policy(&mut self, policy: Policy) -> Result<(), StoreError> {
+        if self.policies.iter().any(|p| p.id != policy.id && same_name(&p.name, &policy.name)) {
+            return Err(StoreError::AlreadyExists { kind: ObjectKind::Policy, name: policy.name });
+        }
+        match self.policies.iter_mut().find(|p| p.id == policy.id) {
+            Some(slot) => *slot = policy,
+            None => self.policies.push(policy),
+        }
+        Ok(())
+    }
+
+    /// Adds a filter list, or replaces the one with the same id. Fails when another list has the name.
+    pub fn put_filter_list(&mut self, list: FilterList) -> Result<(), StoreError> {
+        if self.filter_lists.iter().any(|l| l.id != list.id && same_name(&l.name, &list.name)) {
+            return Err(StoreError::AlreadyExists { kind: ObjectKind::FilterList, name: list.name });
+        }
+        match self.filter_lists.iter_mut().find(|l| l.id == list.id) {
+            Some(slot) => *slot = list,
+            None => self.filter_lists.push(list),
+        }
+        Ok(())
+    }
+
+    /// Adds a filter action, or replaces the one with the same id. Fails when another action has the name.
+    pub fn put_filter_action(&mut self, action: FilterAction) -> Result<(), StoreError> {
+        if self.filter_actions.iter().any(|a| a.id != action.id && same_name(&a.name, &action.name)) {
+            return Err(StoreError::AlreadyExists { kind: ObjectKind::FilterAction, name: action.name });
+        }
+        match self.filter_actions.iter_mut().find(|a| a.id == action.id) {
+            Some(slot) => *slot = action,
+            None => self.filter_actions.push(action),
+        }
+        Ok(())
+    }
+
+    /// Adds a filter to the list with this name, making the list when there is none (as netsh does).
+    pub fn add_filter(&mut self, list: &str, filter: Filter) {
+        if let Some(found) = self.filter_lists.iter_mut().find(|l| same_name(&l.name, list)) {
+            found.filters.push(filter);
+            return;
+        }
+        let id = self.new_guid();
+        let (name, description) = (list.to_owned(), String::new());
+        self.filter_lists.push(FilterList { id, name, description, filters: vec![filter] });
+    }
+
+    /// Removes the filters for which `matches` holds; says how many there were. Fails when no list has the name.
+    pub fn remove_filters(
+        &mut self,
+        list: &str,
+        matches: impl Fn(&Filter) -> bool,
+    ) -> Result<usize, StoreError> {
+        let found = self.filter_lists.iter_mut().find(|l| same_name(&l.name, list));
+        let found = found.ok_or_else(|| not_found(ObjectKind::FilterList, list))?;
+        let before = found.filters.len();
+        found.filters.retain(|f| !matches(f));
+        Ok(before - found.filters.len())
+    }
+
+    /// Adds a rule to a policy, or replaces the one with the same id.
+    pub fn put_rule(&mut self, policy: &str, rule: Rule) -> Result<(), StoreError> {
+        let found = self.policies.iter_mut().find(|p| same_name(&p.name, policy));
+        let found = found.ok_or_else(|| not_found(ObjectKind::Policy, policy))?;
+        if found.rules.iter().any(|r| r.id != rule.id && same_name(&r.name, &rule.name)) {
+            return Err(StoreError::AlreadyExists { kind: ObjectKind::Rule, name: rule.name });
+        }
+        match found.rules.iter_mut().find(|r| r.id == rule.id) {
+            Some(slot) => *slot = rule,
+            None => found.rules.push(rule),
+        }
+        Ok(())
+    }
+
+    /// Deletes a policy with its rules; when it was assigned, no policy is.
+    pub fn delete_policy(&mut self, name: &str) -> Result<(), StoreError> {
+        let id = self.policy(name)?.id;
+        self.policies.retain(|p| p.id != id);
+        self.assigned = self.assigned.filter(|a| *a != id);
+        Ok(())
+    }
+
+    /// Deletes a rule of a policy.
+    pub fn delete_rule(&mut self, policy: &str, name: &str) -> Result<(), StoreError> {
+        let found = self.policies.iter_mut().find(|p| same_name(&p.name, policy));
+        let found = found.ok_or_else(|| not_found(ObjectKind::Policy, policy))?;
+        let index = found.rules.iter().position(|r| same_name(&r.name, name));
+        let index = index.ok_or_else(|| not_found(ObjectKind::Rule, name))?;
+        found.rules.remove(index);
+        Ok(())
+    }
+
+    /// Deletes a filter list that no rule uses.
+    pub fn delete_filter_list(&mut self, name: &str) -> Result<(), StoreError> {
+        let list = self.filter_list(name)?;
+        let (id, name) = (list.id, list.name.clone());
+        self.check_unused(ObjectKind::FilterList, id, name)?;
+        self.filter_lists.retain(|l| l.id != id);
+        Ok(())
+    }
+
+    /// Deletes a filter action that no rule uses.
+    pub fn delete_filter_action(&mut self, name: &str) -> Result<(), StoreError> {
+        let action = self.filter_action(name)?;
+        let (id, name) = (action.id, action.name.clone());
+        self.check_unused(ObjectKind::FilterAction, id, name)?;
+        self.filter_actions.retain(|a| a.id != id);
+        Ok(())
+    }
+
+    fn check_unused(&self, kind: ObjectKind, id: Guid, name: String) -> Result<(), StoreError> {
+        match self.users(id).next() {
+            None => Ok(()),
+            Some((p, r)) => {
+                Err(StoreError::InUse { kind, name, rule: r.name.clone(), policy: p.name.clone() })
+            }
+        }
+    }
+
+    /// Deletes everything but the host names.
+    pub fn delete_all(&mut self) {
+        self.policies.clear();
+        self.filter_lists.clear();
+        self.filter_actions.clear();
+        self.assigned = None;
+    }
+
+    /// Assigns a policy; the one assigned before is no longer.
+    pub fn assign(&mut self, name: &str) -> Result<(), StoreError> {
+        self.assigned = Some(self.policy(name)?.id);
+        Ok(())
+    }
+
+    /// Takes the assignment from a policy; nothing happens when it had none.
+    pub fn unassign(&mut self, name: &str) -> Result<(), StoreError> {
+        let id = self.policy(name)?.id;
+        self.assigned = self.assigned.filter(|a| *a != id);
+        Ok(())
+    }
+}
