@@ -131,3 +131,6 @@ fn from_bytes<const L: usize>(bytes: &[u8]) -> Uint<L> {
 fn to_bytes<const L: usize>(number: &Uint<L>) -> Vec<u8> {
     number.as_words().iter().rev().flat_map(|word| word.to_be_bytes()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Integration tests: one binary, one behaviour a module.
+
+mod crypto_vectors;
+mod ikev1_nist;
+mod ikev1_recorded;
