@@ -9,14 +9,27 @@
 //! - Numbers that registries assign are newtypes with named constants, so values without a name survive.
 //! - Lengths and next-payload numbers are computed while encoding, never asked of the caller.
 
+pub mod ah;
+pub mod checksum;
+mod describe;
 mod error;
+pub mod esp;
+pub mod icmp;
 pub mod ikev1;
+pub mod info;
+pub mod ipv4;
+pub mod ipv6;
 pub mod isakmp;
 mod number;
+mod protocol;
 mod reader;
+pub mod udp;
 mod writer;
 
+pub use describe::describe;
 pub use error::{DecodeError, DecodeErrorKind};
+pub use info::{FragmentInfo, PacketInfo, Upper};
 pub(crate) use number::number;
+pub use protocol::IpProtocol;
 pub use reader::Reader;
 pub use writer::{Slot8, Slot16, Slot32, Writer};
