@@ -5,11 +5,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::IpAddr;
 
-use zeroize::Zeroizing;
-
+pub use crate::crypto::Secret;
 use crate::crypto::{Cipher, Group, HashAlg};
 use crate::selector::AddressRange;
 
@@ -53,6 +51,16 @@ pub struct PadEntry {
     pub quick_modes: u32,
 }
 
+impl PadEntry {
+    /// The first method that is available here: pre-shared keys only. Where there is none, main mode cannot begin.
+    pub fn available_method(&self) -> Option<&Secret> {
+        self.methods.iter().find_map(|method| match method {
+            AuthMethod::PreSharedKey(key) => Some(key),
+            AuthMethod::Kerberos | AuthMethod::Certificate { .. } => None,
+        })
+    }
+}
+
 /// One main-mode proposal (RFC 2409 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MainModeProposal {
@@ -76,26 +84,4 @@ pub enum AuthMethod {
         /// Distinguished name of the root authority.
         root: String,
     },
-}
-
-/// A secret octet string: wiped when dropped, never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<Vec<u8>>);
-
-impl Secret {
-    /// Takes these octets as a secret.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Secret(Zeroizing::new(bytes.into()))
-    }
-
-    /// The octets.
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::crypto::Group;
+use crate::crypto::{DhSecret, Group, Secret};
 
 /// Number of a piece of work on its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,15 +16,15 @@ pub enum Work {
     DhPublic {
         /// The Oakley group.
         group: Group,
-        /// The secret exponent's octets.
-        secret: Vec<u8>,
+        /// The secret exponent.
+        secret: Secret,
     },
     /// g^xy: the shared secret, refused when the peer's value lies outside 2..p-2.
     DhShared {
         /// The Oakley group.
         group: Group,
-        /// Our secret exponent's octets.
-        secret: Vec<u8>,
+        /// Our secret exponent.
+        secret: Secret,
         /// The peer's public value as received.
         peer_public: Vec<u8>,
     },
@@ -33,10 +33,30 @@ pub enum Work {
 /// What became of a piece of work.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WorkResult {
-    /// Octets, padded on the left to the group's length.
-    Bytes(Vec<u8>),
+    /// Octets, padded on the left to the group's length; a shared secret is a secret, so both kinds are wiped.
+    Bytes(Secret),
     /// The peer's value was not acceptable.
     Refused,
+}
+
+impl Work {
+    /// Computes it.
+    pub fn run(&self) -> WorkResult {
+        let result = match self {
+            Work::DhPublic { group, secret } => {
+                DhSecret::from_exponent(*group, secret).map(|x| Secret::new(x.public()))
+            }
+            Work::DhShared { group, secret, peer_public } => {
+                DhSecret::from_exponent(*group, secret).and_then(|x| x.shared(peer_public))
+            }
+        };
+        result.map_or(WorkResult::Refused, WorkResult::Bytes)
+    }
+
+    /// Computes several pieces: results in the order of `works`. The door for computing many at once.
+    pub fn run_batch(works: &[Work]) -> Vec<WorkResult> {
+        works.iter().map(Work::run).collect()
+    }
 }
 
 impl fmt::Debug for Work {
@@ -54,5 +74,34 @@ impl fmt::Debug for WorkResult {
             WorkResult::Bytes(_) => "Bytes(..)",
             WorkResult::Refused => "Refused",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_ends_agree_and_a_batch_equals_single_runs() {
+        let group = Group::Modp768;
+        let public = |secret: u8| Work::DhPublic { group, secret: Secret::new([secret; 32]) };
+        let works = [public(3), public(5)];
+        let batch = Work::run_batch(&works);
+        assert_eq!(batch, works.each_ref().map(Work::run));
+        let [WorkResult::Bytes(a), WorkResult::Bytes(b)] = batch.as_slice() else { panic!("{batch:?}") };
+        let shared = |secret: u8, peer: &Secret| Work::DhShared {
+            group,
+            secret: Secret::new([secret; 32]),
+            peer_public: peer.to_vec(),
+        };
+        assert_eq!(shared(3, b).run(), shared(5, a).run());
+    }
+
+    #[test]
+    fn degenerate_public_values_are_refused() {
+        let mut one = alloc::vec![0; 96];
+        one[95] = 1;
+        let work = Work::DhShared { group: Group::Modp768, secret: Secret::new([7; 32]), peer_public: one };
+        assert_eq!(work.run(), WorkResult::Refused);
     }
 }

@@ -13,12 +13,17 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// Takes ownership of `bytes`.
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Secret(Zeroizing::new(bytes))
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Secret(Zeroizing::new(bytes.into()))
     }
 
     /// The bytes themselves.
     pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, at a place that means to use them.
+    pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
