@@ -1,1 +1,21 @@
-//! Placeholder crate docs, replaced by the first real module.
+//! Fuzz bodies as plain functions on stable Rust.
+//!
+//! Each body takes bytes, drives one door of the project with them, and panics when a promise is broken: a decoder that
+//! panics, an altered packet that opens, a failed script that changed the store, a negotiation that no longer comes up
+//! once the lies have stopped. `cargo test -p ipsec-fuzz` replays the committed corpus and every prefix of every sample
+//! in it; `libfuzzer/` holds the thin targets that let libFuzzer look for more.
+
+pub mod bytes;
+pub mod isakmp;
+
+/// One fuzz body with the name of its corpus directory and libFuzzer target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Name of the directory under `corpus/`, of the module here, and of the libFuzzer target.
+    pub name: &'static str,
+    /// Takes any bytes; panics only when a promise is broken.
+    pub body: fn(&[u8]),
+}
+
+/// Every fuzz body.
+pub const TARGETS: &[Target] = &[Target { name: "isakmp", body: isakmp::body }];

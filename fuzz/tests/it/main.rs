@@ -1,0 +1,3 @@
+//! The committed corpus, replayed on stable Rust.
+
+mod corpus;
