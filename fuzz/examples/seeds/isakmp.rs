@@ -1,6 +1,6 @@
 //! The recorded exchanges: each message as it was on the wire, and the encrypted ones in clear.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ipsec_core::crypto::{Cipher, CipherKey, HashAlg};
 use ipsec_core::ike::v1::{keymat, protect};
@@ -22,7 +22,7 @@ fn one_recording(recording: &Recording) {
     let (keys, first_ivs) = (&secrets["encryption key Ka"], &secrets["initial IV"]);
     let mut sas: Vec<Cookie> = Vec::new();
     let mut ivs: BTreeMap<(Cookie, u32), Vec<u8>> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     for datagram in recording.datagrams() {
         let Some(message) = isakmp(&datagram) else { continue };
         let (header, body) = split(message).expect("a whole message");
@@ -35,11 +35,7 @@ fn one_recording(recording: &Recording) {
             ExchangeType::INFORMATIONAL => "informational",
             _ => "phase1",
         };
-        // The first six of each kind: later ones are the same again.
-        let number = seen.iter().filter(|(e, _)| *e == exchange).count() + 1;
-        if number > 6 || !seen.insert((exchange, number)) {
-            continue;
-        }
+        let number = seen.entry(exchange).and_modify(|n| *n += 1).or_insert(1);
         let name = format!("{}-{exchange}-{number}", recording.name.split('-').next().unwrap());
         let mut clear = message.to_vec();
         if header.flags.is_encrypted() {
@@ -53,11 +49,16 @@ fn one_recording(recording: &Recording) {
             let key = CipherKey::new(cipher, &keys[sa]).expect("a good key");
             let opened = protect::decrypt(&key, &iv, body).expect("whole blocks");
             ivs.insert((header.cky_i, header.message_id), opened.next_iv);
-            write("isakmp", &format!("{name}-encrypted"), message);
             let (chain, _) = decode_chain(header.next_payload, &opened.body).expect("the right key");
             clear = header.encode_with(header.next_payload, chain.bytes());
         }
-        write("isakmp", &name, &clear);
+        // The first six of each kind: later ones are the same again.
+        if *number <= 6 {
+            write("isakmp", &name, &clear);
+            if clear != message {
+                write("isakmp", &format!("{name}-encrypted"), message);
+            }
+        }
     }
 }
 
