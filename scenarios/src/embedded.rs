@@ -1,0 +1,131 @@
+//! The scenarios that come with this library, compiled in so that they run anywhere.
+
+use crate::error::{LoadError, missing};
+use crate::scenario::Scenario;
+use crate::source::Files;
+
+struct Directory {
+    name: &'static str,
+    files: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! directory {
+    ($name:literal: $($file:literal),+) => {
+        Directory {
+            name: $name,
+            files: &[$(($file, include_str!(concat!("../", $name, "/", $file)))),+],
+        }
+    };
+}
+
+/// What every twin must show.
+pub const TWINS: &str = include_str!("../twins.toml");
+
+const DIRECTORIES: &[Directory] = &[
+    directory!("kb301284-alice-bob-transport": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
+    directory!("kb301284-alice-bob-and-eve": "twin.toml", "steps.toml", "eve.netsh"),
+    directory!("kb301284-pfs-on-one-side": "twin.toml"),
+    directory!("kb301284-policy-on-one-end": "twin.toml"),
+    directory!("kb301284-ports-reversed": "twin.toml"),
+    directory!("kb301284-psk-mismatch": "twin.toml"),
+    directory!("kb816514-neta-netb-tunnel": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
+    directory!("kb816514-clear-text-injected": "twin.toml"),
+    directory!("kb816514-filter-without-gateway-pair": "twin.toml"),
+    directory!("kb816514-gwa-without-inbound-rule": "twin.toml"),
+    directory!("kb816514-gwa-without-outbound-rule": "twin.toml"),
+    directory!("kb816514-gwb-without-inbound-rule": "twin.toml"),
+    directory!("kb816514-gwb-without-outbound-rule": "twin.toml"),
+    directory!("kb816514-mirrored-filters": "twin.toml"),
+    directory!("kb816514-missing-route": "twin.toml"),
+    directory!("kb816514-netb-first": "twin.toml"),
+    directory!("kb816514-pfs-on-one-side": "twin.toml"),
+    directory!("kb816514-psk-mismatch": "twin.toml"),
+    directory!("kb816514-wrong-interface": "twin.toml"),
+];
+
+/// Names of all scenarios, parents before their twins.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    DIRECTORIES.iter().map(|d| d.name)
+}
+
+/// The files of a scenario, as they lie in its directory.
+pub fn files(name: &str) -> Option<Files> {
+    let directory = DIRECTORIES.iter().find(|d| d.name == name)?;
+    let mut files = Files::new(directory.name);
+    for (file, text) in directory.files {
+        files.insert(file, *text);
+    }
+    Some(files)
+}
+
+/// Reads the scenario of this name.
+pub fn scenario(name: &str) -> Result<Scenario, LoadError> {
+    let files = files(name).ok_or_else(|| missing(name, "there is no such scenario"))?;
+    Scenario::load(&files, self::files, Some(TWINS))
+}
+
+/// The scenario that `text` names: its whole name, or a prefix of only one, or a prefix of only one that is no twin.
+///
+/// # Errors
+/// The names that fit; none, if there is no such scenario.
+pub fn resolve(text: &str) -> Result<&'static str, Vec<&'static str>> {
+    let fitting: Vec<&'static str> = names().filter(|n| n.starts_with(text)).collect();
+    let parent = |name: &&&str| {
+        DIRECTORIES.iter().any(|d| d.name == **name && !d.files.iter().any(|(f, _)| *f == "twin.toml"))
+    };
+    let parents: Vec<&&str> = fitting.iter().filter(parent).collect();
+    match (names().find(|n| *n == text), fitting.as_slice(), parents.as_slice()) {
+        (Some(exact), _, _) => Ok(exact),
+        (None, [only], _) => Ok(only),
+        (None, _, [parent]) => Ok(parent),
+        _ => Err(fitting),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_prefer_the_parent() {
+        assert_eq!(resolve("kb816514"), Ok("kb816514-neta-netb-tunnel"));
+        assert_eq!(resolve("kb301284"), Ok("kb301284-alice-bob-transport"));
+        assert_eq!(resolve("kb816514-psk"), Ok("kb816514-psk-mismatch"));
+        assert_eq!(resolve("kb816514-psk-mismatch"), Ok("kb816514-psk-mismatch"));
+        assert_eq!(resolve("kb816514-gwa-without-in"), Ok("kb816514-gwa-without-inbound-rule"));
+        assert_eq!(resolve("kb816514-gwa").unwrap_err().len(), 2);
+        assert_eq!(resolve("kb9"), Err(vec![]));
+        assert!(resolve("").unwrap_err().len() > 2);
+    }
+
+    #[test]
+    fn every_directory_is_embedded_whole() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = 0;
+        for entry in std::fs::read_dir(root).unwrap() {
+            let path = entry.unwrap().path();
+            let is = |file: &str| path.join(file).exists();
+            if !is("twin.toml") && !is("topology.toml") {
+                continue;
+            }
+            found += 1;
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(is("README.md"), "{name} has no README.md");
+            let embedded = files(name).unwrap_or_else(|| panic!("{name} is not embedded"));
+            for file in std::fs::read_dir(&path).unwrap() {
+                let file = file.unwrap().file_name().into_string().unwrap();
+                if !file.ends_with(".md") && file != "expected.trace" {
+                    assert!(embedded.contains(&file), "{name}/{file} is not embedded");
+                }
+            }
+        }
+        assert_eq!(found, names().count());
+    }
+
+    #[test]
+    fn every_scenario_loads() {
+        for name in names() {
+            scenario(name).unwrap_or_else(|e| panic!("{name}/{e}"));
+        }
+    }
+}

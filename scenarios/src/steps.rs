@@ -1,0 +1,383 @@
+//! `steps.toml`: who does what at which time, and what must come of it.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::error::{Doc, LoadError};
+use crate::topology::Topology;
+use crate::value::{Net, Span};
+
+/// What happens in a scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Steps {
+    /// How long it runs.
+    pub end: Span,
+    /// The traffic that steps start.
+    #[serde(rename = "flow")]
+    pub flows: Vec<Flow>,
+    /// What happens when, in the order of the file.
+    #[serde(rename = "step")]
+    pub steps: Vec<Step>,
+    /// What must come of it.
+    #[serde(rename = "check")]
+    pub checks: Vec<Check>,
+}
+
+/// Traffic between two nodes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The node that begins.
+    pub from: Spanned<String>,
+    /// The node that answers.
+    pub to: Spanned<String>,
+    /// The application.
+    pub app: App,
+}
+
+/// An application.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum App {
+    /// The ping command.
+    Ping(Ping),
+    /// A TCP connection to an echo server.
+    Tcp(Tcp),
+    /// UDP datagrams to an echo server.
+    Udp(Udp),
+}
+
+/// Echo requests.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ping {
+    /// How many.
+    pub count: u32,
+    /// One each.
+    pub interval: Span,
+    /// Octets of data in each; Windows sends 32.
+    #[serde(default = "default_ping_size")]
+    pub size: u16,
+}
+
+fn default_ping_size() -> u16 {
+    32
+}
+
+/// A TCP conversation of an Abczz client with an Abczz server that echoes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tcp {
+    /// The server's port.
+    pub port: u16,
+    /// The client's port; none: a random high one.
+    pub source_port: Option<u16>,
+    /// What the client says.
+    pub line: String,
+    /// How often.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// One each.
+    #[serde(default = "second")]
+    pub interval: Span,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn second() -> Span {
+    Span(std::time::Duration::from_secs(1))
+}
+
+/// UDP datagrams to an echo server.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Udp {
+    /// The server's port.
+    pub port: u16,
+    /// How many.
+    pub count: u32,
+    /// One each.
+    pub interval: Span,
+}
+
+/// One step.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// When, from the start of the run.
+    pub at: Spanned<Span>,
+    /// The article's words.
+    pub says: Option<String>,
+    /// What.
+    pub r#do: Do,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Do {
+    /// Start this flow.
+    Start(Spanned<String>),
+    /// Note the interfaces and routes of this node.
+    Ipconfig(Spanned<String>),
+    /// Note the SAs of this node.
+    Monitor(Spanned<String>),
+    /// Say that this link is being captured; every link always is.
+    Capture(Spanned<String>),
+    /// Put a forged packet on a link.
+    Inject(Inject),
+}
+
+/// A forged echo request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inject {
+    /// The link it appears on.
+    pub link: Spanned<String>,
+    /// The node that gets it.
+    pub node: Spanned<String>,
+    /// Its source address, whoever that really is.
+    pub from: IpAddr,
+    /// Its destination address.
+    pub to: IpAddr,
+}
+
+/// One thing that must hold at the end.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// A permanent name.
+    pub id: Spanned<String>,
+    /// The article's words it tests.
+    pub says: String,
+    /// The condition.
+    pub holds: Condition,
+}
+
+/// What can be asked of a run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// The far end answered.
+    Replies(Replies),
+    /// What a capture shows.
+    Seen(Seen),
+    /// A main-mode SA came up.
+    MainMode(MainMode),
+    /// A pair of IPsec SAs came up.
+    QuickMode(QuickMode),
+    /// How many of each were established (Event ID 541).
+    Established(Established),
+    /// The interfaces and routes of this node were the same each time ipconfig was typed.
+    SameInterfaces(Spanned<String>),
+    /// These nodes dropped no packet.
+    NoDrops(Vec<Spanned<String>>),
+}
+
+/// The far end answered.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replies {
+    /// The flow.
+    pub flow: Spanned<String>,
+    /// At least this many answers.
+    #[serde(default)]
+    pub at_least: u32,
+    /// At most this many.
+    pub at_most: Option<u32>,
+    /// Whether ping said `Negotiating IP Security.` first.
+    #[serde(default)]
+    pub negotiating: bool,
+}
+
+/// What a capture shows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// The link.
+    pub link: Spanned<String>,
+    /// Each of these was seen.
+    #[serde(default)]
+    pub some: Vec<Spanned<Traffic>>,
+    /// None of these was seen.
+    #[serde(default)]
+    pub none: Vec<Spanned<Traffic>>,
+}
+
+/// Kinds of packets as Network Monitor would name them.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+pub enum Traffic {
+    /// UDP port 500.
+    Isakmp,
+    /// IP protocol 50.
+    Esp,
+    /// IP protocol 51.
+    Ah,
+    /// IP protocol 1.
+    Icmp,
+    /// IP protocol 6.
+    Tcp,
+    /// IP protocol 17, other than ISAKMP.
+    Udp,
+}
+
+/// A main-mode SA.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MainMode {
+    /// The node that has it.
+    pub node: Spanned<String>,
+    /// The other end.
+    pub peer: IpAddr,
+    /// As netsh writes it: `3DES-SHA1-2`.
+    pub proposal: String,
+    /// Its lifetime.
+    pub lifetime: Span,
+}
+
+/// A pair of IPsec SAs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuickMode {
+    /// The node that has it.
+    pub node: Spanned<String>,
+    /// The other end.
+    pub peer: IpAddr,
+    /// As netsh writes it: `ESP[DES,MD5]`.
+    pub method: String,
+    /// `transport` or `tunnel`.
+    pub mode: ModeName,
+    /// Whether quick mode made a Diffie-Hellman exchange of its own.
+    pub pfs: bool,
+    /// What it covers on this side.
+    pub local: Option<Net>,
+    /// What it covers on the other side.
+    pub remote: Option<Net>,
+}
+
+/// Transport or tunnel.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ModeName {
+    /// Between the flow's own addresses.
+    Transport,
+    /// Between gateways.
+    Tunnel,
+}
+
+/// Counts of Event ID 541.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Established {
+    /// The node that logged them.
+    pub node: Spanned<String>,
+    /// For main modes.
+    pub main_modes: usize,
+    /// For quick modes.
+    pub quick_modes: usize,
+}
+
+impl Steps {
+    /// The flow of this name.
+    pub fn flow(&self, name: &str) -> Option<&Flow> {
+        self.flows.iter().find(|f| f.name.get_ref() == name)
+    }
+
+    /// Checks names, references, and that each table says exactly one thing.
+    pub(crate) fn validate(&self, doc: Doc<'_>, topology: &Topology) -> Result<(), LoadError> {
+        let names = Names { doc, topology, steps: self };
+        for flow in &self.flows {
+            names.node(&flow.from, "flow.from")?;
+            names.node(&flow.to, "flow.to")?;
+        }
+        for step in &self.steps {
+            names.step(step)?;
+        }
+        for check in &self.checks {
+            names.check(check)?;
+        }
+        Ok(())
+    }
+}
+
+/// Resolves references while validating.
+pub(crate) struct Names<'a> {
+    pub(crate) doc: Doc<'a>,
+    pub(crate) topology: &'a Topology,
+    pub(crate) steps: &'a Steps,
+}
+
+impl Names<'_> {
+    pub(crate) fn node(&self, name: &Spanned<String>, key: &str) -> Result<(), LoadError> {
+        let known = self.topology.nodes.iter().map(|n| n.name.get_ref());
+        self.known(name, key, "node", known)
+    }
+
+    pub(crate) fn link(&self, name: &Spanned<String>, key: &str) -> Result<(), LoadError> {
+        self.known(name, key, "link", self.topology.links.iter().map(|l| l.name.get_ref()))
+    }
+
+    pub(crate) fn flow(&self, name: &Spanned<String>, key: &str) -> Result<(), LoadError> {
+        self.known(name, key, "flow", self.steps.flows.iter().map(|f| f.name.get_ref()))
+    }
+
+    fn known<'n>(
+        &self,
+        name: &Spanned<String>,
+        key: &str,
+        what: &str,
+        mut known: impl Iterator<Item = &'n String> + Clone,
+    ) -> Result<(), LoadError> {
+        if known.clone().any(|k| k == name.get_ref()) {
+            return Ok(());
+        }
+        let mut list = known.next().cloned().unwrap_or_default();
+        for k in known {
+            list += ", ";
+            list += k;
+        }
+        Err(self.doc.error(name.span(), key, format!("no {what} `{}`; there are {list}", name.get_ref())))
+    }
+
+    fn step(&self, step: &Step) -> Result<(), LoadError> {
+        if step.at.get_ref() >= &self.steps.end {
+            return Err(self.doc.error(
+                step.at.span(),
+                "step.at",
+                format!("the run ends at {}", self.steps.end),
+            ));
+        }
+        match &step.r#do {
+            Do::Start(flow) => self.flow(flow, "do.start"),
+            Do::Ipconfig(node) => self.node(node, "do.ipconfig"),
+            Do::Monitor(node) => self.node(node, "do.monitor"),
+            Do::Capture(link) => self.link(link, "do.capture"),
+            Do::Inject(inject) => self.inject(inject),
+        }
+    }
+
+    pub(crate) fn inject(&self, inject: &Inject) -> Result<(), LoadError> {
+        self.link(&inject.link, "inject.link")?;
+        self.node(&inject.node, "inject.node")
+    }
+
+    fn check(&self, check: &Check) -> Result<(), LoadError> {
+        match &check.holds {
+            Condition::Replies(c) => self.flow(&c.flow, "replies.flow"),
+            Condition::Seen(c) => self.link(&c.link, "seen.link"),
+            Condition::MainMode(c) => self.node(&c.node, "main_mode.node"),
+            Condition::QuickMode(c) => self.node(&c.node, "quick_mode.node"),
+            Condition::Established(c) => self.node(&c.node, "established.node"),
+            Condition::SameInterfaces(node) => self.node(node, "same_interfaces"),
+            Condition::NoDrops(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_drops")),
+        }
+    }
+}

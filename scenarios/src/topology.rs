@@ -1,0 +1,272 @@
+//! `topology.toml`: links, nodes, interfaces, routes, packet filters.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::error::{Doc, LoadError};
+use crate::value::{Net, Span};
+
+/// The network of a scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topology {
+    /// One line for `ipseclab list`.
+    pub title: String,
+    /// The article it replays.
+    pub article: String,
+    /// Its links.
+    #[serde(rename = "link")]
+    pub links: Vec<Link>,
+    /// Its nodes.
+    #[serde(rename = "node")]
+    pub nodes: Vec<Node>,
+}
+
+/// One link: a broadcast segment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Its name, also that of its capture.
+    pub name: Spanned<String>,
+    /// Time a packet takes.
+    #[serde(default = "default_latency")]
+    pub latency: Span,
+    /// Largest additional, random time.
+    #[serde(default)]
+    pub jitter: Span,
+    /// Largest IP datagram in octets.
+    #[serde(default = "default_mtu")]
+    pub mtu: u16,
+    /// Whether strangers can read it: the invariant "no clear inner packet" counts here.
+    #[serde(default)]
+    pub unprotected: bool,
+}
+
+fn default_latency() -> Span {
+    Span(Duration::from_millis(1))
+}
+
+fn default_mtu() -> u16 {
+    1500
+}
+
+/// One computer or router.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// What it is.
+    pub kind: Kind,
+    /// Whose habits it has.
+    #[serde(default)]
+    pub profile: Profile,
+    /// The netsh script with its policy; none: no IPsec policy is assigned.
+    pub policy: Option<Spanned<String>>,
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Its static routes; those to its own links are implied.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// Routing and Remote Access filters.
+    #[serde(default)]
+    pub packet_filter: Vec<PacketFilter>,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Runs applications; IPsec, if any, protects its own traffic.
+    Host,
+    /// Forwards, and protects what it forwards.
+    Gateway,
+    /// Forwards, without IPsec.
+    Router,
+}
+
+/// Whose habits a node has.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// A strict implementation of the RFCs, without vendor IDs.
+    #[default]
+    Rfc,
+    /// Windows 2000.
+    #[serde(rename = "windows-2000")]
+    Windows2000,
+    /// Windows Server 2003.
+    #[serde(rename = "windows-2003")]
+    Windows2003,
+}
+
+impl Profile {
+    /// The vendor IDs of its first main-mode message: the MD5 of `MS NT5 ISAKMPOAKLEY` and a version (2: Windows 2000,
+    /// 4: Server 2003; MS-IKEE section 1.7, ike-scan's list).
+    pub fn vendor_ids(self) -> Vec<Vec<u8>> {
+        let version = match self {
+            Profile::Rfc => return Vec::new(),
+            Profile::Windows2000 => 2,
+            Profile::Windows2003 => 4,
+        };
+        let mut id = vec![
+            0x1e, 0x2b, 0x51, 0x69, 0x05, 0x99, 0x1c, 0x7d, 0x7c, 0x96, 0xfc, 0xbf, 0xb5, 0x87, 0xe4, 0x61,
+        ];
+        id.extend([0, 0, 0, version]);
+        vec![id]
+    }
+}
+
+/// One interface.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interface {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The link it is on.
+    pub link: Spanned<String>,
+    /// Its address, with the length of the on-link prefix.
+    pub address: Spanned<Net>,
+    /// Its side of the IPsec boundary; needed on gateways only.
+    pub boundary: Option<Side>,
+}
+
+/// Sides of a gateway's IPsec boundary (RFC 4301 section 3.1).
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// Plaintext side.
+    Protected,
+    /// Ciphertext side.
+    Unprotected,
+}
+
+/// A static route.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Destination network.
+    pub to: Net,
+    /// The next hop; none: on the link.
+    pub via: Option<IpAddr>,
+    /// The interface; none: the one whose network holds the next hop.
+    pub interface: Option<Spanned<String>>,
+}
+
+/// "Drop all packets except those that meet the criteria below", for one interface.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PacketFilter {
+    /// The interface it is on.
+    pub interface: Spanned<String>,
+    /// What may leave; none: everything.
+    pub output: Option<Vec<Permit>>,
+    /// What may come in; none: everything.
+    pub input: Option<Vec<Permit>>,
+}
+
+/// One exception of a packet filter.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permit {
+    /// Source network.
+    pub from: Net,
+    /// Destination network.
+    pub to: Net,
+}
+
+impl Topology {
+    /// The node of this name.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|n| n.name.get_ref() == name)
+    }
+
+    /// The link of this name.
+    pub fn link(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|l| l.name.get_ref() == name)
+    }
+
+    /// Checks names and references.
+    pub(crate) fn validate(&self, doc: Doc<'_>) -> Result<(), LoadError> {
+        for (i, link) in self.links.iter().enumerate() {
+            safe_name(doc, &link.name, "link.name")?;
+            if self.links.iter().take(i).any(|l| l.name.get_ref() == link.name.get_ref()) {
+                return Err(doc.error(link.name.span(), "link.name", "a second link of this name"));
+            }
+        }
+        for (i, node) in self.nodes.iter().enumerate() {
+            safe_name(doc, &node.name, "node.name")?;
+            if self.nodes.iter().take(i).any(|n| n.name.get_ref() == node.name.get_ref()) {
+                return Err(doc.error(node.name.span(), "node.name", "a second node of this name"));
+            }
+            self.validate_node(doc, node)?;
+        }
+        Ok(())
+    }
+
+    fn validate_node(&self, doc: Doc<'_>, node: &Node) -> Result<(), LoadError> {
+        let name = node.name.get_ref();
+        if node.interfaces.is_empty() {
+            return Err(doc.error(node.name.span(), "node.interfaces", format!("`{name}` has no interface")));
+        }
+        for interface in &node.interfaces {
+            let link = &interface.link;
+            if self.link(link.get_ref()).is_none() {
+                let known: Vec<&str> = self.links.iter().map(|l| l.name.get_ref().as_str()).collect();
+                let message = format!("no link `{}`; there are {}", link.get_ref(), known.join(", "));
+                return Err(doc.error(link.span(), "interfaces.link", message));
+            }
+            if (node.kind == Kind::Gateway) != interface.boundary.is_some() {
+                let message =
+                    "a gateway's interface is `protected` or `unprotected`; hosts and routers say nothing";
+                return Err(doc.error(interface.name.span(), "interfaces.boundary", message));
+            }
+        }
+        let has = |wanted: &str| node.interfaces.iter().any(|i| i.name.get_ref() == wanted);
+        let named = node.routes.iter().filter_map(|r| r.interface.as_ref().map(|i| ("routes.interface", i)));
+        let filtered = node.packet_filter.iter().map(|f| ("packet_filter.interface", &f.interface));
+        for (key, interface) in named.chain(filtered) {
+            if !has(interface.get_ref()) {
+                let message = format!("`{name}` has no interface `{}`", interface.get_ref());
+                return Err(doc.error(interface.span(), key, message));
+            }
+        }
+        for route in &node.routes {
+            if route.interface.is_none() && node.interface_towards(route).is_none() {
+                let message = format!("no interface of `{name}` is on the link of {:?}", route.via);
+                return Err(doc.error(node.name.span(), "routes.via", message));
+            }
+        }
+        if node.kind == Kind::Router && node.policy.is_some() {
+            return Err(doc.error(
+                node.name.span(),
+                "node.policy",
+                "a router has no IPsec policy; use a gateway",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    /// Index of the interface a route leaves through.
+    pub fn interface_towards(&self, route: &Route) -> Option<usize> {
+        if let Some(name) = &route.interface {
+            return self.interfaces.iter().position(|i| i.name.get_ref() == name.get_ref());
+        }
+        let via = route.via?;
+        self.interfaces.iter().position(|i| i.address.get_ref().0.contains(via))
+    }
+}
+
+/// Names become file names of captures.
+fn safe_name(doc: Doc<'_>, name: &Spanned<String>, key: &str) -> Result<(), LoadError> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.get_ref().is_empty() || !name.get_ref().chars().all(good) {
+        return Err(doc.error(name.span(), key, "names are made of letters, digits, `-` and `_`"));
+    }
+    Ok(())
+}
