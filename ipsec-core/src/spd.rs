@@ -210,7 +210,9 @@ impl Spd {
             let Action::Protect(protect) = &e.action else { return None };
             let endpoints = match protect.mode {
                 Mode::Transport => !tunnel,
-                Mode::Tunnel { local: l, remote } => tunnel && (remote == peer || remote.is_unspecified()) && l.is_none_or(|l| l == local),
+                Mode::Tunnel { local: l, remote } => {
+                    tunnel && (remote == peer || remote.is_unspecified()) && l.is_none_or(|l| l == local)
+                }
             };
             (endpoints && e.selector.covers(wanted)).then_some((e, protect))
         })

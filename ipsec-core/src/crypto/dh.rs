@@ -4,9 +4,10 @@ use super::{DhError, Group, Secret};
 use alloc::vec::Vec;
 use core::fmt;
 use crypto_bigint::{
-    Choice, CtAssign, U768, U1024, U1536, U2048, Uint, Word, const_monty_params,
+    U768, U1024, U1536, U2048, Uint, Word, const_monty_params,
     modular::{ConstMontyForm, ConstMontyParams},
 };
+use zeroize::Zeroizing;
 
 const_monty_params!(
     P768,
@@ -62,10 +63,10 @@ impl DhSecret {
     /// The public value g^x, with leading zeros up to [`Group::byte_len`] (RFC 2409 section 5).
     pub fn public(&self) -> Vec<u8> {
         match self.group {
-            Group::Modp768 => power_of_two::<P768, { U768::LIMBS }>(&self.exponent),
-            Group::Modp1024 => power_of_two::<P1024, { U1024::LIMBS }>(&self.exponent),
-            Group::Modp1536 => power_of_two::<P1536, { U1536::LIMBS }>(&self.exponent),
-            Group::Modp2048 => power_of_two::<P2048, { U2048::LIMBS }>(&self.exponent),
+            Group::Modp768 => power::<P768, { U768::LIMBS }>(&Uint::from_u8(2), &self.exponent),
+            Group::Modp1024 => power::<P1024, { U1024::LIMBS }>(&Uint::from_u8(2), &self.exponent),
+            Group::Modp1536 => power::<P1536, { U1536::LIMBS }>(&Uint::from_u8(2), &self.exponent),
+            Group::Modp2048 => power::<P2048, { U2048::LIMBS }>(&Uint::from_u8(2), &self.exponent),
         }
     }
 
@@ -78,10 +79,10 @@ impl DhSecret {
             return Err(DhError::Length { expected, got: peer_public.len() });
         }
         match self.group {
-            Group::Modp768 => power::<P768, { U768::LIMBS }>(&self.exponent, peer_public),
-            Group::Modp1024 => power::<P1024, { U1024::LIMBS }>(&self.exponent, peer_public),
-            Group::Modp1536 => power::<P1536, { U1536::LIMBS }>(&self.exponent, peer_public),
-            Group::Modp2048 => power::<P2048, { U2048::LIMBS }>(&self.exponent, peer_public),
+            Group::Modp768 => power_of_peer::<P768, { U768::LIMBS }>(peer_public, &self.exponent),
+            Group::Modp1024 => power_of_peer::<P1024, { U1024::LIMBS }>(peer_public, &self.exponent),
+            Group::Modp1536 => power_of_peer::<P1536, { U1536::LIMBS }>(peer_public, &self.exponent),
+            Group::Modp2048 => power_of_peer::<P2048, { U2048::LIMBS }>(peer_public, &self.exponent),
         }
     }
 }
@@ -92,30 +93,25 @@ impl fmt::Debug for DhSecret {
     }
 }
 
-/// 2^exponent mod p: all squarings, and a doubling instead of each multiplication. The time depends on the exponent's
-/// length only.
-fn power_of_two<P: ConstMontyParams<L>, const L: usize>(exponent: &[u8]) -> Vec<u8> {
-    let mut z = ConstMontyForm::<P, L>::ONE;
-    for byte in exponent {
-        for bit in (0..8).rev() {
-            z = z.square();
-            z.ct_assign(&z.double(), Choice::from_u8_lsb(byte >> bit));
-        }
-    }
-    to_bytes(&z.retrieve())
+/// base^exponent mod p. The time depends on the exponent's length only.
+fn power<P: ConstMontyParams<L>, const L: usize>(base: &Uint<L>, exponent: &[u8]) -> Vec<u8> {
+    let bits = u32::try_from(exponent.len()).unwrap_or(u32::MAX).saturating_mul(8);
+    let exponent = Zeroizing::new(from_bytes::<L>(exponent));
+    let power = ConstMontyForm::<P, L>::new(base).pow_amm_bounded_exp(&exponent, bits);
+    to_bytes(&Zeroizing::new(power.retrieve()))
 }
 
-/// base^exponent mod p, after the range checks on the base (which is public).
-fn power<P: ConstMontyParams<L>, const L: usize>(exponent: &[u8], base: &[u8]) -> Result<Secret, DhError> {
-    let base: Uint<L> = from_bytes(base);
+/// The same for a peer's public value, after the range checks.
+fn power_of_peer<P: ConstMontyParams<L>, const L: usize>(
+    public: &[u8],
+    exponent: &[u8],
+) -> Result<Secret, DhError> {
+    let base: Uint<L> = from_bytes(public);
     let last: Uint<L> = P::PARAMS.modulus().as_ref().wrapping_sub(&Uint::ONE);
     if base <= Uint::ONE || base >= last {
         return Err(DhError::OutOfRange);
     }
-    let bits = u32::try_from(exponent.len()).unwrap_or(u32::MAX).saturating_mul(8);
-    let exponent = zeroize::Zeroizing::new(from_bytes::<L>(exponent));
-    let z = ConstMontyForm::<P, L>::new(&base).pow_amm_bounded_exp(&exponent, bits);
-    Ok(Secret::new(to_bytes(&z.retrieve())))
+    Ok(Secret::new(power::<P, L>(&base, exponent)))
 }
 
 /// Big-endian bytes, at most as many as the number holds.

@@ -98,3 +98,40 @@ impl Deref for Icv {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_one_length() {
+        for mac in Mac::ALL {
+            assert!(MacKey::new(mac, &[1; 64][..mac.key_len()]).is_ok());
+            for got in [0, mac.key_len() - 1, mac.key_len() + 1, 64] {
+                let expected = mac.key_len();
+                assert_eq!(
+                    MacKey::new(mac, &[1; 64][..got]).unwrap_err(),
+                    KeyError::Length { expected, got }
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn verify_accepts_the_whole_value_only() {
+        for mac in Mac::ALL {
+            let key = MacKey::new(mac, &[9; 64][..mac.key_len()]).unwrap();
+            let icv = key.compute(&[b"packet"]);
+            assert_eq!(icv.len(), mac.icv_len());
+            assert!(key.verify(&[b"pack", b"", b"et"], &icv));
+            assert!(!key.verify(&[b"Packet"], &icv));
+            assert!(!key.verify(&[b"packet"], &icv[..icv.len() - 1]));
+            assert!(!key.verify(&[b"packet"], &[]));
+            for bit in 0..icv.len() * 8 {
+                let mut forged = icv.to_vec();
+                forged[bit / 8] ^= 1 << (bit % 8);
+                assert!(!key.verify(&[b"packet"], &forged));
+            }
+        }
+    }
+}

@@ -275,12 +275,12 @@ impl Group {
         }
     }
 
-    /// The name in Windows' netsh and property pages.
+    /// The name in Windows' property pages, where group 5 does not exist.
     pub const fn microsoft_name(self) -> &'static str {
         match self {
             Group::Modp768 => "Low (1)",
             Group::Modp1024 => "Medium (2)",
-            Group::Modp1536 => "1536 (5)",
+            Group::Modp1536 => "Group 5",
             Group::Modp2048 => "High (2048)",
         }
     }
@@ -356,5 +356,53 @@ impl fmt::Display for Suite {
             Suite::EncryptThenMac { cipher, mac: None } => write!(f, "ESP {cipher}"),
             Suite::IntegrityOnly(mac) => write!(f, "AH {mac}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn lengths_are_those_of_the_rfcs() {
+        // RFC 2405 and RFC 2451 sections 2 and 3; RFC 3602 sections 2.2 and 2.4; RFC 2410 section 2.2.
+        let ciphers = [
+            (Cipher::Null, 0, 1, 0),
+            (Cipher::Des, 8, 8, 8),
+            (Cipher::TripleDes, 24, 8, 8),
+            (Cipher::Aes128, 16, 16, 16),
+            (Cipher::Aes192, 24, 16, 16),
+            (Cipher::Aes256, 32, 16, 16),
+        ];
+        for (cipher, key, block, iv) in ciphers {
+            assert_eq!((cipher.key_len(), cipher.block_len(), cipher.iv_len()), (key, block, iv), "{cipher}");
+        }
+        // RFC 2403, RFC 2404 and RFC 4868 section 2.6.
+        for (mac, key, icv) in
+            [(Mac::HmacMd5_96, 16, 12), (Mac::HmacSha1_96, 20, 12), (Mac::HmacSha256_128, 32, 16)]
+        {
+            assert_eq!((mac.key_len(), mac.icv_len()), (key, icv), "{mac}");
+        }
+    }
+
+    #[test]
+    fn suites_add_up() {
+        let esp = Suite::EncryptThenMac { cipher: Cipher::TripleDes, mac: Some(Mac::HmacSha1_96) };
+        assert_eq!((esp.keymat_len(), esp.icv_len()), (44, 12));
+        assert_eq!(esp.to_string(), "ESP 3DES-CBC HMAC-SHA1-96");
+        let no_integrity = Suite::EncryptThenMac { cipher: Cipher::Des, mac: None };
+        assert_eq!((no_integrity.keymat_len(), no_integrity.icv_len()), (8, 0));
+        let ah = Suite::IntegrityOnly(Mac::HmacMd5_96);
+        assert_eq!((ah.keymat_len(), ah.icv_len(), ah.cipher()), (16, 12, Cipher::Null));
+        assert_eq!(ah.to_string(), "AH HMAC-MD5-96");
+    }
+
+    #[test]
+    fn group_numbers_go_both_ways() {
+        for group in Group::ALL {
+            assert_eq!(Group::from_id(group.id()), Some(group));
+        }
+        assert_eq!(Group::from_id(3), None);
     }
 }

@@ -150,3 +150,71 @@ impl SaKeys {
         Some(SaKeys { encryption: encryption.into(), integrity: integrity.into() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use hex_literal::hex;
+
+    const SHA1: HashAlg = HashAlg::Sha1;
+
+    fn counting(from: u8, len: u8) -> Vec<u8> {
+        (from..from + len).collect()
+    }
+
+    // The expected values that no vector file has were computed with Python's hmac module.
+
+    #[test]
+    fn a_long_key_is_expanded() {
+        let expanded = hex!("1e5fd6a5cbc98bd4c1fe20d5e5fb2ed1df330c93a33c043ca850a65fd7aeae17");
+        assert_eq!(*cipher_key(SHA1, &counting(0, 20), Cipher::Aes256), expanded);
+        assert_eq!(*cipher_key(SHA1, &counting(0, 20), Cipher::TripleDes), expanded[..24]);
+    }
+
+    #[test]
+    fn a_short_key_is_the_start_of_skeyid_e() {
+        assert_eq!(*cipher_key(SHA1, &counting(0, 20), Cipher::Aes128), counting(0, 16));
+        assert_eq!(*cipher_key(SHA1, &counting(0x10, 20), Cipher::Des), counting(0x10, 8));
+        assert_eq!(*cipher_key(HashAlg::Sha256, &counting(0, 32), Cipher::Aes256), counting(0, 32));
+        assert!(cipher_key(SHA1, &counting(0, 20), Cipher::Null).is_empty());
+    }
+
+    #[test]
+    fn weak_des_keys_are_passed_over() {
+        let (weak, strong) = (hex!("01fe01fe01fe01fe"), hex!("0123456789abcdef"));
+        assert_eq!(*cipher_key(HashAlg::Md5, &[weak, strong].concat(), Cipher::Des), strong);
+        let hopeless = cipher_key(HashAlg::Md5, &[weak, weak].concat(), Cipher::Des);
+        assert!(is_weak(Cipher::Des, &hopeless));
+    }
+
+    #[test]
+    fn keymat_takes_as_many_blocks_as_it_needs() {
+        let spi = hex!("c1dd109b");
+        let keymat = |g_xy, len| keymat(SHA1, &counting(0x40, 20), g_xy, 3, spi, &[1; 16], &[2; 16], len);
+        let plain =
+            hex!("de6823c9b3c6b4f392cf21422853477a13a4331041f32481d76c01b6b10f6f2df1fa5259770cdc82c425c73e");
+        let pfs =
+            hex!("bf88c4dce2290d8b93777e73b911bb45a56b288080e9cba27ad450ff5a39bca68f7e75bb6cadc64e80eba861");
+        assert_eq!(*keymat(None, 44), plain);
+        assert_eq!(*keymat(Some(&[0x33; 128]), 44), pfs);
+        for len in 0..44 {
+            assert_eq!(*keymat(None, len), plain[..len]);
+        }
+    }
+
+    #[test]
+    fn public_key_encryption_hashes_the_nonces() {
+        let skeyid = skeyid_public_key(SHA1, &[1; 16], &[2; 16], &[3; 8], &[4; 8]);
+        assert_eq!(*skeyid, hex!("7318322e6e6f6d0fdc3a3c74f92f066f2987b064"));
+    }
+
+    #[test]
+    fn keymat_is_split_encryption_first() {
+        let suite = Suite::EncryptThenMac { cipher: Cipher::Des, mac: Some(Mac::HmacMd5_96) };
+        let keys = SaKeys::split(suite, &counting(0, 24)).unwrap();
+        assert_eq!((&*keys.encryption, &*keys.integrity), (&*counting(0, 8), &*counting(8, 16)));
+        assert_eq!(SaKeys::split(suite, &counting(0, 23)), None);
+        assert_eq!(SaKeys::split(suite, &[]), None);
+    }
+}

@@ -47,3 +47,43 @@ fn last_block(ciphertext: &[u8], key: &CipherKey) -> Result<Vec<u8>, BlockError>
         _ => Err(BlockError::Data { len: ciphertext.len(), block: cipher.block_len() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Cipher;
+    use alloc::vec;
+
+    fn key() -> CipherKey {
+        CipherKey::new(Cipher::Des, b"\x01\x23\x45\x67\x89\xab\xcd\xef").unwrap()
+    }
+
+    #[test]
+    fn padding_is_zeros_up_to_the_block_and_none_beyond() {
+        for (len, padded) in [(1, 8), (7, 8), (8, 8), (9, 16), (16, 16)] {
+            let sealed = encrypt(&key(), &[5; 8], &vec![0xaa; len]).unwrap();
+            assert_eq!(sealed.body.len(), padded);
+            let opened = decrypt(&key(), &[5; 8], &sealed.body).unwrap();
+            assert!(opened.body[..len].iter().all(|byte| *byte == 0xaa));
+            assert!(opened.body[len..].iter().all(|byte| *byte == 0));
+        }
+    }
+
+    #[test]
+    fn both_sides_continue_from_the_last_ciphertext_block() {
+        let sealed = encrypt(&key(), &[5; 8], &[1; 20]).unwrap();
+        assert_eq!(sealed.next_iv, sealed.body[16..]);
+        assert_eq!(decrypt(&key(), &[5; 8], &sealed.body).unwrap().next_iv, sealed.next_iv);
+    }
+
+    #[test]
+    fn lengths_that_cannot_be_are_refused() {
+        for len in [0, 1, 7, 9, 15] {
+            let error = BlockError::Data { len, block: 8 };
+            assert_eq!(decrypt(&key(), &[5; 8], &vec![0; len]), Err(error));
+        }
+        assert_eq!(encrypt(&key(), &[5; 8], &[]), Err(BlockError::Data { len: 0, block: 8 }));
+        assert_eq!(decrypt(&key(), &[5; 7], &[0; 8]), Err(BlockError::Iv { expected: 8, got: 7 }));
+        assert_eq!(encrypt(&key(), &[], &[0; 8]), Err(BlockError::Iv { expected: 8, got: 0 }));
+    }
+}
