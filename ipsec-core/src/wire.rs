@@ -23,6 +23,8 @@ pub mod isakmp;
 mod number;
 mod protocol;
 mod reader;
+#[cfg(test)]
+mod samples;
 pub mod udp;
 mod writer;
 

@@ -230,3 +230,87 @@ impl fmt::Display for Identification {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::{String, ToString};
+    use hex_literal::hex;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Identification, DecodeError> {
+        Identification::decode(&mut Reader::new(bytes))
+    }
+
+    fn range_of(id: &Identification) -> Option<(String, String)> {
+        id.to_range().map(|(first, last)| (first.to_string(), last.to_string()))
+    }
+
+    #[test]
+    fn decodes_captured() {
+        // Quick mode between strongSwan daemons: 10.1.0.0/16.
+        let id = decode(&hex!("040000000a010000ffff0000")).unwrap();
+        assert_eq!(id, Identification::subnet(ip("10.1.0.0"), 16));
+        assert_eq!(id.to_subnet(), Some((ip("10.1.0.0"), 16)));
+        assert_eq!(range_of(&id), Some(("10.1.0.0".into(), "10.1.255.255".into())));
+        assert_eq!(id.to_address(), None);
+    }
+
+    #[test]
+    fn an_address_is_a_full_subnet_and_a_range_of_one() {
+        for (text, width) in [("203.0.113.1", 32), ("2001:db8::1", 128)] {
+            let id = Identification::address(ip(text)).with_protocol(17, 500);
+            assert_eq!(id.to_subnet(), Some((ip(text), width)));
+            assert_eq!(id.to_range(), Some((ip(text), ip(text))));
+            assert_eq!(Identification::subnet(ip(text), width).to_range(), id.to_range());
+            assert_eq!(id.to_string(), alloc::format!("ID {text} proto 17 port 500"));
+        }
+    }
+
+    #[test]
+    fn everything_is_a_subnet_without_a_mask() {
+        let all = Identification::subnet(ip("10.9.8.7"), 0);
+        assert_eq!(all.data, [0; 8]);
+        assert_eq!(range_of(&all), Some(("0.0.0.0".into(), "255.255.255.255".into())));
+        assert_eq!(Identification::subnet(ip("2001:db8::1"), 0).to_string(), "ID ::/0");
+    }
+
+    #[test]
+    fn ranges_run_forward() {
+        let range = Identification::range(ip("10.0.0.5"), ip("10.0.0.9")).unwrap();
+        assert_eq!(range.to_range(), Some((ip("10.0.0.5"), ip("10.0.0.9"))));
+        assert_eq!(range.to_string(), "ID 10.0.0.5-10.0.0.9");
+        assert_eq!(Identification::range(ip("10.0.0.9"), ip("10.0.0.5")).unwrap().to_range(), None);
+        assert_eq!(Identification::range(ip("10.0.0.9"), ip("::1")), None);
+    }
+
+    #[test]
+    fn a_mask_with_holes_is_no_subnet() {
+        let id = decode(&hex!("040000000a010000ff00ff00")).unwrap();
+        assert_eq!((id.to_subnet(), id.to_range()), (None, None));
+    }
+
+    #[test]
+    fn rejects_bad_length() {
+        for (id_type, length) in [(1, 3), (1, 5), (4, 4), (5, 4), (6, 16), (7, 9), (8, 31)] {
+            let body = [alloc::vec![id_type, 0, 0, 0], alloc::vec![0; length]].concat();
+            let error = decode(&body).unwrap_err();
+            assert_eq!((error.field, error.offset), ("identification.data", 4));
+        }
+    }
+
+    #[test]
+    fn keeps_unknown() {
+        let id = decode(&hex!("63110200616263")).unwrap();
+        assert_eq!(
+            (id.id_type, id.protocol, id.port, id.data.as_slice()),
+            (IdType(99), 17, 512, &b"abc"[..])
+        );
+        let name = Identification::fqdn("alice.example\n");
+        assert_eq!(name.to_string(), "ID ID_FQDN alice.example\\n");
+        assert_eq!(range_of(&name), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! Packets recorded between two strongSwan 5.9.8 daemons, 203.0.113.1 and 203.0.113.2, and what tshark decrypted of them.
+
+use hex_literal::hex;
+
+/// Main mode, first message: SA and four vendor IDs. IPv4 packet.
+pub(crate) const MAIN_MODE_1: &[u8] = &hex!(
+    "
+    450000cc7f304000401142eccb007101cb00710201f401f400b878cee739e922038760b8000000000000000001100200
+    00000000000000b00d000034000000010000000100000028010100010000002001010000800100058002000180040002
+    80030001800b0001800c3de00d00000c09002689dfd6b7120d000014afcad71368a1f1c96b8696fc775701000d000018
+    4048b7d56ebce88525e7de7f00d6c2d3800000000d0000144a131c81070358455c5728f20e95452f0000001490cb8091
+    3ebb696e086381b5ec427b1f
+    "
+);
+
+/// Main mode, second message: SA and three vendor IDs. IPv4 packet.
+pub(crate) const MAIN_MODE_2: &[u8] = &hex!(
+    "
+    450000b897eb400040112a45cb007102cb00710101f401f400a478bae739e922038760b89dedf56536afa62501100200
+    000000000000009c0d000034000000010000000100000028010100010000002001010000800100058002000180040002
+    80030001800b0001800c3de00d00000c09002689dfd6b7120d000014afcad71368a1f1c96b8696fc775701000d000018
+    4048b7d56ebce88525e7de7f00d6c2d380000000000000144a131c81070358455c5728f20e95452f
+    "
+);
+
+/// Main mode, third message: KE, NONCE and two NAT-Ds. IPv4 packet.
+pub(crate) const MAIN_MODE_3: &[u8] = &hex!(
+    "
+    450001087f314000401142afcb007101cb00710201f401f400f4790ae739e922038760b89dedf56536afa62504100200
+    00000000000000ec0a000084e0bf25d173bd88302285a83f7f2d61f320489bcd3317f4d8ad702908749d9e7bc177cccf
+    882ceed5badd4efc6b8d04c4dfe10a33ead5533175b76f3398676a282e38eeb8f0ec7aa500e5c24e58dd1d05713d0716
+    bb360c2ad01b65475bae09f3dcbed816f9525a34f9b2e11a4e447bc76ed778edfe5c842f4b226ac0ad594b6614000024
+    ce014cf6295013ac336c4fdb037034ae9be99b3c998def1ca721956cb8ae5e0d14000014f00c21fd23d87019e5ab9d55
+    1573c554000000143d8011b54207ba4b2e1adc5068c27c20
+    "
+);
+
+/// Main mode with RSA signatures, fourth message: KE, NONCE, CR and two NAT-Ds. IPv4 packet.
+pub(crate) const MAIN_MODE_4: &[u8] = &hex!(
+    "
+    4500012ee6f440004011dac5cb007102cb00710101f401f4011a793058a457a58c9a9d70139b00da0530178004100200
+    00000000000001120a000084020bbf6e3c80f79b955a927948ca2a5b35dd37cfc0452b5ba4b7afdfd6c89822efd58514
+    96fe4b5ffb859236b974bf38ab4dd7348798bf74a7449e2764ca066eae4bddf29164aca00efc25f5cb8285c38a3db6a8
+    9ca825cb853a87bdff1afcd8cd7354ccd59b75fd7e95c4eb24a8fa02e0b3368978fed06a76625a83d3f2b2ce07000024
+    ec6856c9b059067cf3a87597dd3febf34914e2dfc65e6fa8c1afb75f92921b561400001e043017311530130603550403
+    0c0c5465737420526f6f74204341140000183dcb778766aa4b7fbb68f10ad671c4cbc072764f000000189c0139a430db
+    271bf83c2b179ef3afbcd60fee40
+    "
+);
+
+/// Main mode, fifth message: encrypted, on port 4500. IPv4 packet.
+pub(crate) const MAIN_MODE_5: &[u8] = &hex!(
+    "
+    450000647f32400040114352cb007101cb007102119411940050786600000000e739e922038760b89dedf56536afa625
+    051002010000000000000044ca84064bd1290d17926e08a4ca625a6d67e5e10621a19ecdc1a8481f301187fa4c0a08ef
+    d1a03d48
+    "
+);
+
+/// The first ESP packet, in UDP. IPv4 packet.
+pub(crate) const ESP_IN_UDP: &[u8] = &hex!(
+    "
+    450000907f36400040114322cb007101cb00710211941194007c7892c1dd109b00000001f669a895b949711bfc593825
+    bc5f27785028fd49b08b903e596059ee61f65e80feabb47aaee17de3d53a125688e4eae6cb3da06d04d5eec790e0ece4
+    04214af83800960618ee3a7eaf1dd7d68106088bca608367de7811a99526349404927008c23cc88f9138bcb6dfc17ef9
+    "
+);
+
+/// What main mode message 5 contains: ID and HASH, padded.
+pub(crate) const ID_HASH: &[u8] = &hex!(
+    "
+    0800000c01000000cb007101000000146475bd52cfd5ad9310a19684f97488020000000000000000
+    "
+);
+
+/// What quick mode message 1 contains: HASH, SA, NONCE, ID and ID, padded. Message ID 853036dc.
+pub(crate) const QUICK_MODE_1: &[u8] = &hex!(
+    "
+    01000014ef1aebfeedd47eafb5dc7832544bb0130a00003000000001000000010000002401030401b93f68b900000018
+    0102000080050001800400038001000180020f78050000240dd1570050f7afee0eaf28a5e326ab2957314093cbbbec4a
+    bdf836e11e7552f205000010040000000a010000ffff000000000010040000000a020000ffff00000000000000000000
+    "
+);
+
+/// What a dead peer detection exchange contains: HASH and N, padded.
+pub(crate) const R_U_THERE: &[u8] = &hex!(
+    "
+    0b0000142a33a6738f51e0edb531dadb876e34f8000000200000000101108d28e739e922038760b89dedf56536afa625
+    079b371e00000000
+    "
+);
+
+/// HASH and D of an ESP SA, padded.
+pub(crate) const DELETE_ESP: &[u8] = &hex!(
+    "
+    0c00001458883d7e52e1c2f3438e2a3db54b9b8b000000100000000103040001b93f68b900000000
+    "
+);
+
+/// HASH and D of an ISAKMP SA, padded.
+pub(crate) const DELETE_ISAKMP: &[u8] = &hex!(
+    "
+    0c000014f1d72d86bc1b0d2584318f1da114a7390000001c0000000101100001e739e922038760b89dedf56536afa625
+    0000000000000000
+    "
+);
+
+/// Every sample that is an IP packet.
+pub(crate) const PACKETS: [&[u8]; 6] =
+    [MAIN_MODE_1, MAIN_MODE_2, MAIN_MODE_3, MAIN_MODE_4, MAIN_MODE_5, ESP_IN_UDP];
+
+/// Every sample that is a decrypted chain, with the type of its first payload and the octets without padding.
+pub(crate) const CHAINS: [(u8, &[u8], usize); 5] = [
+    (5, ID_HASH, 32),
+    (8, QUICK_MODE_1, 136),
+    (8, R_U_THERE, 52),
+    (8, DELETE_ESP, 36),
+    (8, DELETE_ISAKMP, 48),
+];
