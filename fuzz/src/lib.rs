@@ -5,8 +5,10 @@
 //! once the lies have stopped. `cargo test -p ipsec-fuzz` replays the committed corpus and every prefix of every sample
 //! in it; `libfuzzer/` holds the thin targets that let libFuzzer look for more.
 
+pub mod alter;
 pub mod bytes;
 pub mod isakmp;
+pub mod packet;
 
 /// One fuzz body with the name of its corpus directory and libFuzzer target.
 #[derive(Clone, Copy, Debug)]
@@ -17,5 +19,6 @@ pub struct Target {
     pub body: fn(&[u8]),
 }
 
-/// Every fuzz body.
-pub const TARGETS: &[Target] = &[Target { name: "isakmp", body: isakmp::body }];
+/// Every fuzz body, by name.
+pub const TARGETS: &[Target] =
+    &[Target { name: "isakmp", body: isakmp::body }, Target { name: "packet", body: packet::body }];

@@ -4,6 +4,7 @@
 //! was worth keeping lies beside them under names that are hashes.
 
 mod isakmp;
+mod packet;
 
 use std::fs;
 use std::path::Path;
@@ -18,4 +19,5 @@ pub(crate) fn write(target: &str, name: &str, sample: &[u8]) {
 
 fn main() {
     isakmp::seeds();
+    packet::seeds();
 }
