@@ -9,7 +9,7 @@ use crate::ike::failure::Failure;
 use crate::interface::InterfaceId;
 use crate::packet::{Packet, PacketId};
 use crate::pad::{PadEntryId, Secret};
-use crate::sad::{BundleSpec, PairId};
+use crate::sad::{BundleSpec, InstallError, PairId};
 use crate::selector::{FlowKey, Selector};
 use crate::spd::EntryId;
 use crate::wire::isakmp::Cookie;
@@ -50,6 +50,9 @@ pub enum Command {
     SetPolicy(PolicyDatabases),
     /// Negotiate for this entry now, as if `flow` were a packet of it.
     Initiate(EntryId, FlowKey),
+    /// Manual keying (RFC 4301 section 4.5.1): install one direction of a pair. A failure is
+    /// [`Event::InstallFailed`]. Pair numbers are the operator's choice; IKE counts from 0, so take numbers from 2^32.
+    Install(BundleSpec),
     /// Delete this pair of SAs and tell the peer.
     DeletePair(PairId),
     /// Delete everything and tell the peers, as a service that stops does.
@@ -139,6 +142,27 @@ pub enum Event {
         peer: SocketAddr,
         /// Notify message type (RFC 2408 section 3.14.1).
         notify: u16,
+    },
+    /// SAs could not be installed.
+    InstallFailed {
+        /// The pair.
+        pair: PairId,
+        /// Why.
+        why: InstallError,
+    },
+    /// A peer gave no answer to IKE, and the entry allows clear traffic with it for a while (Windows: soft association).
+    SoftAssociation {
+        /// The entry.
+        entry: EntryId,
+        /// The peer.
+        peer: IpAddr,
+    },
+    /// A router told the path MTU of a pair's outer path (RFC 4301 section 8.2).
+    PathMtu {
+        /// The pair.
+        pair: PairId,
+        /// Octets of outer datagram.
+        mtu: u16,
     },
     /// A pair of SAs is gone.
     PairDeleted {
@@ -308,6 +332,36 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// A short name, the same for all packets dropped for this reason: the key of counters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            DropReason::Malformed => "malformed",
+            DropReason::NoRoute => "no-route",
+            DropReason::PolicyDiscard(_) => "policy-discard",
+            DropReason::NoPolicy => "no-policy",
+            DropReason::ClearTextRefused(_) => "clear-text-refused",
+            DropReason::PendingFull => "pending-full",
+            DropReason::NegotiationFailed(_) => "negotiation-failed",
+            DropReason::UnknownSpi(_) => "unknown-spi",
+            DropReason::WrongOuterSource(_) => "wrong-outer-source",
+            DropReason::Replayed(_) => "replayed",
+            DropReason::IntegrityFailed(_) => "integrity-failed",
+            DropReason::BadPadding(_) => "bad-padding",
+            DropReason::BadLength(_) => "bad-length",
+            DropReason::Dummy(_) => "dummy",
+            DropReason::SelectorMismatch(_) => "selector-mismatch",
+            DropReason::BundleMismatch(_) => "bundle-mismatch",
+            DropReason::SequenceExhausted(_) => "sequence-exhausted",
+            DropReason::LifetimeExpired(_) => "lifetime-expired",
+            DropReason::TooBig { .. } => "too-big",
+            DropReason::BadFragment => "bad-fragment",
+            DropReason::ReassemblyTimeout => "reassembly-timeout",
+            DropReason::FragmentWithoutPorts => "fragment-without-ports",
+            DropReason::TtlExceeded => "ttl-exceeded",
+            DropReason::NotForUs => "not-for-us",
+        }
+    }
+
     /// The step of an RFC that drops the packet.
     pub fn rfc(&self) -> &'static str {
         match self {

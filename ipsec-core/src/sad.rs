@@ -1,13 +1,29 @@
 //! The Security Association Database (RFC 4301 section 4.4.2).
+//!
+//! Inbound SAs are found by SPI, protocol and destination (RFC 2401 section 4.4.3); outbound ones by peer, and then by the
+//! SPD entry they were made for. The two directions that one quick mode makes are a [`Pair`]; each direction is one SA, or
+//! ESP inside AH.
 
+pub mod lifetime;
+pub mod replay;
+pub mod sa;
+
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::crypto::{Cipher, Mac};
+use rand_core::Rng;
+
+use crate::crypto::{Cipher, KeyError, Mac, Suite};
 use crate::pad::Secret;
+use crate::rng::{Label, Streams};
 use crate::selector::Selector;
-use crate::spd::{EntryId, Lifetime, Mode};
+use crate::spd::{EntryId, EspTransform, Lifetime, Mode, Offer, Protect};
+use crate::time::{Duration, Instant};
+pub use lifetime::Life;
+pub use replay::ReplayWindow;
+pub use sa::{IpsecSa, SaCounters, SaError};
 
 /// A security parameter index; 0 to 255 are never allocated (RFC 4303 section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,14 +100,359 @@ pub struct BundleSpec {
     pub initiator: bool,
 }
 
+/// Why SAs could not be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum InstallError {
+    /// A key is weak or has the wrong length.
+    #[error("{0}")]
+    Key(KeyError),
+    /// A live inbound SA has this SPI, protocol and destination already (RFC 4301 section 4.4.2).
+    #[error("another SA has this SPI")]
+    DuplicateSpi,
+    /// SPIs 0 to 255 are reserved (RFC 4303 section 2.1).
+    #[error("a reserved SPI")]
+    ReservedSpi,
+    /// Not one SA, nor ESP inside AH.
+    #[error("a bundle is one SA, or ESP and then AH")]
+    Bundle,
+    /// The pair has this direction already, or its other direction is about other traffic.
+    #[error("does not fit the pair's other direction")]
+    Pair,
+}
+
+/// One direction of a pair at work: the SAs, inner protocol first.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    sas: Vec<IpsecSa>,
+}
+
+impl Bundle {
+    /// The SAs, inner protocol first: ESP before AH.
+    pub fn sas(&self) -> &[IpsecSa] {
+        &self.sas
+    }
+
+    pub(crate) fn sas_mut(&mut self) -> &mut [IpsecSa] {
+        &mut self.sas
+    }
+
+    /// Octets carried, as they were inside: what the kilobytes of a lifetime count.
+    pub fn octets(&self) -> u64 {
+        self.sas.first().map_or(0, |sa| sa.counters().octets)
+    }
+
+    /// Packets carried.
+    pub fn packets(&self) -> u64 {
+        self.sas.first().map_or(0, |sa| sa.counters().packets)
+    }
+
+    /// Whether it is what this offer asks for: the same set of protocols with the same algorithms.
+    pub fn is_of(&self, offer: &Offer) -> bool {
+        let suite = |protocol| self.sas.iter().find(|sa| sa.protocol() == protocol).map(IpsecSa::suite);
+        let esp = offer.esp.map(|EspTransform { cipher, mac }| Suite::EncryptThenMac { cipher, mac });
+        let ah = offer.ah.map(Suite::IntegrityOnly);
+        suite(IpsecProtocol::Esp) == esp && suite(IpsecProtocol::Ah) == ah
+    }
+
+    /// Octets that sealing adds to a datagram with `payload` octets behind the place of the headers.
+    pub fn overhead(&self, payload: usize, v4: bool) -> usize {
+        self.sas.iter().fold(0, |sum, sa| sum + sa.overhead(payload + sum, v4))
+    }
+}
+
+/// The SAs that one quick mode made, or an operator installed.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// Its number on this node.
+    pub id: PairId,
+    /// The SPD entry it serves.
+    pub entry: EntryId,
+    /// The traffic it carries, our side local.
+    pub selector: Selector,
+    /// Transport or tunnel.
+    pub mode: Mode,
+    /// Our address of the SAs.
+    pub local: IpAddr,
+    /// The peer's address of the SAs.
+    pub peer: IpAddr,
+    /// Agreed limits.
+    pub lifetime: Lifetime,
+    /// When it ends.
+    pub life: Life,
+    /// Whether we initiated it.
+    pub initiator: bool,
+    /// SAs that packets come in on.
+    pub inbound: Option<Bundle>,
+    /// SAs that packets leave on.
+    pub outbound: Option<Bundle>,
+    /// A newer pair sends in its place.
+    pub replaced: bool,
+    /// A successor was asked for.
+    pub rekeying: bool,
+    /// A valid packet came in on it.
+    pub confirmed: bool,
+    /// Learned path MTU, and when it is forgotten (RFC 4301 section 8.2.2).
+    path_mtu: Option<(u16, Instant)>,
+}
+
+/// How long a learned path MTU counts: 10 minutes (RFC 1191 section 6.3).
+const PATH_MTU_AGE: Duration = Duration::from_secs(600);
+
+impl Pair {
+    /// The learned path MTU between the SA's ends in octets, unless it has aged.
+    pub fn path_mtu(&self, now: Instant) -> Option<u16> {
+        self.path_mtu.filter(|(_, until)| now < *until).map(|(mtu, _)| mtu)
+    }
+
+    /// Notes what a router said; only lower values count. Whether it was news.
+    pub(crate) fn learn_path_mtu(&mut self, mtu: u16, now: Instant) -> bool {
+        let news = self.path_mtu(now).is_none_or(|known| mtu < known);
+        if news {
+            self.path_mtu = Some((mtu, now + PATH_MTU_AGE));
+        }
+        news
+    }
+
+    /// Whether the pair is what `protect` asks for: mode, peer, and one of the offers.
+    pub fn satisfies(&self, protect: &Protect) -> bool {
+        let mode = match (protect.mode, self.mode) {
+            (Mode::Transport, Mode::Transport) => true,
+            (Mode::Tunnel { remote, .. }, Mode::Tunnel { .. }) => {
+                remote == self.peer || remote.is_unspecified()
+            }
+            _ => false,
+        };
+        let bundles = || self.inbound.iter().chain(&self.outbound);
+        mode && protect.offers.iter().any(|offer| bundles().all(|b| b.is_of(offer)))
+    }
+
+    /// Octets in the direction that carried more.
+    fn octets(&self) -> u64 {
+        self.inbound.iter().chain(&self.outbound).map(Bundle::octets).max().unwrap_or(0)
+    }
+
+    /// Whether it carried anything; idle pairs are not rekeyed.
+    pub fn is_used(&self) -> bool {
+        self.inbound.iter().chain(&self.outbound).any(|b| b.packets() > 0)
+    }
+
+    /// Whether kilobytes or sequence numbers ask for a successor now.
+    pub(crate) fn wants_successor(&self) -> bool {
+        !self.rekeying
+            && !self.replaced
+            && (self.octets() >= self.life.soft_octets
+                || self.outbound.iter().flat_map(Bundle::sas).any(IpsecSa::nearly_exhausted))
+    }
+
+    /// Whether the kilobytes are used up.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.octets() >= self.life.hard_octets
+    }
+
+    /// Protocols and SPIs of the inbound SAs: what a delete notification lists.
+    pub fn inbound_spis(&self) -> Vec<(IpsecProtocol, Spi)> {
+        self.inbound.iter().flat_map(Bundle::sas).map(|sa| (sa.protocol(), sa.spi())).collect()
+    }
+}
+
+/// The two ends of a life that a clock brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LifeEnd {
+    /// A successor is to be negotiated.
+    Soft,
+    /// The pair is gone.
+    Hard,
+}
+
+/// How installed SAs behave.
+#[derive(Clone, Copy, Debug)]
+pub struct InstallContext<'a> {
+    /// Randomness of IVs and jitter.
+    pub streams: &'a Streams,
+    /// Width of the anti-replay window.
+    pub window: u32,
+    /// Margin of rekeying, in thousandths of the lifetime.
+    pub margin_permille: u32,
+    /// Now.
+    pub now: Instant,
+}
+
 /// All SAs of a node.
 #[derive(Clone, Debug, Default)]
-pub struct Sad {}
+pub struct Sad {
+    pairs: BTreeMap<PairId, Pair>,
+    /// Which pair and which SA of its bundle a packet belongs to.
+    inbound: BTreeMap<(Spi, IpsecProtocol, IpAddr), (PairId, usize)>,
+    /// Pairs that send, in the order they were installed.
+    outbound: BTreeMap<IpAddr, Vec<PairId>>,
+    reserved: BTreeSet<(IpsecProtocol, Spi)>,
+    timers: BTreeSet<(Instant, PairId, LifeEnd)>,
+    spis_drawn: u64,
+    sas_made: u64,
+}
 
 impl Sad {
     /// Reserves an inbound SPI that no live or reserved SA of this node and protocol has, drawn from `streams`.
-    pub fn reserve_spi(&mut self, protocol: IpsecProtocol, streams: &crate::rng::Streams) -> Spi {
-        let _ = (protocol, streams);
-        Spi(256)
+    pub fn reserve_spi(&mut self, protocol: IpsecProtocol, streams: &Streams) -> Spi {
+        loop {
+            self.spis_drawn += 1;
+            let spi = Spi(streams.stream(Label::Spi, self.spis_drawn).next_u32());
+            // RFC 4303 section 2.1: 1 to 255 are reserved, 0 is for local use.
+            let used = self.inbound.keys().any(|(s, p, _)| (*s, *p) == (spi, protocol));
+            if spi.0 > 255 && !used && self.reserved.insert((protocol, spi)) {
+                return spi;
+            }
+        }
+    }
+
+    /// Gives a reserved SPI back.
+    pub fn release_spi(&mut self, protocol: IpsecProtocol, spi: Spi) {
+        self.reserved.remove(&(protocol, spi));
+    }
+
+    /// Installs one direction of a pair. Its keys are expanded here, once.
+    pub fn install(&mut self, spec: &BundleSpec, cx: &InstallContext<'_>) -> Result<(), InstallError> {
+        let protocols: Vec<_> = spec.sas.iter().map(|sa| sa.protocol).collect();
+        match protocols.as_slice() {
+            [_] | [IpsecProtocol::Esp, IpsecProtocol::Ah] => {}
+            _ => return Err(InstallError::Bundle),
+        }
+        if spec.sas.iter().any(|sa| sa.spi.0 < 256) {
+            return Err(InstallError::ReservedSpi);
+        }
+        let key = |sa: &SaSpec| (sa.spi, sa.protocol, spec.local);
+        if spec.inbound && spec.sas.iter().any(|sa| self.inbound.contains_key(&key(sa))) {
+            return Err(InstallError::DuplicateSpi);
+        }
+        if let Some(pair) = self.pairs.get(&spec.pair) {
+            let taken = if spec.inbound { pair.inbound.is_some() } else { pair.outbound.is_some() };
+            if taken || pair.peer != spec.peer || pair.local != spec.local {
+                return Err(InstallError::Pair);
+            }
+        }
+        let mut sas = Vec::with_capacity(spec.sas.len());
+        for sa in &spec.sas {
+            self.sas_made += 1;
+            sas.push(IpsecSa::new(sa, self.sas_made, cx.window, cx.streams).map_err(InstallError::Key)?);
+        }
+        if spec.inbound {
+            for (index, sa) in spec.sas.iter().enumerate() {
+                self.reserved.remove(&(sa.protocol, sa.spi));
+                self.inbound.insert(key(sa), (spec.pair, index));
+            }
+        } else {
+            self.outbound.entry(spec.peer).or_default().push(spec.pair);
+        }
+        let timers = &mut self.timers;
+        let pair = self.pairs.entry(spec.pair).or_insert_with(|| {
+            let margin = cx.margin_permille;
+            let life = Life::new(spec.lifetime, margin, spec.initiator, spec.pair, cx.streams, cx.now);
+            timers.insert((life.soft, spec.pair, LifeEnd::Soft));
+            timers.insert((life.hard, spec.pair, LifeEnd::Hard));
+            Pair::new(spec, life)
+        });
+        *(if spec.inbound { &mut pair.inbound } else { &mut pair.outbound }) = Some(Bundle { sas });
+        Ok(())
+    }
+
+    /// Removes a pair, both directions.
+    pub fn remove(&mut self, id: PairId) -> Option<Pair> {
+        let pair = self.pairs.remove(&id)?;
+        for (protocol, spi) in pair.inbound_spis() {
+            self.inbound.remove(&(spi, protocol, pair.local));
+        }
+        self.stop_sending(pair.peer, id);
+        self.timers.remove(&(pair.life.soft, id, LifeEnd::Soft));
+        self.timers.remove(&(pair.life.hard, id, LifeEnd::Hard));
+        Some(pair)
+    }
+
+    /// The old pair sends no more; its inbound SAs stay until deleted or expired.
+    pub fn hand_over(&mut self, old: PairId) {
+        if let Some(pair) = self.pairs.get_mut(&old) {
+            pair.replaced = true;
+            self.timers.remove(&(pair.life.soft, old, LifeEnd::Soft));
+            let peer = pair.peer;
+            self.stop_sending(peer, old);
+        }
+    }
+
+    fn stop_sending(&mut self, peer: IpAddr, id: PairId) {
+        if let Some(ids) = self.outbound.get_mut(&peer) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.outbound.remove(&peer);
+            }
+        }
+    }
+
+    /// Pair and place in its inbound bundle of the SA with this SPI (RFC 4303 section 3.4.2).
+    pub fn lookup(&self, spi: Spi, protocol: IpsecProtocol, destination: IpAddr) -> Option<(PairId, usize)> {
+        self.inbound.get(&(spi, protocol, destination)).copied()
+    }
+
+    /// The pair that sends to `peer` and that `wanted` accepts; the newest if there are several.
+    pub fn sending(&self, peer: IpAddr, mut wanted: impl FnMut(&Pair) -> bool) -> Option<PairId> {
+        let ids = self.outbound.get(&peer)?;
+        ids.iter().rev().copied().find(|id| self.pairs.get(id).is_some_and(&mut wanted))
+    }
+
+    /// The pair that sends with this SPI to `peer`.
+    pub fn by_outbound_spi(&self, spi: Spi, protocol: IpsecProtocol, peer: IpAddr) -> Option<PairId> {
+        self.sending(peer, |pair| {
+            pair.outbound.iter().flat_map(Bundle::sas).any(|sa| sa.spi() == spi && sa.protocol() == protocol)
+        })
+    }
+
+    /// The pair with this number.
+    pub fn get(&self, id: PairId) -> Option<&Pair> {
+        self.pairs.get(&id)
+    }
+
+    /// The pair with this number, to be changed.
+    pub(crate) fn get_mut(&mut self, id: PairId) -> Option<&mut Pair> {
+        self.pairs.get_mut(&id)
+    }
+
+    /// All pairs by number.
+    pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.pairs.values()
+    }
+
+    /// When the next soft or hard end comes.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, ..)| *at)
+    }
+
+    /// Takes the earliest end that has come.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(PairId, LifeEnd)> {
+        let due = self.timers.first().filter(|(at, ..)| *at <= now).copied()?;
+        self.timers.remove(&due);
+        Some((due.1, due.2))
     }
 }
+
+impl Pair {
+    fn new(spec: &BundleSpec, life: Life) -> Pair {
+        Pair {
+            id: spec.pair,
+            entry: spec.entry,
+            selector: spec.selector.clone(),
+            mode: spec.mode,
+            local: spec.local,
+            peer: spec.peer,
+            lifetime: spec.lifetime,
+            life,
+            initiator: spec.initiator,
+            inbound: None,
+            outbound: None,
+            replaced: false,
+            rekeying: false,
+            confirmed: false,
+            path_mtu: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -216,6 +216,15 @@ impl Selector {
             && self.remote_ports.matches(flow.remote_port)
     }
 
+    /// Whether the flow is in the set as far as addresses and protocol say.
+    pub fn matches_but_ports(&self, flow: &FlowKey) -> bool {
+        self.matches(&FlowKey {
+            local_port: Some(self.local_ports.start),
+            remote_port: Some(self.remote_ports.start),
+            ..*flow
+        })
+    }
+
     /// Whether every flow of `other` is in this set (each of its ranges lies in one of ours).
     pub fn covers(&self, other: &Selector) -> bool {
         let ranges = |ours: &[AddressRange], theirs: &[AddressRange]| {

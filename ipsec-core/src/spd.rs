@@ -38,6 +38,26 @@ impl Direction {
     }
 }
 
+/// The two doors of the boundary (RFC 4301 section 3.1), seen from the protected side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Door {
+    /// Leaving.
+    Outbound,
+    /// Coming in.
+    Inbound,
+}
+
+/// What the SPD says about a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision<'a> {
+    /// The first entry that matches.
+    Entry(&'a SpdEntry),
+    /// A fragment without ports met this entry, which asks for ports.
+    PortsHidden(&'a SpdEntry),
+    /// Nothing matches: discard.
+    NoMatch,
+}
+
 /// One entry of the SPD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpdEntry {
@@ -190,8 +210,45 @@ impl Spd {
         kind: ConnectionKind,
         counts: fn(Direction) -> bool,
     ) -> Option<&SpdEntry> {
-        let on = |e: &SpdEntry| e.connection.is_none_or(|c| c == kind);
-        self.entries.iter().find(|e| counts(e.direction) && on(e) && e.selector.matches(flow))
+        self.counting(kind, counts).find(|e| e.selector.matches(flow))
+    }
+
+    fn counting(
+        &self,
+        kind: ConnectionKind,
+        counts: fn(Direction) -> bool,
+    ) -> impl Iterator<Item = &SpdEntry> {
+        let on = move |e: &&SpdEntry| e.connection.is_none_or(|c| c == kind);
+        self.entries.iter().filter(on).filter(move |e| counts(e.direction))
+    }
+
+    /// What decides about a packet of `flow` that may be a fragment without ports (RFC 4301 section 7).
+    ///
+    /// Such a fragment cannot be told from the traffic of an entry with ports. Letting it fall through to a later entry would
+    /// let the fragments of protected traffic out in clear, so it stops there.
+    pub fn decide(
+        &self,
+        door: Door,
+        flow: &FlowKey,
+        kind: ConnectionKind,
+        later_fragment: bool,
+    ) -> Decision<'_> {
+        let counts = match door {
+            Door::Outbound => Direction::outbound,
+            Door::Inbound => Direction::inbound,
+        };
+        if !later_fragment {
+            return self.first(flow, kind, counts).map_or(Decision::NoMatch, Decision::Entry);
+        }
+        for entry in self.counting(kind, counts) {
+            if entry.selector.matches(flow) {
+                return Decision::Entry(entry);
+            }
+            if entry.selector.matches_but_ports(flow) {
+                return Decision::PortsHidden(entry);
+            }
+        }
+        Decision::NoMatch
     }
 
     /// The entry that authorises a quick mode proposed by `peer` for `wanted` (our side local): the first inbound Protect
@@ -211,6 +268,7 @@ impl Spd {
             let endpoints = match protect.mode {
                 Mode::Transport => !tunnel,
                 Mode::Tunnel { local: l, remote } => {
+                    // An unspecified remote end is anyone's: a one-way inbound half names only our own address.
                     tunnel && (remote == peer || remote.is_unspecified()) && l.is_none_or(|l| l == local)
                 }
             };

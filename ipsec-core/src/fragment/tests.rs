@@ -1,0 +1,1 @@
+//! Fragmentation tests.

@@ -1,0 +1,402 @@
+//! The inbound walk, top to bottom in packet order (RFC 4301 section 5.2).
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use super::Ipsec;
+use super::outbound::least_mtu;
+use crate::esp::OpenError;
+use crate::fragment::Reassembly;
+use crate::interface::{Boundary, ConnectionKind, InterfaceId};
+use crate::io::{DropReason, Event, Output};
+use crate::ip::{IpInfo, NewHeader, checksum, protocol, read_u16, upper_checksum, write};
+use crate::packet::Packet;
+use crate::sad::{IpsecProtocol, IpsecSa, PairId, SaError, Spi};
+use crate::spd::{Action, Decision, Door, Mode};
+use crate::time::Instant;
+use crate::{ah, esp, tunnel};
+
+/// UDP port of IKE (RFC 2408 section 2.5.1).
+const IKE_PORT: u16 = 500;
+
+/// Tunnels in tunnels are opened to this depth.
+const MAX_DEPTH: usize = 4;
+
+/// Octets of a quoted datagram in an ICMP error to a host (RFC 792 asks for the header and 8, RFC 1812 allows 576).
+const QUOTED: usize = 548;
+
+impl Ipsec {
+    /// A packet arrived on `interface`.
+    pub(super) fn inbound(&mut self, interface: InterfaceId, packet: Packet, now: Instant) {
+        let Some((kind, boundary)) = self.interface(interface).map(|i| (i.kind, i.boundary)) else {
+            self.drop_packet(packet, interface, DropReason::NoRoute, None);
+            return;
+        };
+        let Some(info) = IpInfo::parse(packet.bytes()) else {
+            self.drop_packet(packet, interface, DropReason::Malformed, None);
+            return;
+        };
+        // RFC 4301 section 3.1: what arrives on the protected side meets the outbound door when it is forwarded.
+        if boundary == Boundary::Protected {
+            self.outputs.push_back(Output::Deliver(interface, packet));
+            return;
+        }
+        // Step 1: reassembly of what is addressed to us (RFC 4303 section 3.4.1).
+        if info.fragment.is_none() || !self.owns(info.destination) {
+            self.arrive(interface, kind, packet, now);
+            return;
+        }
+        let id = packet.id();
+        let mut made_room = Vec::new();
+        let outcome = self.reassembler.push(packet, now, &mut made_room);
+        for id in made_room {
+            self.drop_id(id, interface, DropReason::ReassemblyTimeout, None);
+        }
+        match outcome {
+            Reassembly::Waiting => {}
+            Reassembly::Bad => self.drop_id(id, interface, DropReason::BadFragment, None),
+            Reassembly::Whole(packet) => self.arrive(interface, kind, packet, now),
+        }
+    }
+
+    /// Steps 2 and 3: IKE and IPsec for this node, or clear text.
+    fn arrive(&mut self, interface: InterfaceId, kind: ConnectionKind, mut packet: Packet, now: Instant) {
+        // The pair whose SAs were taken off, with the policy's opinion still to come.
+        let mut came_on: Option<PairId> = None;
+        for _ in 0..MAX_DEPTH {
+            let Some(info) = IpInfo::parse(packet.bytes()) else {
+                self.drop_packet(packet, interface, DropReason::Malformed, None);
+                return;
+            };
+            let ours = self.owns(info.destination) && !info.is_later_fragment();
+            match info.upper.protocol {
+                protocol::UDP if ours && came_on.is_none() && self.is_ike(&packet, &info) => {
+                    self.ike_arrived(packet, interface, &info, now);
+                    return;
+                }
+                protocol::ICMP | protocol::ICMPV6
+                    if ours && came_on.is_none() && self.path_mtu_message(&packet, &info, now) =>
+                {
+                    self.pool.recycle(packet);
+                    return;
+                }
+                // Step 3a: the SAs of a bundle, outer first.
+                protocol::ESP | protocol::AH if ours => {
+                    // What an outer SA carried must be its traffic, before the next is looked at.
+                    if let Some(outer) = came_on
+                        && let Err(reason) = self.check_protected(&packet, &info, outer, kind)
+                    {
+                        let flow = info.inbound_flow(packet.bytes());
+                        self.drop_packet(packet, interface, reason, Some(flow));
+                        return;
+                    }
+                    match self.open(&mut packet, now) {
+                        Ok(pair) => came_on = Some(pair),
+                        Err(reason) => {
+                            self.drop_packet(packet, interface, reason, None);
+                            return;
+                        }
+                    }
+                }
+                _ => break,
+            }
+        }
+        self.admit(interface, kind, packet, came_on, now);
+    }
+
+    /// Takes the SAs of one bundle off, outer first, and the tunnel header: the packet as the peer's policy saw it.
+    fn open(&mut self, packet: &mut Packet, now: Instant) -> Result<PairId, DropReason> {
+        let mut current: Option<(PairId, usize)> = None;
+        loop {
+            let info = IpInfo::parse(packet.bytes()).ok_or(DropReason::Malformed)?;
+            let (spi, sequence, proto) = ipsec_header(packet.bytes(), &info).ok_or(DropReason::Malformed)?;
+            // RFC 4303 section 3.4.2.
+            let found = self.sad.lookup(Spi(spi), proto, info.destination);
+            let (id, index) = found.ok_or(DropReason::UnknownSpi(spi))?;
+            let pair = self.sad.get_mut(id).ok_or(DropReason::UnknownSpi(spi))?;
+            if pair.peer != info.source {
+                return Err(DropReason::WrongOuterSource(id));
+            }
+            if now >= pair.life.hard || pair.is_spent() {
+                return Err(DropReason::LifetimeExpired(id));
+            }
+            // RFC 4303 section 3.4.3 and 3.4.4: pre-check, ICV, decryption, window, padding.
+            let sa = pair.inbound.as_mut().and_then(|b| b.sas_mut().get_mut(index));
+            let sa: &mut IpsecSa = sa.ok_or(DropReason::UnknownSpi(spi))?;
+            sa.open(packet, sequence).map_err(|why| reason(why, id))?;
+            // RFC 2401 section 5.2.1 step 2: the SAs come in the order of the bundle, outermost first, none missing.
+            let outermost = pair.inbound.as_ref().map_or(0, |b| b.sas().len()).saturating_sub(1);
+            let expected = match current {
+                None => (id, outermost),
+                Some((pair, place)) => (pair, place.saturating_sub(1)),
+            };
+            if (id, index) != expected {
+                return Err(DropReason::BundleMismatch(id));
+            }
+            if index == 0 {
+                self.opened(packet, id, now)?;
+                return Ok(id);
+            }
+            // More of the bundle must follow.
+            let info = IpInfo::parse(packet.bytes()).ok_or(DropReason::BadLength(id))?;
+            if !matches!(info.upper.protocol, protocol::ESP | protocol::AH) {
+                return Err(DropReason::BundleMismatch(id));
+            }
+            current = Some((id, index));
+        }
+    }
+
+    /// All SAs of the bundle are off: tunnel header, confirmation, lifetime.
+    fn opened(&mut self, packet: &mut Packet, id: PairId, now: Instant) -> Result<(), DropReason> {
+        let pair = self.sad.get_mut(id).ok_or(DropReason::Malformed)?;
+        let tunnelled = matches!(pair.mode, Mode::Tunnel { .. });
+        let first = !core::mem::replace(&mut pair.confirmed, true);
+        if first {
+            // A lost last message of quick mode is made good by this packet.
+            self.with_ike(now, |ike, cx| ike.pair_confirmed(id, cx));
+        }
+        if tunnelled && tunnel::decapsulate(packet).is_none() {
+            return Err(DropReason::SelectorMismatch(id));
+        }
+        Ok(())
+    }
+
+    /// Step 4: the policy check, then delivery.
+    fn admit(
+        &mut self,
+        interface: InterfaceId,
+        kind: ConnectionKind,
+        packet: Packet,
+        came_on: Option<PairId>,
+        now: Instant,
+    ) {
+        let Some(info) = IpInfo::parse(packet.bytes()) else {
+            self.drop_packet(packet, interface, DropReason::Malformed, None);
+            return;
+        };
+        let verdict = match came_on {
+            Some(pair) => self.check_protected(&packet, &info, pair, kind).map(|()| None),
+            None => self.check_clear(&packet, &info, kind, now),
+        };
+        match (verdict, came_on) {
+            (Err(reason), _) => {
+                let flow = info.inbound_flow(packet.bytes());
+                self.drop_packet(packet, interface, reason, Some(flow));
+            }
+            (Ok(_), Some(pair)) => {
+                self.event(Event::Opened { packet: packet.id(), pair });
+                self.outputs.push_back(Output::Deliver(interface, packet));
+            }
+            (Ok(entry), None) => {
+                if let Some(entry) = entry {
+                    self.event(Event::Bypassed { packet: packet.id(), entry });
+                }
+                self.outputs.push_back(Output::Deliver(interface, packet));
+            }
+        }
+        if let Some(pair) = came_on {
+            self.after_use(pair, now);
+        }
+    }
+
+    /// A packet that came in on `id` must be traffic of those SAs, and what the SPD asks for (RFC 4301 section 5.2 step 4,
+    /// RFC 2401 section 5.2.1 steps 2 and 3).
+    fn check_protected(
+        &mut self,
+        packet: &Packet,
+        info: &IpInfo,
+        id: PairId,
+        kind: ConnectionKind,
+    ) -> Result<(), DropReason> {
+        let flow = info.inbound_flow(packet.bytes());
+        let later = info.is_later_fragment();
+        let pair = self.sad.get(id).ok_or(DropReason::SelectorMismatch(id))?;
+        let carries =
+            if later { pair.selector.matches_but_ports(&flow) } else { pair.selector.matches(&flow) };
+        if !carries {
+            return Err(DropReason::SelectorMismatch(id));
+        }
+        match self.config.policy.spd.decide(Door::Inbound, &flow, kind, later) {
+            Decision::Entry(entry) => match &entry.action {
+                Action::Discard => Err(DropReason::PolicyDiscard(entry.id)),
+                // More protection than asked for does no harm.
+                Action::Bypass => Ok(()),
+                Action::Protect(protect) if pair.entry == entry.id || pair.satisfies(protect) => {
+                    self.counters.hit(entry.id);
+                    Ok(())
+                }
+                Action::Protect(_) => Err(DropReason::BundleMismatch(id)),
+            },
+            // The fragment came on an SA that carries this traffic; ports cannot be asked for.
+            Decision::PortsHidden(_) => Ok(()),
+            Decision::NoMatch => Err(DropReason::NoPolicy),
+        }
+    }
+
+    /// A clear packet must match a bypass entry, or one that accepts unsecured traffic.
+    fn check_clear(
+        &mut self,
+        packet: &Packet,
+        info: &IpInfo,
+        kind: ConnectionKind,
+        now: Instant,
+    ) -> Result<Option<crate::spd::EntryId>, DropReason> {
+        let flow = info.inbound_flow(packet.bytes());
+        let spd = self.config.policy.spd.clone();
+        let entry = match spd.decide(Door::Inbound, &flow, kind, info.is_later_fragment()) {
+            Decision::Entry(entry) => entry,
+            Decision::PortsHidden(_) => return Err(DropReason::FragmentWithoutPorts),
+            Decision::NoMatch => return Err(DropReason::NoPolicy),
+        };
+        self.counters.hit(entry.id);
+        let accepted = match &entry.action {
+            Action::Bypass => true,
+            Action::Discard => return Err(DropReason::PolicyDiscard(entry.id)),
+            Action::Protect(protect) => {
+                protect.accept_clear_inbound || protect.fallback && self.is_soft(entry.id, flow.remote, now)
+            }
+        };
+        if accepted { Ok(Some(entry.id)) } else { Err(DropReason::ClearTextRefused(entry.id)) }
+    }
+
+    fn is_ike(&self, packet: &Packet, info: &IpInfo) -> bool {
+        read_u16(packet.bytes(), info.upper.offset + 2) == Some(IKE_PORT)
+    }
+
+    /// IKE's datagrams precede every filter (RFC 4301 section 4.4.1).
+    fn ike_arrived(&mut self, packet: Packet, interface: InterfaceId, info: &IpInfo, now: Instant) {
+        let at = info.upper.offset;
+        let datagram = packet.bytes().get(at..info.total_len).unwrap_or_default();
+        let length = read_u16(datagram, 4).map_or(0, usize::from);
+        let source_port = read_u16(datagram, 0).unwrap_or(0);
+        let unchecked = info.is_v4() && read_u16(datagram, 6) == Some(0);
+        let intact = length >= 8
+            && length <= datagram.len()
+            && (unchecked
+                || upper_checksum(
+                    info.source,
+                    info.destination,
+                    protocol::UDP,
+                    datagram.get(..length).unwrap_or_default(),
+                ) == 0);
+        if !intact {
+            let flow = info.inbound_flow(packet.bytes());
+            self.drop_packet(packet, interface, DropReason::Malformed, Some(flow));
+            return;
+        }
+        let local = SocketAddr::new(info.destination, IKE_PORT);
+        let peer = SocketAddr::new(info.source, source_port);
+        let payload = datagram.get(8..length).unwrap_or_default();
+        self.with_ike(now, |ike, cx| ike.handle_datagram(local, peer, payload, cx));
+        self.pool.recycle(packet);
+    }
+
+    /// A router says that a sealed packet of ours did not fit: the SA learns it (RFC 4301 section 8.2). The message is used
+    /// up; whether it was one of these.
+    ///
+    /// It is not authenticated, so it can only lower the MTU, not below what every path carries, and for a while.
+    fn path_mtu_message(&mut self, packet: &Packet, info: &IpInfo, now: Instant) -> bool {
+        let Some(icmp) = packet.bytes().get(info.upper.offset..info.total_len) else { return false };
+        let mtu = match (info.upper.protocol, icmp) {
+            // Destination unreachable, fragmentation needed (RFC 1191 section 4).
+            (protocol::ICMP, [3, 4, ..]) => read_u16(icmp, 6),
+            // Packet too big (RFC 4443 section 3.2).
+            (protocol::ICMPV6, [2, ..]) => {
+                crate::ip::read_u32(icmp, 4).map(|mtu| u16::try_from(mtu).unwrap_or(u16::MAX))
+            }
+            _ => return false,
+        };
+        let Some((mtu, quoted)) = mtu.zip(icmp.get(8..)) else { return false };
+        let Some((source, destination, proto, spi)) = quoted_spi(quoted) else { return false };
+        if !self.owns(source) {
+            return false;
+        }
+        let Some(id) = self.sad.by_outbound_spi(Spi(spi), proto, destination) else { return false };
+        let mtu = mtu.max(least_mtu(info.is_v4()));
+        if self.sad.get_mut(id).is_some_and(|pair| pair.learn_path_mtu(mtu, now)) {
+            self.event(Event::PathMtu { pair: id, mtu });
+        }
+        true
+    }
+
+    /// The ICMP error that tells the sender of `packet` about `mtu`, from the address this node has towards it.
+    pub(super) fn packet_too_big(&mut self, packet: &Packet, mtu: u16) -> Option<Packet> {
+        let info = IpInfo::parse(packet.bytes())?;
+        // RFC 1122 section 3.2.2: no errors about later fragments, nor to nobody or everybody.
+        if info.is_later_fragment() || info.source.is_unspecified() || info.source.is_multicast() {
+            return None;
+        }
+        let own = || self.config.interfaces.iter().flat_map(|i| &i.addresses).map(|p| p.address);
+        let source = self
+            .source_for(info.source)
+            .filter(|a| a.is_ipv4() == info.is_v4())
+            .or_else(|| own().find(|a| a.is_ipv4() == info.is_v4()))?;
+        let quoted = packet.bytes().get(..info.total_len.min(QUOTED))?;
+        let mut error = self.pool.take(packet.id(), quoted);
+        let header = error.push_front(8);
+        let proto = if info.is_v4() {
+            write(header, 0, &[3, 4, 0, 0, 0, 0]);
+            write(header, 6, &mtu.to_be_bytes());
+            protocol::ICMP
+        } else {
+            write(header, 0, &[2, 0, 0, 0]);
+            write(header, 4, &u32::from(mtu).to_be_bytes());
+            protocol::ICMPV6
+        };
+        let sum = match info.is_v4() {
+            true => checksum(&[error.bytes()]),
+            false => upper_checksum(source, info.source, proto, error.bytes()),
+        };
+        write(error.bytes_mut(), 2, &sum.to_be_bytes());
+        let ident = self.next_ident() as u16;
+        let header = NewHeader {
+            source,
+            destination: info.source,
+            protocol: proto,
+            traffic_class: 0,
+            ttl: super::TTL,
+            dont_fragment: false,
+            ident,
+        };
+        error.push_front(header.len());
+        header.write(error.bytes_mut()).then_some(error)
+    }
+}
+
+fn reason(why: SaError, id: PairId) -> DropReason {
+    match why {
+        SaError::Replayed => DropReason::Replayed(id),
+        SaError::Open(OpenError::Integrity) => DropReason::IntegrityFailed(id),
+        SaError::Open(OpenError::Padding) => DropReason::BadPadding(id),
+        SaError::Open(OpenError::Dummy) => DropReason::Dummy(id),
+        SaError::Open(OpenError::Length | OpenError::Malformed | OpenError::Spi) => DropReason::BadLength(id),
+    }
+}
+
+/// SPI, sequence number and protocol of the IPsec header behind the IP header.
+fn ipsec_header(bytes: &[u8], info: &IpInfo) -> Option<(u32, u32, IpsecProtocol)> {
+    match info.upper.protocol {
+        protocol::ESP => esp::header(bytes, info.upper.offset).map(|(s, n)| (s, n, IpsecProtocol::Esp)),
+        protocol::AH => ah::header(bytes, info.upper.offset).map(|(s, n)| (s, n, IpsecProtocol::Ah)),
+        _ => None,
+    }
+}
+
+/// Source, destination, protocol and SPI of an IPsec packet whose beginning an ICMP error quotes. The quote is cut short,
+/// so it is not a datagram by its own account.
+fn quoted_spi(quoted: &[u8]) -> Option<(IpAddr, IpAddr, IpsecProtocol, u32)> {
+    let v4 = quoted.first()? >> 4 == 4;
+    let (source, destination, proto, at): (IpAddr, IpAddr, u8, usize) = if v4 {
+        let header_len = usize::from(quoted.first()? & 0x0f) * 4;
+        let address = |at: usize| Some(IpAddr::from(*quoted.get(at..)?.first_chunk::<4>()?));
+        (address(12)?, address(16)?, *quoted.get(9)?, header_len)
+    } else {
+        let address = |at: usize| Some(IpAddr::from(*quoted.get(at..)?.first_chunk::<16>()?));
+        (address(8)?, address(24)?, *quoted.get(6)?, 40)
+    };
+    match proto {
+        protocol::ESP => Some((source, destination, IpsecProtocol::Esp, esp::header(quoted, at)?.0)),
+        protocol::AH => Some((source, destination, IpsecProtocol::Ah, crate::ip::read_u32(quoted, at + 4)?)),
+        _ => None,
+    }
+}

@@ -1,0 +1,269 @@
+//! The outbound walk, top to bottom in packet order (RFC 4301 section 5.1).
+
+use core::net::IpAddr;
+
+use super::pending::{self, Held};
+use super::{Ipsec, TTL};
+use crate::config::DfPolicy;
+use crate::esp::SealError;
+use crate::fragment::{self, FragmentError};
+use crate::interface::{Boundary, ConnectionKind, Egress, InterfaceId};
+use crate::io::{DeleteReason, DropReason, Event, Output};
+use crate::ip::IpInfo;
+use crate::packet::Packet;
+use crate::sad::{Bundle, Pair, PairId};
+use crate::selector::FlowKey;
+use crate::spd::{Action, Decision, Direction, Door, EntryId, Mode, Protect, Spd, SpdEntry};
+use crate::time::Instant;
+use crate::tunnel::{self, Outer};
+
+/// Path MTUs below these are not believed (RFC 791: 68 is the least, but nobody has less than 576; RFC 8200 section 5).
+pub(super) fn least_mtu(v4: bool) -> u16 {
+    if v4 { 576 } else { 1280 }
+}
+
+/// A packet at the outbound door, read once.
+struct Leaving {
+    interface: InterfaceId,
+    kind: ConnectionKind,
+    info: IpInfo,
+    flow: FlowKey,
+    packet: Packet,
+}
+
+impl Ipsec {
+    /// A packet leaves through `interface`.
+    pub(super) fn outbound(&mut self, interface: InterfaceId, packet: Packet, now: Instant) {
+        self.leave(interface, packet, false, now);
+    }
+
+    /// A packet that was held leaves, or is held again without another word.
+    pub(super) fn outbound_again(&mut self, interface: InterfaceId, packet: Packet, now: Instant) {
+        self.leave(interface, packet, true, now);
+    }
+
+    fn leave(&mut self, interface: InterfaceId, packet: Packet, again: bool, now: Instant) {
+        let Some((kind, boundary)) = self.interface(interface).map(|i| (i.kind, i.boundary)) else {
+            self.drop_packet(packet, interface, DropReason::NoRoute, None);
+            return;
+        };
+        let Some(info) = IpInfo::parse(packet.bytes()) else {
+            self.drop_packet(packet, interface, DropReason::Malformed, None);
+            return;
+        };
+        // RFC 4301 section 3.1: leaving through a protected interface does not cross the boundary.
+        if boundary == Boundary::Protected {
+            self.transmit(interface, packet);
+            return;
+        }
+        // Step 1: the selectors of the packet.
+        let flow = info.outbound_flow(packet.bytes());
+        let leaving = Leaving { interface, kind, info, flow, packet };
+        // Steps 2 and 3: the first SPD entry that matches decides. (Cloning the handle keeps the borrow checker content.)
+        let spd = self.config.policy.spd.clone();
+        match spd.decide(Door::Outbound, &leaving.flow, leaving.kind, leaving.info.is_later_fragment()) {
+            Decision::NoMatch => self.refuse(leaving, DropReason::NoPolicy),
+            // RFC 4301 section 7: the fragment may belong to traffic that is to be protected.
+            Decision::PortsHidden(_) => self.refuse(leaving, DropReason::FragmentWithoutPorts),
+            Decision::Entry(entry) => {
+                self.counters.hit(entry.id);
+                match &entry.action {
+                    // Step 3a.
+                    Action::Discard => self.refuse(leaving, DropReason::PolicyDiscard(entry.id)),
+                    Action::Bypass => self.leave_clear(leaving, entry.id),
+                    // Step 3b.
+                    Action::Protect(protect) => self.protect(leaving, &spd, entry, protect, again, now),
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, leaving: Leaving, reason: DropReason) {
+        self.drop_packet(leaving.packet, leaving.interface, reason, Some(leaving.flow));
+    }
+
+    fn leave_clear(&mut self, leaving: Leaving, entry: EntryId) {
+        self.event(Event::Bypassed { packet: leaving.packet.id(), entry });
+        self.transmit(leaving.interface, leaving.packet);
+    }
+
+    /// Step 3b: the SA of this entry, never one that happens to cover the flow. Without one, the packet waits for IKE.
+    fn protect(
+        &mut self,
+        leaving: Leaving,
+        spd: &Spd,
+        entry: &SpdEntry,
+        protect: &Protect,
+        again: bool,
+        now: Instant,
+    ) {
+        let Some((local, peer)) = self.endpoints(protect.mode, &leaving.flow) else {
+            self.refuse(leaving, DropReason::NoRoute);
+            return;
+        };
+        let flow = leaving.flow;
+        if let Some(pair) = self.sad.sending(peer, |pair| serves(pair, spd, entry, protect, &flow)) {
+            self.seal(leaving, pair, now);
+        } else if protect.fallback && self.is_soft(entry.id, peer, now) {
+            // A soft association: the peer gave no answer to IKE.
+            self.leave_clear(leaving, entry.id);
+        } else {
+            let acquire = pending::acquire(entry, protect, local, peer, &flow);
+            let held = Held { interface: leaving.interface, entry: entry.id, packet: leaving.packet };
+            self.hold(acquire, held, again, now);
+        }
+    }
+
+    /// Step 4: tunnel header, then the SAs of the bundle, inner first.
+    fn seal(&mut self, leaving: Leaving, id: PairId, now: Instant) {
+        let Leaving { interface, info, flow, mut packet, .. } = leaving;
+        let Some(pair) = self.sad.get(id) else { return };
+        let (mode, local, peer) = (pair.mode, pair.local, pair.peer);
+        // The outer header's destination decides where the packet leaves; in transport mode that is decided already.
+        let out = match mode {
+            Mode::Transport => Some(interface),
+            Mode::Tunnel { .. } => self.config.routes.lookup(peer).map(|r| r.interface),
+        };
+        let Some(out) = out else {
+            self.drop_packet(packet, interface, DropReason::NoRoute, Some(flow));
+            return;
+        };
+        // RFC 4301 section 8.2.1: a packet that will not fit and must not be cut goes no further; its sender is told.
+        let df = match self.fits(&info, id, out, now) {
+            Ok(df) => df,
+            Err(mtu) => {
+                self.too_big(packet, interface, mtu, Some(flow));
+                return;
+            }
+        };
+        if let Mode::Tunnel { .. } = mode {
+            let ident = self.next_ident() as u16;
+            let outer = Outer { local, remote: peer, ttl: TTL, df, ident };
+            if tunnel::encapsulate(&mut packet, &outer).is_none() {
+                self.drop_packet(packet, interface, DropReason::Malformed, Some(flow));
+                return;
+            }
+        }
+        let sas =
+            self.sad.get_mut(id).and_then(|p| p.outbound.as_mut()).map(Bundle::sas_mut).unwrap_or_default();
+        let sealed = sas.iter_mut().try_for_each(|sa| sa.seal(&mut packet));
+        if let Err(why) = sealed {
+            let reason = match why {
+                SealError::SequenceExhausted => DropReason::SequenceExhausted(id),
+                SealError::Fragment => DropReason::BadFragment,
+                SealError::TooLong => DropReason::BadLength(id),
+                SealError::Malformed | SealError::Iv => DropReason::Malformed,
+            };
+            self.drop_packet(packet, interface, reason, Some(flow));
+            if why == SealError::SequenceExhausted {
+                // It can never send again: make room for a new one.
+                self.delete_pair(id, DeleteReason::SequenceExhausted, now);
+            }
+            return;
+        }
+        self.event(Event::Protected { packet: packet.id(), pair: id });
+        self.transmit(out, packet);
+        self.after_use(id, now);
+    }
+
+    /// How DF is to be set, when the sealed packet fits the path or may be cut; else the MTU to tell the sender.
+    fn fits(&self, inner: &IpInfo, id: PairId, out: InterfaceId, now: Instant) -> Result<DfPolicy, u16> {
+        let policy = self.config.df;
+        let Some(pair) = self.sad.get(id) else { return Ok(policy) };
+        let Some(bundle) = &pair.outbound else { return Ok(policy) };
+        let Some(path) = self.path_mtu(pair, out, now) else { return Ok(policy) };
+        let tunnelled = matches!(pair.mode, Mode::Tunnel { .. });
+        let sealed = |len: usize| sealed_len(inner, len, tunnelled, pair.local, bundle);
+        if sealed(inner.total_len) <= usize::from(path) {
+            return Ok(policy);
+        }
+        // Too big. Who may cut it? With DF clear, we cut the sealed packet; an IPv6 inner packet has an implied DF.
+        let cut_anyway = match policy {
+            DfPolicy::Clear => tunnelled,
+            DfPolicy::Copy | DfPolicy::Set => false,
+        };
+        let least = least_mtu(inner.is_v4());
+        if !inner.dont_fragment || cut_anyway || inner.total_len <= usize::from(least) && !inner.is_v4() {
+            return Ok(DfPolicy::Clear);
+        }
+        // The largest datagram whose sealed form fits, found from above; padding makes it a step function.
+        let mut mtu = usize::from(path);
+        while mtu > 68 && sealed(mtu) > usize::from(path) {
+            mtu -= 1;
+        }
+        Err(u16::try_from(mtu).unwrap_or(u16::MAX).max(if inner.is_v4() { 68 } else { 1280 }))
+    }
+
+    /// The MTU between the SA's ends, as far as known; `None` where somebody else fragments.
+    fn path_mtu(&self, pair: &Pair, out: InterfaceId, now: Instant) -> Option<u16> {
+        match self.interface(out)?.egress {
+            Egress::Fragment { mtu } => Some(pair.path_mtu(now).map_or(mtu, |learned| learned.min(mtu))),
+            Egress::Whole => None,
+        }
+    }
+
+    /// Drops a packet that is too big, and tells its sender: the error comes in as if a router had sent it.
+    ///
+    /// The error quotes the packet, so it goes only to senders inside the boundary: nothing quoted leaves in clear.
+    fn too_big(&mut self, packet: Packet, interface: InterfaceId, mtu: u16, flow: Option<FlowKey>) {
+        let inside = IpInfo::parse(packet.bytes()).is_some_and(|info| self.is_inside(info.source));
+        if inside && let Some(error) = self.packet_too_big(&packet, mtu) {
+            self.outputs.push_back(Output::Deliver(interface, error));
+        }
+        self.drop_packet(packet, interface, DropReason::TooBig { mtu }, flow);
+    }
+
+    /// Step 5, below IPsec: fragments as the interface asks (RFC 4303 section 3.3.4), and hands out.
+    pub(super) fn transmit(&mut self, interface: InterfaceId, packet: Packet) {
+        let egress = self.interface(interface).map(|i| i.egress);
+        let mtu = match egress {
+            Some(Egress::Fragment { mtu }) if packet.len() > usize::from(mtu) => mtu,
+            _ => {
+                self.outputs.push_back(Output::Transmit(interface, packet));
+                return;
+            }
+        };
+        let Some(info) = IpInfo::parse(packet.bytes()) else {
+            self.drop_packet(packet, interface, DropReason::Malformed, None);
+            return;
+        };
+        // Routers do not cut IPv6 datagrams of others; this node is the source of sealed ones and of its own.
+        if info.dont_fragment && (info.is_v4() || !self.owns(info.source)) {
+            self.too_big(packet, interface, mtu, None);
+            return;
+        }
+        let ident = self.next_ident();
+        let id = packet.id();
+        match fragment::fragment(packet, mtu, ident) {
+            Ok(fragments) => {
+                self.outputs.extend(fragments.into_iter().map(|f| Output::Transmit(interface, f)));
+            }
+            Err(FragmentError::DontFragment | FragmentError::MtuTooSmall) => {
+                self.drop_id(id, interface, DropReason::TooBig { mtu }, None);
+            }
+            Err(FragmentError::Malformed) => self.drop_id(id, interface, DropReason::Malformed, None),
+        }
+    }
+}
+
+/// Whether `pair` is an SA pair of this entry that carries `flow`.
+///
+/// A Windows tunnel is two one-way entries, while quick mode always makes a pair: the pair that the inbound half
+/// authorised also carries what the outbound half wants sent.
+fn serves(pair: &Pair, spd: &Spd, entry: &SpdEntry, protect: &Protect, flow: &FlowKey) -> bool {
+    let twin = || {
+        entry.direction == Direction::Outbound
+            && spd.get(pair.entry).is_some_and(|e| e.direction == Direction::Inbound)
+            && pair.satisfies(protect)
+    };
+    pair.selector.matches(flow) && (pair.entry == entry.id || twin())
+}
+
+/// Length of a datagram of `len` octets with the headers of `inner`, sealed.
+fn sealed_len(inner: &IpInfo, len: usize, tunnelled: bool, local: IpAddr, bundle: &Bundle) -> usize {
+    let (outer, payload, v4) = match tunnelled {
+        true => (tunnel::header_len(local), len, local.is_ipv4()),
+        false => (0, len.saturating_sub(inner.transport.offset), inner.is_v4()),
+    };
+    outer + len + bundle.overhead(payload, v4)
+}

@@ -1,0 +1,75 @@
+//! A read-only view of a node: what a monitor shows. No keys.
+
+use alloc::collections::BTreeMap;
+use core::net::IpAddr;
+
+use super::Ipsec;
+use crate::ike::effect::Acquire;
+use crate::io::DropReason;
+use crate::sad::Pair;
+use crate::spd::{EntryId, Spd};
+use crate::time::Instant;
+
+/// What a node has counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counters {
+    drops: BTreeMap<&'static str, u64>,
+    hits: BTreeMap<EntryId, u64>,
+}
+
+impl Counters {
+    pub(super) fn dropped(&mut self, reason: &DropReason) {
+        *self.drops.entry(reason.name()).or_default() += 1;
+    }
+
+    pub(super) fn hit(&mut self, entry: EntryId) {
+        *self.hits.entry(entry).or_default() += 1;
+    }
+}
+
+/// A read-only view of a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Status<'a> {
+    ipsec: &'a Ipsec,
+}
+
+impl<'a> Status<'a> {
+    pub(super) fn new(ipsec: &'a Ipsec) -> Self {
+        Status { ipsec }
+    }
+
+    /// All pairs of SAs, by number, with algorithms, lifetimes and counters.
+    pub fn pairs(&self) -> impl Iterator<Item = &'a Pair> {
+        self.ipsec.sad.pairs()
+    }
+
+    /// The policy in force.
+    pub fn spd(&self) -> &'a Spd {
+        &self.ipsec.config.policy.spd
+    }
+
+    /// Packets that each SPD entry decided about, both directions together.
+    pub fn hits(&self) -> impl Iterator<Item = (EntryId, u64)> {
+        self.ipsec.counters.hits.iter().map(|(entry, n)| (*entry, *n))
+    }
+
+    /// Packets dropped, by [`DropReason::name`].
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.ipsec.counters.drops.iter().map(|(name, n)| (*name, *n))
+    }
+
+    /// What IKE is being waited for, and with how many packets.
+    pub fn pending(&self) -> impl Iterator<Item = (&'a Acquire, usize)> {
+        self.ipsec.pending.waiting()
+    }
+
+    /// Soft associations: entry, peer, and until when traffic passes in clear.
+    pub fn soft_associations(&self) -> impl Iterator<Item = (EntryId, IpAddr, Instant)> {
+        self.ipsec.soft.iter().map(|((entry, peer), until)| (*entry, *peer, *until))
+    }
+
+    /// Datagrams that wait for fragments.
+    pub fn reassemblies(&self) -> usize {
+        self.ipsec.reassembler.len()
+    }
+}
