@@ -368,7 +368,7 @@ impl<'a> Ipv6Mut<'a> {
     }
 
     fn set<const N: usize>(&mut self, at: usize, value: [u8; N]) {
-        if let Some(field) = self.packet.get_mut(at..at + N) {
+        if let Some(field) = self.packet.get_mut(at..at.saturating_add(N)) {
             field.copy_from_slice(&value);
         }
     }
