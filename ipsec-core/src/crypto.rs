@@ -1,8 +1,8 @@
 //! Ciphers, MACs, PRFs and Diffie-Hellman: pure functions and expanded keys, no protocol.
 //!
-//! The names of algorithms are values ([`Cipher`], [`Mac`], [`HashAlg`], [`Group`], [`Suite`]): `Copy`, ordered, printable.
-//! The keys made from them ([`CipherKey`], [`MacKey`], [`IvGenerator`], [`DhSecret`]) are wiped when dropped and never
-//! print themselves. Nothing here allocates for each packet.
+//! The names of algorithms are values ([`Cipher`], [`Mac`], [`HashAlg`], [`Group`], [`Suite`]): `Copy`,
+//! ordered, printable. The keys made from them ([`CipherKey`], [`MacKey`], [`IvGenerator`], [`DhSecret`]) are
+//! wiped when dropped and never print themselves. Nothing here allocates for each packet.
 
 mod cipher;
 mod dh;
@@ -29,7 +29,8 @@ pub enum KeyError {
         /// What was given.
         got: usize,
     },
-    /// A DES weak or semi-weak key (RFC 2409 appendix A), or a 3DES key that degenerates to DES (RFC 2451 section 2.3).
+    /// A DES weak or semi-weak key (RFC 2409 appendix A), or a 3DES key that degenerates to DES (RFC 2451
+    /// section 2.3).
     #[error("weak key")]
     Weak,
 }
@@ -66,7 +67,8 @@ pub enum DhError {
         /// What was given.
         got: usize,
     },
-    /// The value is 0, 1, p-1, or not below p: it would confine the shared secret to a known value (RFC 2412 appendix E).
-    #[error("public value out of range")]
+    /// A public value that is 0, 1, p-1, or not below p: it would confine the shared secret to a known value.
+    /// Or a zero exponent, which makes such a public value (RFC 2412 section 2.3.1.1).
+    #[error("value out of range")]
     OutOfRange,
 }

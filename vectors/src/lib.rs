@@ -1,7 +1,8 @@
-//! Known-answer data for IPsec and IKE: values from RFCs, from NIST and from recorded exchanges, with a small reader.
+//! Known-answer data for IPsec and IKE: values from RFCs, from NIST and from recorded exchanges, with a small
+//! reader.
 //!
-//! The data is compiled in, so tests that use it run on every target. Each directory under `data/` has a `SOURCE.md` that
-//! names source, section and licence.
+//! The data is compiled in, so tests that use it run on every target. Each directory under `data/` has a
+//! `SOURCE.md` that names source, section and licence.
 //!
 //! ```
 //! use ipsec_vectors::{rfc, rsp};

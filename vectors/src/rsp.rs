@@ -1,4 +1,5 @@
-//! The reader for NIST's response files: `[section]` lines, then `name = value` lines in groups parted by blank lines.
+//! The reader for NIST's response files: `[section]` lines, then `name = value` lines in groups parted by
+//! blank lines.
 
 use std::collections::BTreeMap;
 

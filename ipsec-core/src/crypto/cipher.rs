@@ -125,8 +125,8 @@ fn decrypt<C: BlockCipherDecrypt>(key: &C, iv: &[u8], data: &mut [u8]) {
     cbc::Decryptor::<&C>::inner_iv_init(key, iv).decrypt_blocks(blocks);
 }
 
-/// Forces the first 16 key bits to zero: bytes 0 and 1 hold 14 of them (the lowest bit of each byte is parity), byte 2
-/// the other two.
+/// Forces the first 16 key bits to zero: bytes 0 and 1 hold 14 of them (the lowest bit of each byte is
+/// parity), byte 2 the other two.
 fn to_40_bits(key: &[u8]) -> Option<Zeroizing<[u8; 8]>> {
     let mut key = Zeroizing::new(<[u8; 8]>::try_from(key).ok()?);
     let [a, b, c, ..] = &mut *key;
@@ -136,8 +136,8 @@ fn to_40_bits(key: &[u8]) -> Option<Zeroizing<[u8; 8]>> {
 
 /// The weak and semi-weak keys of DES, parity bits cleared (RFC 2409 appendix A).
 ///
-/// The second and third weak key of that appendix are misprinted: the key schedule's constant halves are
-/// `1f1f1f1f 0e0e0e0e` and `e0e0e0e0 f1f1f1f1` (FIPS 74), because the right half of a DES key is shifted by its parity bits.
+/// The second and third weak key of that appendix are misprinted; FIPS 74 has them as `1f1f1f1f 0e0e0e0e` and
+/// `e0e0e0e0 f1f1f1f1`, and a test below confirms that these are their own inverse.
 const WEAK_DES: [u64; 16] = [
     0x0000_0000_0000_0000,
     0x1e1e_1e1e_0e0e_0e0e,
@@ -159,9 +159,10 @@ const WEAK_DES: [u64; 16] = [
 
 /// Whether `key` is one that `cipher` must not use.
 ///
-/// DES: the weak and semi-weak keys (RFC 2409 section 4 and appendix A). 3DES: K1 = K2 or K2 = K3, which make it single
-/// DES (RFC 2451 section 2.3), or a weak part. Parity bits do not count. AES and NULL have no weak keys; 40-bit DES is
-/// judged after its reduction. A key of the wrong length is not weak: [`CipherKey::new`] refuses it as such.
+/// DES: the weak and semi-weak keys (RFC 2409 section 4 and appendix A). 3DES: K1 = K2 or K2 = K3, which make
+/// it single DES (RFC 2451 section 2.3, which sees no need to reject weak parts). Parity bits do not count. AES
+/// and NULL have no weak keys; 40-bit DES is judged after its reduction. A key of the wrong length is not weak:
+/// [`CipherKey::new`] refuses it as such.
 pub fn is_weak(cipher: Cipher, key: &[u8]) -> bool {
     match (cipher, key.len()) {
         (Cipher::Des, 8) => is_weak_des(key),
@@ -169,7 +170,7 @@ pub fn is_weak(cipher: Cipher, key: &[u8]) -> bool {
         (Cipher::TripleDes, 24) => {
             let mut parts = key.chunks_exact(8).map(des_key_bits);
             let (k1, k2, k3) = (parts.next(), parts.next(), parts.next());
-            (k1 == k2) | (k2 == k3) | key.chunks_exact(8).any(is_weak_des)
+            (k1 == k2) | (k2 == k3)
         }
         _ => false,
     }
@@ -185,11 +186,11 @@ fn des_key_bits(key: &[u8]) -> u64 {
     key.iter().fold(0, |bits, byte| bits << 8 | u64::from(byte & 0xfe))
 }
 
-/// The initialization vectors of one outbound SA: a keyed permutation of the sequence number, unpredictable and never
-/// repeated (SP 800-38A appendix C, first method).
+/// The initialization vectors of one outbound SA: a keyed permutation of the sequence number, unpredictable
+/// and never repeated (SP 800-38A appendix C, first method).
 ///
-/// Packet `n` has the same IV whenever it is sealed. The permutation has its own key, and the cipher's block size: 3DES
-/// for 64-bit blocks, AES-128 for 128-bit blocks.
+/// Packet `n` has the same IV whenever it is sealed. The permutation has its own key, and the cipher's block
+/// size: 3DES for 64-bit blocks, AES-128 for 128-bit blocks.
 #[derive(Clone, Debug)]
 pub struct IvGenerator {
     len: usize,

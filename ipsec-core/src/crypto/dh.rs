@@ -47,10 +47,13 @@ impl DhSecret {
         DhSecret { group, exponent }
     }
 
-    /// A given secret exponent, big-endian, at most as long as the group's prime.
+    /// A given secret exponent, big-endian, not zero, at most as long as the group's prime.
     pub fn from_exponent(group: Group, exponent: &[u8]) -> Result<Self, DhError> {
         if exponent.is_empty() || exponent.len() > group.byte_len() {
             return Err(DhError::Length { expected: group.byte_len(), got: exponent.len() });
+        }
+        if exponent.iter().all(|byte| *byte == 0) {
+            return Err(DhError::OutOfRange);
         }
         Ok(DhSecret { group, exponent: exponent.into() })
     }

@@ -7,7 +7,8 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// An integrity key with its inner and outer HMAC states. It is wiped when dropped, and does not print itself.
+/// An integrity key with its inner and outer HMAC states. It is wiped when dropped, and does not print
+/// itself.
 #[derive(Clone)]
 pub struct MacKey(State);
 
@@ -52,8 +53,8 @@ impl MacKey {
         icv
     }
 
-    /// Whether `icv` is the value over the concatenation of `parts`, compared in constant time. A value of another
-    /// length is not.
+    /// Whether `icv` is the value over the concatenation of `parts`, compared in constant time. A value of
+    /// another length is not.
     #[must_use]
     pub fn verify(&self, parts: &[&[u8]], icv: &[u8]) -> bool {
         equal(&self.compute(parts), icv)

@@ -7,7 +7,8 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
-/// `prf(key, parts…)`: HMAC over the concatenation of `parts`, not truncated. A key may have any length (RFC 2104).
+/// `prf(key, parts…)`: HMAC over the concatenation of `parts`, not truncated. A key may have any length (RFC
+/// 2104).
 pub fn prf(alg: HashAlg, key: &[u8], parts: &[&[u8]]) -> Secret {
     match alg {
         HashAlg::Md5 => hmac::<Hmac<Md5>>(key, parts),

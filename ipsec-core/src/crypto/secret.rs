@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 /// Secret bytes: wiped when dropped, compared in constant time, never printed.
 ///
-/// It dereferences to `[u8]`. The order exists so that values holding a secret can live in ordered collections.
+/// It dereferences to `[u8]`. The order exists so that values holding a secret can live in ordered
+/// collections.
 #[derive(Clone, Default)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 

@@ -1,6 +1,7 @@
 //! The algorithms by name: what a policy asks for and a negotiation agrees on.
 //!
-//! `Display` prints the name the RFCs use; `microsoft_name` prints the one of Windows' netsh and property pages.
+//! `Display` prints the name the RFCs use; `microsoft_name` prints the one of Windows' netsh and property
+//! pages.
 
 use core::fmt;
 
@@ -9,10 +10,10 @@ use core::fmt;
 pub enum Cipher {
     /// No encryption.
     Null,
-    /// Export-grade DES: the 40-bit value of Windows 2000 policies. Its key is the 8 bytes of a DES key, of which
-    /// the first 16 key bits (the first two bytes and two more bits) are forced to zero, which leaves 40 of the 56
-    /// effective bits. No RFC gives it a wire number and no interoperation is claimed: a policy can name it, and two
-    /// peers of ours can use it.
+    /// Export-grade DES: the 40-bit value of Windows 2000 policies. Its key is the 8 bytes of a DES key, of
+    /// which the first 16 key bits (the first two bytes and two more bits) are forced to zero, which leaves
+    /// 40 of the 56 effective bits. No RFC gives it a wire number and no interoperation is claimed: a policy
+    /// can name it, and two peers of ours can use it.
     Des40,
     /// DES.
     Des,
@@ -123,7 +124,8 @@ impl Mac {
     /// Every integrity algorithm, weakest first.
     pub const ALL: [Mac; 3] = [Mac::HmacMd5_96, Mac::HmacSha1_96, Mac::HmacSha256_128];
 
-    /// Length of the key in bytes: fixed, the output length of the hash (RFC 2403 and RFC 2404 section 3, RFC 4868 section 2.1.1).
+    /// Length of the key in bytes: fixed, the output length of the hash (RFC 2403 and RFC 2404 section 3, RFC
+    /// 4868 section 2.1.1).
     pub const fn key_len(self) -> usize {
         self.hash().output_len()
     }
@@ -266,8 +268,8 @@ impl Group {
 
     /// Length of a fresh secret exponent in bytes: 256 bits, and 320 for group 14.
     ///
-    /// RFC 3526 section 8 asks for 180 to 240 bits with group 5 and 220 to 320 with group 14, twice the estimated
-    /// strength of the group; the smaller groups need less.
+    /// RFC 3526 section 8 asks for 180 to 240 bits with group 5 and 220 to 320 with group 14, twice the
+    /// estimated strength of the group; RFC 2412 section 2.3.1.1 wants at least 180 everywhere.
     pub const fn exponent_len(self) -> usize {
         match self {
             Group::Modp768 | Group::Modp1024 | Group::Modp1536 => 32,
@@ -297,11 +299,13 @@ impl fmt::Display for Group {
     }
 }
 
-/// The algorithms of one IPsec SA. Suites that authenticate and encrypt in one (AEADs) will be further variants.
+/// The algorithms of one IPsec SA. Suites that authenticate and encrypt in one (AEADs) will be further
+/// variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Suite {
-    /// ESP: encrypt, then authenticate the ciphertext (RFC 4303 section 3.3.2.1). Without `mac` there is no integrity.
+    /// ESP: encrypt, then authenticate the ciphertext (RFC 4303 section 3.3.2.1). Without `mac` there is no
+    /// integrity.
     EncryptThenMac {
         /// The cipher; [`Cipher::Null`] for integrity alone.
         cipher: Cipher,

@@ -23,7 +23,8 @@ fn rfc_3602_aes_128_cbc() {
     assert_eq!(check_cbc(Cipher::Aes128, rsp::cases(rfc::RFC3602_AES_CBC).into_iter()), 8);
 }
 
-/// Packets 5 to 8 of RFC 3602, built from their parts: IV after the ESP header, padding 1, 2, 3, … up to the block.
+/// Packets 5 to 8 of RFC 3602, built from their parts: IV after the ESP header, padding 1, 2, 3, … up to the
+/// block.
 #[test]
 fn rfc_3602_esp_packets() {
     let packets = rsp::cases(rfc::RFC3602_AES_CBC).into_iter().filter(|case| case.get("Packet").is_some());

@@ -1,8 +1,8 @@
-//! Exchanges recorded between real daemons, replayed through the pure functions of `ike::v1`: every message decrypts, and
-//! every key, IV, hash, KEYMAT and ESP packet is reproduced.
+//! Exchanges recorded between real daemons, replayed through the pure functions of `ike::v1`: every message
+//! decrypts, and every key, IV, hash, KEYMAT and ESP packet is reproduced.
 //!
-//! The messages are taken apart by a few lines of this file, not by the product's decoders, so that a mistake there cannot
-//! hide one here.
+//! The messages are taken apart by a few lines of this file, not by the product's decoders, so that a mistake
+//! there cannot hide one here.
 
 use ipsec_core::crypto::{
     Cipher, CipherKey, DhError, DhSecret, Group, HashAlg, Mac, MacKey, Secret, Suite, hash,
@@ -383,8 +383,9 @@ impl Phase1 {
         self.iv = iv;
     }
 
-    /// Whether this message carries the initiator's proof or the responder's, if one: a HASH payload, or a signature over the
-    /// hash. The initiator's is the first encrypted message in main mode (5) and in aggressive mode (3) alike.
+    /// Whether this message carries the initiator's proof or the responder's, if one: a HASH payload, or a
+    /// signature over the hash. The initiator's is the first encrypted message in main mode (5) and in
+    /// aggressive mode (3) alike.
     fn proof_is_of_initiator(&self, found: &BTreeMap<u8, Vec<Vec<u8>>>) -> Option<bool> {
         (found.contains_key(&HASH) || found.contains_key(&SIG)).then_some(self.encrypted == 1)
     }

@@ -24,7 +24,8 @@ fn pi(bits: u32) -> BigUint {
     (arctan_of_inverse(5) * 16u8 - arctan_of_inverse(239) * 4u8) >> 64
 }
 
-/// The primes as RFC 2409 section 6 and RFC 3526 define them: 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) pi) + c).
+/// The primes as RFC 2409 section 6 and RFC 3526 define them:
+/// `2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) pi) + c)`.
 fn prime(group: Group) -> BigUint {
     let (n, c) = match group {
         Group::Modp768 => (768, 149_686u32),
@@ -78,6 +79,7 @@ fn exponents_have_a_length() {
     let (group, expected) = (Group::Modp768, 96);
     assert_eq!(DhSecret::from_exponent(group, &[]), Err(DhError::Length { expected, got: 0 }));
     assert_eq!(DhSecret::from_exponent(group, &[1; 97]), Err(DhError::Length { expected, got: 97 }));
+    assert_eq!(DhSecret::from_exponent(group, &[0; 32]), Err(DhError::OutOfRange));
     assert!(DhSecret::from_exponent(group, &[1; 96]).is_ok());
 }
 
@@ -114,6 +116,7 @@ proptest! {
     ) {
         let p = prime(group);
         let x = DhSecret::from_random(group, a.as_slice().try_into().unwrap());
+        prop_assume!(b.iter().any(|byte| *byte != 0));
         let y = DhSecret::from_exponent(group, &b).unwrap();
         let exponent_a = BigUint::from_bytes_be(&a[..group.exponent_len()]);
         let g_x = BigUint::from(2u8).modpow(&exponent_a, &p);

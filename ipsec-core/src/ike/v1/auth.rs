@@ -1,9 +1,9 @@
 //! The hashes that authenticate IKEv1 exchanges, as pure functions (RFC 2409 sections 5, 5.5 and 5.7).
 //!
-//! Every argument is bytes as sent or received, never a re-encoding: `sai_b` is the body of the *initiator's* SA payload
-//! of message 1, `idii_b` and `idir_b` are bodies of ID payloads, all without the generic payload header, and with their
-//! reserved bits. The payloads that the phase 2 hashes cover do include their generic headers, and leave out the padding
-//! of the encryption. Compare with [`equal`], which takes constant time.
+//! Every argument is bytes as sent or received, never a re-encoding: `sai_b` is the body of the *initiator's*
+//! SA payload of message 1, `idii_b` and `idir_b` are bodies of ID payloads, all without the generic payload
+//! header, and with their reserved bits. The payloads that the phase 2 hashes cover do include their generic
+//! headers, and leave out the padding of the encryption. Compare with [`equal`], which takes constant time.
 
 use crate::crypto::{HashAlg, prf};
 use alloc::vec::Vec;
@@ -58,8 +58,8 @@ pub fn hash_3(alg: HashAlg, skeyid_a: &[u8], message_id: u32, ni_b: &[u8], nr_b:
 
 /// Informational exchange: `HASH(1) = prf(SKEYID_a, M-ID | N/D)` (RFC 2409 section 5.7).
 ///
-/// It also authenticates the CONNECTED notification that ends a quick mode with the commit bit. `payloads` is everything
-/// after the HASH payload.
+/// It also authenticates the CONNECTED notification that ends a quick mode with the commit bit. `payloads` is
+/// everything after the HASH payload.
 pub fn hash_informational(alg: HashAlg, skeyid_a: &[u8], message_id: u32, payloads: &[u8]) -> Vec<u8> {
     hash_1(alg, skeyid_a, message_id, payloads)
 }

@@ -1,8 +1,9 @@
 //! Keying material of IKEv1, as pure functions (RFC 2409 sections 5 and 5.5, appendix B).
 //!
-//! Every argument is bytes as they were on the wire: `ni_b` and `nr_b` are nonce payload bodies without their generic
-//! header, `g_xi`, `g_xr` and `g_xy` have the full length of the group, cookies are the 8 bytes of the ISAKMP header. The
-//! state machine, a probing peer, test vectors and captures all call the same functions.
+//! Every argument is bytes as they were on the wire: `ni_b` and `nr_b` are nonce payload bodies without their
+//! generic header, `g_xi`, `g_xr` and `g_xy` have the full length of the group, cookies are the 8 bytes of
+//! the ISAKMP header. The state machine, a probing peer, test vectors and captures all call the same
+//! functions.
 //!
 //! ```
 //! use ipsec_core::crypto::{Cipher, HashAlg};
@@ -49,7 +50,8 @@ pub struct Skeyids {
 }
 
 impl Skeyids {
-    /// `SKEYID_d = prf(SKEYID, g^xy | CKY-I | CKY-R | 0)`, and `_a` and `_e`, each chained from the one before.
+    /// `SKEYID_d = prf(SKEYID, g^xy | CKY-I | CKY-R | 0)`, and `_a` and `_e`, each chained from the one
+    /// before.
     pub fn derive(alg: HashAlg, skeyid: Secret, g_xy: &[u8], cky_i: &[u8; 8], cky_r: &[u8; 8]) -> Self {
         let skeyid_d = prf(alg, &skeyid, &[g_xy, cky_i, cky_r, &[0]]);
         let skeyid_a = prf(alg, &skeyid, &[&skeyid_d, g_xy, cky_i, cky_r, &[1]]);
@@ -58,11 +60,12 @@ impl Skeyids {
     }
 }
 
-/// The key that encrypts ISAKMP messages (RFC 2409 appendix B): the first bytes of SKEYID_e, which is expanded when it is
-/// too short.
+/// The key that encrypts ISAKMP messages (RFC 2409 appendix B): the first bytes of SKEYID_e, which is
+/// expanded when it is too short.
 ///
-/// For DES, the first eight bytes that are no weak or semi-weak key. Where SKEYID_e holds no such eight bytes, or 3DES
-/// parts coincide, the result is weak, and [`CipherKey::new`](crate::crypto::CipherKey::new) refuses it.
+/// For DES, the first eight bytes that are no weak or semi-weak key. Where SKEYID_e holds no such eight
+/// bytes, or 3DES parts coincide, the result is weak, and [`CipherKey::new`](crate::crypto::CipherKey::new)
+/// refuses it.
 pub fn cipher_key(alg: HashAlg, skeyid_e: &[u8], cipher: Cipher) -> Secret {
     let len = cipher.key_len();
     if skeyid_e.len() < len {
@@ -86,18 +89,20 @@ fn expand_skeyid_e(alg: HashAlg, skeyid_e: &[u8], len: usize) -> Secret {
     Secret::from(ka.as_slice()).truncated(len)
 }
 
-/// The IV of the first encrypted message of phase 1: `hash(g^xi | g^xr)`, cut to the cipher's block (RFC 2409 appendix B).
+/// The IV of the first encrypted message of phase 1: `hash(g^xi | g^xr)`, cut to the cipher's block (RFC 2409
+/// appendix B).
 pub fn phase_1_iv(alg: HashAlg, g_xi: &[u8], g_xr: &[u8], cipher: Cipher) -> Vec<u8> {
     let mut iv = hash(alg, &[g_xi, g_xr]);
     iv.truncate(cipher.iv_len());
     iv
 }
 
-/// The IV of the first message of a quick mode or an informational exchange: `hash(last phase 1 CBC block | M-ID)`, cut to
-/// the cipher's block (RFC 2409 appendix B).
+/// The IV of the first message of a quick mode or an informational exchange: `hash(last phase 1 CBC block |
+/// M-ID)`, cut to the cipher's block (RFC 2409 appendix B).
 ///
-/// `last_block` is the last ciphertext block of phase 1, which [`protect`](super::protect) returns as the next IV. When
-/// no message of phase 1 was encrypted (aggressive mode with a clear third message) it is the phase 1 IV itself.
+/// `last_block` is the last ciphertext block of phase 1, which [`protect`](super::protect) returns as the
+/// next IV. When no message of phase 1 was encrypted (aggressive mode with a clear third message) it is the
+/// phase 1 IV itself.
 pub fn phase_2_iv(alg: HashAlg, last_block: &[u8], message_id: u32, cipher: Cipher) -> Vec<u8> {
     let mut iv = hash(alg, &[last_block, &message_id.to_be_bytes()]);
     iv.truncate(cipher.iv_len());
@@ -106,10 +111,10 @@ pub fn phase_2_iv(alg: HashAlg, last_block: &[u8], message_id: u32, cipher: Ciph
 
 /// KEYMAT of one SA of a quick mode (RFC 2409 section 5.5), `len` bytes: see [`Suite::keymat_len`].
 ///
-/// `K1 = prf(SKEYID_d, [ g(qm)^xy | ] protocol | SPI | Ni_b | Nr_b)`, and each further block has the one before in front.
-/// `g_qm_xy` is present with PFS. The SPI is the one that the SA's *receiver* chose; both ends compute both SAs. The
-/// nonces are those of the quick mode; `protocol` is the IPSEC DOI's number, 2 for AH and 3 for ESP (RFC 2407 section
-/// 4.4.1).
+/// `K1 = prf(SKEYID_d, [ g(qm)^xy | ] protocol | SPI | Ni_b | Nr_b)`, and each further block has the one
+/// before in front. `g_qm_xy` is present with PFS. The SPI is the one that the SA's *receiver* chose; both
+/// ends compute both SAs. The nonces are those of the quick mode; `protocol` is the IPSEC DOI's number, 2 for
+/// AH and 3 for ESP (RFC 2407 section 4.4.1).
 #[allow(clippy::too_many_arguments, reason = "they are the RFC's formula")]
 pub fn keymat(
     alg: HashAlg,
@@ -141,7 +146,8 @@ pub struct SaKeys {
 }
 
 impl SaKeys {
-    /// The encryption key is the first part of the KEYMAT, the integrity key follows (RFC 4301 section 4.5.2).
+    /// The encryption key is the first part of the KEYMAT, the integrity key follows (RFC 4301 section
+    /// 4.5.2).
     ///
     /// `None` when `keymat` is shorter than [`Suite::keymat_len`].
     pub fn split(suite: Suite, keymat: &[u8]) -> Option<Self> {

@@ -1,8 +1,8 @@
 //! Encryption of ISAKMP message bodies (RFC 2409 appendix B), as pure functions.
 //!
-//! A body is everything after the 28 bytes of the ISAKMP header. Both directions of an exchange share one chain of CBC
-//! blocks. These functions return the next IV and move nothing: the caller keeps it once the message has been accepted,
-//! so a forged message cannot move the chain.
+//! A body is everything after the 28 bytes of the ISAKMP header. Both directions of an exchange share one
+//! chain of CBC blocks. These functions return the next IV and move nothing: the caller keeps it once the
+//! message has been accepted, so a forged message cannot move the chain.
 
 use crate::crypto::{BlockError, CipherKey};
 use alloc::vec::Vec;
@@ -12,8 +12,8 @@ use alloc::vec::Vec;
 pub struct Protected {
     /// The ciphertext from [`encrypt`]; the plaintext with its padding from [`decrypt`].
     pub body: Vec<u8>,
-    /// The last ciphertext block: the IV of the next message of this exchange, and after phase 1 the `last_block` of
-    /// [`phase_2_iv`](super::keymat::phase_2_iv).
+    /// The last ciphertext block: the IV of the next message of this exchange, and after phase 1 the
+    /// `last_block` of [`phase_2_iv`](super::keymat::phase_2_iv).
     pub next_iv: Vec<u8>,
 }
 
@@ -31,8 +31,8 @@ pub fn encrypt(key: &CipherKey, iv: &[u8], payloads: &[u8]) -> Result<Protected,
 
 /// Decrypts a body. The padding stays: payload lengths end the chain before it.
 ///
-/// Fails when `iv` is not one block, or the ciphertext is empty or not a whole number of blocks. A wrong key or a forged
-/// body does not fail here: it yields garbage.
+/// Fails when `iv` is not one block, or the ciphertext is empty or not a whole number of blocks. A wrong key
+/// or a forged body does not fail here: it yields garbage.
 pub fn decrypt(key: &CipherKey, iv: &[u8], ciphertext: &[u8]) -> Result<Protected, BlockError> {
     let next_iv = last_block(ciphertext, key)?;
     let mut body = ciphertext.to_vec();
