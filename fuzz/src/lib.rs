@@ -9,6 +9,7 @@ pub mod alter;
 pub mod bytes;
 pub mod isakmp;
 pub mod packet;
+pub mod pair;
 
 /// One fuzz body with the name of its corpus directory and libFuzzer target.
 #[derive(Clone, Copy, Debug)]
