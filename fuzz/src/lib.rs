@@ -5,11 +5,14 @@
 //! once the lies have stopped. `cargo test -p ipsec-fuzz` replays the committed corpus and every prefix of every sample
 //! in it; `libfuzzer/` holds the thin targets that let libFuzzer look for more.
 
+pub mod ah_open;
 pub mod alter;
 pub mod bytes;
+pub mod esp_open;
 pub mod isakmp;
 pub mod packet;
 pub mod pair;
+pub mod reassembly;
 
 /// One fuzz body with the name of its corpus directory and libFuzzer target.
 #[derive(Clone, Copy, Debug)]
@@ -21,5 +24,10 @@ pub struct Target {
 }
 
 /// Every fuzz body, by name.
-pub const TARGETS: &[Target] =
-    &[Target { name: "isakmp", body: isakmp::body }, Target { name: "packet", body: packet::body }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "ah_open", body: ah_open::body },
+    Target { name: "esp_open", body: esp_open::body },
+    Target { name: "isakmp", body: isakmp::body },
+    Target { name: "packet", body: packet::body },
+    Target { name: "reassembly", body: reassembly::body },
+];

@@ -112,10 +112,8 @@ pub fn config(end: usize, agreement: &Agreement) -> Config {
         lifetime_seconds: 28_800,
         quick_modes: 0,
     };
-    let policy = PolicyDatabases {
-        spd: Arc::new(Spd::new(spd.collect())),
-        pad: Arc::new(Pad { entries: vec![pad] }),
-    };
+    let policy =
+        PolicyDatabases { spd: Arc::new(Spd::new(spd.collect())), pad: Arc::new(Pad { entries: vec![pad] }) };
     Config::new(vec![interface], routes, policy)
 }
 

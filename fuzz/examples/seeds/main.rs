@@ -3,8 +3,10 @@
 //! They come from exchanges recorded between real daemons, from RFCs, and from our own codecs. What libFuzzer found and
 //! was worth keeping lies beside them under names that are hashes.
 
+mod ipsec;
 mod isakmp;
 mod packet;
+mod reassembly;
 
 use std::fs;
 use std::path::Path;
@@ -20,4 +22,6 @@ pub(crate) fn write(target: &str, name: &str, sample: &[u8]) {
 fn main() {
     isakmp::seeds();
     packet::seeds();
+    ipsec::seeds();
+    reassembly::seeds();
 }
