@@ -1,6 +1,8 @@
 //! Ciphers, MACs and PRFs against the values of their RFCs.
 
+use ipsec_core::Packet;
 use ipsec_core::crypto::{Cipher, CipherKey, HashAlg, Mac, MacKey, prf};
+use ipsec_core::esp::Esp;
 use ipsec_vectors::{rfc, rsp};
 
 /// Encrypts and decrypts every case of `cases`, and returns how many there were.
@@ -23,24 +25,35 @@ fn rfc_3602_aes_128_cbc() {
     assert_eq!(check_cbc(Cipher::Aes128, rsp::cases(rfc::RFC3602_AES_CBC).into_iter()), 8);
 }
 
-/// Packets 5 to 8 of RFC 3602, built from their parts: IV after the ESP header, padding 1, 2, 3, … up to the
-/// block.
+/// Packets 5 to 8 of RFC 3602: sealed with their IV, whole packets come out equal, IP header and checksum included.
 #[test]
 fn rfc_3602_esp_packets() {
     let packets = rsp::cases(rfc::RFC3602_AES_CBC).into_iter().filter(|case| case.get("Packet").is_some());
-    let built = packets.map(|case| {
-        let (packet, esp) = (case.bytes("Packet"), case.bytes("ESP_Packet"));
-        let is_tunnel = case.bytes("Plaintext").starts_with(&packet);
-        let (mut data, next_header) =
-            if is_tunnel { (packet, 4) } else { (packet[20..].to_vec(), packet[9]) };
-        let padding = (data.len() + 2).next_multiple_of(16) - data.len() - 2;
-        data.extend((1..).take(padding));
-        data.extend([padding as u8, next_header]);
-        let key = CipherKey::new(Cipher::Aes128, &case.bytes("Key")).unwrap();
-        key.encrypt_cbc_in_place(&case.bytes("IV"), &mut data).unwrap();
-        assert_eq!([&esp[20..28], &case.bytes("IV"), &data].concat(), esp[20..], "{case:?}");
+    let sealed = packets.map(|case| {
+        let (inner, expected) = (case.bytes("Packet"), case.bytes("ESP_Packet"));
+        let is_tunnel = case.bytes("Plaintext").starts_with(&inner);
+        let number = |at: usize| u32::from_be_bytes(expected[at..at + 4].try_into().unwrap());
+        let datagram = if is_tunnel { ip_in_ip(&expected[..20], &inner) } else { inner };
+        let esp = Esp::new(number(20), Cipher::Aes128, &case.bytes("Key"), None, &[]).unwrap();
+        let mut packet = Packet::from_slice(0, &datagram);
+        esp.seal(&mut packet, u64::from(number(24)), &case.bytes("IV")).unwrap();
+        assert_eq!(packet.bytes(), expected, "{case:?}");
+        let opened = esp.open(&mut packet).unwrap();
+        assert_eq!((opened.sequence, opened.next_header), (number(24), datagram[9]));
+        assert_eq!(packet.bytes()[20..], datagram[20..]);
     });
-    assert_eq!(built.count(), 4);
+    assert_eq!(sealed.count(), 4);
+}
+
+/// A packet behind the outer header of `sealed`, as it was before sealing: its length, and IP-in-IP as protocol.
+fn ip_in_ip(sealed: &[u8], inner: &[u8]) -> Vec<u8> {
+    let mut outer = sealed.to_vec();
+    outer[2..4].copy_from_slice(&u16::try_from(20 + inner.len()).unwrap().to_be_bytes());
+    outer[9] = 4;
+    outer[10..12].fill(0);
+    let checksum = internet_checksum::checksum(&outer);
+    outer[10..12].copy_from_slice(&checksum);
+    [&outer, inner].concat()
 }
 
 #[test]

@@ -4,13 +4,16 @@
 //! The messages are taken apart by a few lines of this file, not by the product's decoders, so that a mistake
 //! there cannot hide one here.
 
+use ipsec_core::Packet;
 use ipsec_core::crypto::{
     Cipher, CipherKey, DhError, DhSecret, Group, HashAlg, Mac, MacKey, Secret, Suite, hash,
 };
+use ipsec_core::esp::{Esp, OpenError};
 use ipsec_core::ike::v1::keymat::{self, SaKeys, Skeyids};
 use ipsec_core::ike::v1::{auth, protect};
 use ipsec_vectors::recorded::{self, Recording, Secrets};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 /// What was negotiated in a recording: facts of its README, not read from the messages.
 struct Algorithms {
@@ -76,7 +79,7 @@ fn replay(recording: Recording, hash: HashAlg, group: Group, esp: Suite, [is_pfs
         match (is_natt, datagram.payload.as_slice()) {
             (true, [0xff]) => {}
             (true, [0, 0, 0, 0, message @ ..]) | (false, message) => replay.message(message),
-            (true, packet) => replay.esp_packet(packet),
+            (true, packet) => replay.esp_packet(packet, datagram.source.0, datagram.destination.0),
         }
     }
     replay.finish();
@@ -321,24 +324,22 @@ impl Replay {
         }
     }
 
-    /// SPI, sequence number, IV, ciphertext, ICV (RFC 4303 section 2): verified, decrypted, and sealed again.
-    fn esp_packet(&mut self, packet: &[u8]) {
+    /// An ESP packet is opened and sealed again, first step by step with the ciphers, then as a whole.
+    fn esp_packet(&mut self, packet: &[u8], source: Ipv4Addr, destination: Ipv4Addr) {
         let suite = self.algorithms.esp;
         let sa = &self.sas[&packet[..4]];
-        let mac = MacKey::new(suite.mac().unwrap(), &sa.integrity).unwrap();
-        let key = CipherKey::new(suite.cipher(), &sa.encryption).unwrap();
-        let (covered, icv) = packet.split_at(packet.len() - suite.icv_len());
-        assert!(mac.verify(&[covered], icv));
-        let (header, ciphertext) = covered.split_at(8 + suite.cipher().iv_len());
-        let mut data = ciphertext.to_vec();
-        key.decrypt_cbc_in_place(&header[8..], &mut data).unwrap();
-        let [.., pad_len, next_header] = data[..] else { panic!("too short") };
-        let (inner, padding) = data[..data.len() - 2].split_at(data.len() - 2 - usize::from(pad_len));
-        assert!(padding.iter().copied().eq(1..=pad_len));
-        assert_eq!((next_header, inner[0], inner[9]), (4, 0x45, 1), "an ICMP packet in a tunnel");
-        assert_eq!(usize::from(u16::from_be_bytes([inner[2], inner[3]])), inner.len());
-        key.encrypt_cbc_in_place(&header[8..], &mut data).unwrap();
-        assert_eq!([header, &data, &mac.compute(&[header, &data])].concat(), packet);
+        let inner = open_by_hand(suite, sa, packet);
+        let spi = u32::from_be_bytes(packet[..4].try_into().unwrap());
+        let esp = Esp::new(spi, suite.cipher(), &sa.encryption, suite.mac(), &sa.integrity).unwrap();
+        let mut datagram = Packet::from_slice(0, &ipv4(source, destination, packet));
+        let opened = esp.open(&mut datagram).unwrap();
+        assert_eq!((opened.next_header, &datagram.bytes()[20..]), (4, inner.as_slice()));
+        let iv = &packet[8..8 + suite.cipher().iv_len()];
+        esp.seal(&mut datagram, u64::from(opened.sequence), iv).unwrap();
+        assert_eq!(&datagram.bytes()[20..], packet);
+        let mut forged = ipv4(source, destination, packet);
+        *forged.last_mut().unwrap() ^= 1;
+        assert_eq!(esp.open(&mut Packet::from_slice(0, &forged)), Err(OpenError::Integrity));
         self.count("ESP packet");
     }
 
@@ -399,6 +400,37 @@ impl Phase1 {
             false => covered.hash_r(alg, &keys.skeyid, &self.identities[1]),
         }
     }
+}
+
+/// SPI, sequence number, IV, ciphertext, ICV (RFC 4303 section 2): verified, decrypted, and sealed again. Returns
+/// the packet inside.
+fn open_by_hand(suite: Suite, sa: &SaKeys, packet: &[u8]) -> Vec<u8> {
+    let mac = MacKey::new(suite.mac().unwrap(), &sa.integrity).unwrap();
+    let key = CipherKey::new(suite.cipher(), &sa.encryption).unwrap();
+    let (covered, icv) = packet.split_at(packet.len() - suite.icv_len());
+    assert!(mac.verify(&[covered], icv));
+    let (header, ciphertext) = covered.split_at(8 + suite.cipher().iv_len());
+    let mut data = ciphertext.to_vec();
+    key.decrypt_cbc_in_place(&header[8..], &mut data).unwrap();
+    let [.., pad_len, next_header] = data[..] else { panic!("too short") };
+    let (inner, padding) = data[..data.len() - 2].split_at(data.len() - 2 - usize::from(pad_len));
+    assert!(padding.iter().copied().eq(1..=pad_len));
+    assert_eq!((next_header, inner[0], inner[9]), (4, 0x45, 1), "an ICMP packet in a tunnel");
+    assert_eq!(usize::from(u16::from_be_bytes([inner[2], inner[3]])), inner.len());
+    let inner = inner.to_vec();
+    key.encrypt_cbc_in_place(&header[8..], &mut data).unwrap();
+    assert_eq!([header, &data, &mac.compute(&[header, &data])].concat(), packet);
+    inner
+}
+
+/// An ESP packet taken out of its UDP datagram, behind an IPv4 header of its own.
+fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, esp: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(20 + esp.len()).unwrap().to_be_bytes();
+    let mut header = vec![0x45, 0, high, low, 0, 0, 0, 0, 64, 50, 0, 0];
+    header.extend([source.octets(), destination.octets()].concat());
+    let checksum = internet_checksum::checksum(&header);
+    header[10..12].copy_from_slice(&checksum);
+    [&header, esp].concat()
 }
 
 /// The recorded public values are in range and take part in an exchange with ours.
