@@ -1,0 +1,133 @@
+//! Batch files, as far as their outcome is known.
+//!
+//! `cmd` reads a file statement by statement. Here it is read once into [`Node`]s, then carried out: variables that the
+//! script sets, `if` on known values, `for` over plain lists, `goto`, `call :label`, `&`, `&&`, `||`, `|`, blocks. Only
+//! netsh lines have an effect. What depends on the computer (errorlevel, files, `for /f`, environment) is not known:
+//! such a statement is named in a note and passed over, and variables it would have set are unknown afterwards.
+
+use super::NoteKind;
+use super::context::{Session, is_remark, without_prompt};
+use super::error::{Error, ErrorKind, Fault};
+use super::source::Source;
+
+mod expand;
+mod parse;
+mod run;
+
+/// Longer lines are no commands; `cmd` itself takes 8,191 characters.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// One statement.
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    /// A command line without control flow.
+    Simple(Source),
+    /// `:label`.
+    Label(String),
+    /// `( ... )`.
+    Block(Vec<Node>),
+    /// `if condition then [else otherwise]`.
+    If { condition: Vec<Source>, then: Box<Node>, otherwise: Option<Box<Node>> },
+    /// `for %%v in (set) do body`.
+    For { options: Source, variable: char, set: Source, body: Box<Node> },
+    /// `first operator second`.
+    Pair(Box<Node>, Operator, Box<Node>),
+    /// Something that could not be read.
+    NotUnderstood(Source),
+}
+
+/// How two commands on a line hang together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Operator {
+    /// `&`
+    Then,
+    /// `&&`
+    IfSucceeded,
+    /// `||`
+    IfFailed,
+    /// `|`
+    Pipe,
+}
+
+/// Whether a file is a batch file: some line calls netsh, or uses what only `cmd` knows. Else it is netsh's own script.
+pub(super) fn is_batch(lines: &[Source]) -> bool {
+    lines.iter().any(|line| {
+        let text = line.text().trim_start().trim_start_matches('@');
+        let text = match text.split_once('>') {
+            Some((prompt, rest)) if prompt.get(1..3) == Some(":\\") => rest.trim_start(),
+            _ => text,
+        };
+        let first = text.split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or("");
+        let lower = text.to_ascii_lowercase();
+        is_netsh(first)
+            || ["echo off", "setlocal", "goto ", "if ", "for "].iter().any(|w| lower.starts_with(w))
+            || ["call netsh", "cmd /c netsh", "start netsh"].iter().any(|w| lower.starts_with(w))
+    })
+}
+
+/// `netsh`, `netsh.exe`, with or without a path and quotation marks.
+fn is_netsh(word: &str) -> bool {
+    let word = word.trim_matches('"').to_ascii_lowercase();
+    let name = word.rsplit(['\\', '/']).next().unwrap_or("");
+    matches!(name, "netsh" | "netsh.exe")
+}
+
+/// Carries out a batch file.
+pub(super) fn run(session: &mut Session<'_>, lines: &[Source], arguments: &[&str]) -> Result<(), Error> {
+    let lines = logical_lines(session, lines);
+    let program = parse::program(&lines);
+    run::Machine::new(session, &program, arguments).run()
+}
+
+/// Lines with `^` continuations joined, prompts and remarks removed.
+fn logical_lines(session: &mut Session<'_>, lines: &[Source]) -> Vec<Source> {
+    let mut out: Vec<Source> = Vec::new();
+    let mut joining = false;
+    for line in lines {
+        let mut line = line.clone();
+        if joining {
+            if let Some(last) = out.last_mut() {
+                last.append(&line);
+                line = last.clone();
+                out.pop();
+            }
+        } else {
+            let trimmed = line.trim();
+            // A copied prompt before a batch line carries no state.
+            let bare = if trimmed.text().to_ascii_lowercase().starts_with("netsh") {
+                trimmed
+            } else {
+                without_prompt(session, &trimmed)
+            };
+            line = bare;
+        }
+        joining = false;
+        if is_remark(line.text()) {
+            continue;
+        }
+        if line.text().len() > LONGEST_LINE {
+            session.note(
+                line.start(),
+                NoteKind::NotUnderstood,
+                "not carried out: the line is too long".to_owned(),
+            );
+            continue;
+        }
+        if let Some(cut) = continuation(line.text()) {
+            line = line.slice(0..cut);
+            joining = true;
+        }
+        out.push(line);
+    }
+    out
+}
+
+/// Where the caret stands that joins this line with the next: the last one, outside quotation marks, not itself escaped.
+/// A caret with blanks behind it is meant the same, though `cmd` reads it otherwise.
+fn continuation(text: &str) -> Option<usize> {
+    let trimmed = text.trim_end();
+    let kept = trimmed.strip_suffix('^')?;
+    let carets = trimmed.len() - trimmed.trim_end_matches('^').len();
+    let open = kept.chars().filter(|c| *c == '"').count() % 2 == 1;
+    (carets % 2 == 1 && !open).then_some(kept.len())
+}

@@ -1,0 +1,201 @@
+//! `%variables%` of a batch file.
+
+use std::collections::BTreeMap;
+
+use crate::netsh::source::{Position, Source};
+
+/// Variables by lower-case name; `None` is a value that cannot be known.
+pub(super) type Variables = BTreeMap<String, Option<String>>;
+
+/// What names stand for at one place.
+pub(super) struct Scope<'a> {
+    pub(super) variables: &'a Variables,
+    /// Values now, for `!name!` under delayed expansion.
+    pub(super) delayed: Option<&'a Variables>,
+    pub(super) arguments: &'a [String],
+    pub(super) file: &'a str,
+    /// `for` variables.
+    pub(super) loops: &'a [(char, String)],
+}
+
+/// A text with its variables replaced.
+#[derive(Default)]
+pub(super) struct Expanded {
+    pub(super) source: Source,
+    /// A variable whose value cannot be known, as written.
+    pub(super) unknown: Option<(String, Position)>,
+    /// A variable that nothing has set, as written: empty for `cmd`.
+    pub(super) unset: Option<(String, Position)>,
+}
+
+/// Variables every Windows has; their values are the computer's business.
+const ENVIRONMENT: &[&str] = &[
+    "allusersprofile",
+    "appdata",
+    "cd",
+    "comspec",
+    "computername",
+    "date",
+    "errorlevel",
+    "homedrive",
+    "homepath",
+    "localappdata",
+    "logonserver",
+    "number_of_processors",
+    "os",
+    "path",
+    "pathext",
+    "processor_architecture",
+    "programdata",
+    "programfiles",
+    "random",
+    "systemdrive",
+    "systemroot",
+    "temp",
+    "time",
+    "tmp",
+    "userdomain",
+    "username",
+    "userprofile",
+    "windir",
+    "cmdcmdline",
+];
+
+/// Replaces variables in a piece of script.
+pub(super) fn expand(text: &Source, scope: &Scope<'_>) -> Expanded {
+    let mut out = Expanded::default();
+    let mut offset = 0;
+    while let Some(c) = text.text().get(offset..).and_then(|t| t.chars().next()) {
+        let at = text.position(offset);
+        let rest = text.text().get(offset..).unwrap_or("");
+        let taken = match c {
+            '%' => percent(rest, at, scope, &mut out),
+            '!' if scope.delayed.is_some() => delayed(rest, at, scope, &mut out),
+            _ => 0,
+        };
+        if taken == 0 {
+            out.source.push(c, at);
+            offset += c.len_utf8();
+        } else {
+            offset += taken;
+        }
+    }
+    out
+}
+
+/// Handles what begins with `%`; returns how many bytes it took, 0 when the sign stands for itself.
+fn percent(rest: &str, at: Position, scope: &Scope<'_>, out: &mut Expanded) -> usize {
+    let after = rest.get(1..).unwrap_or("");
+    if let Some(behind) = after.strip_prefix('%') {
+        let (strip, name) = match behind.strip_prefix('~') {
+            Some(name) => (1, name),
+            None => (0, behind),
+        };
+        let value = name.chars().next().and_then(|v| scope.loops.iter().rev().find(|(n, _)| *n == v));
+        let Some((variable, value)) = value else {
+            out.put("%", at);
+            return 2;
+        };
+        out.put(if strip == 1 { value.trim_matches('"') } else { value }, at);
+        return 2 + strip + variable.len_utf8();
+    }
+    if let Some(taken) = argument(after, at, scope, out) {
+        return 1 + taken;
+    }
+    let Some(end) = after.find('%') else { return 0 };
+    let name = after.get(..end).unwrap_or("");
+    if name.is_empty() || name.contains(char::is_whitespace) && !name.contains(':') {
+        return 0;
+    }
+    put_variable(name, &format!("%{name}%"), at, scope.variables, out);
+    end + 2
+}
+
+/// `%1`, `%~1`, `%*`, `%0`.
+fn argument(after: &str, at: Position, scope: &Scope<'_>, out: &mut Expanded) -> Option<usize> {
+    let bare = after.trim_start_matches('~');
+    let tilde = after.len() - bare.len();
+    let first = bare.chars().next()?;
+    match first {
+        '*' => out.put(&scope.arguments.join(" "), at),
+        '0' if tilde == 0 => out.put(scope.file, at),
+        '1'..='9' => {
+            let index = first.to_digit(10).and_then(|d| usize::try_from(d).ok())?.checked_sub(1)?;
+            let value = scope.arguments.get(index).map_or("", String::as_str);
+            out.put(if tilde > 0 { value.trim_matches('"') } else { value }, at);
+        }
+        _ if tilde > 0 => {
+            // `%~dp0` and its like are places on a disk.
+            let letters = bare.len() - bare.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+            let written = format!("%{}", after.get(..tilde + letters + 1).unwrap_or(after));
+            let taken = written.len() - 1;
+            out.unknown.get_or_insert((written, at));
+            return Some(taken);
+        }
+        _ => return None,
+    }
+    Some(tilde + 1)
+}
+
+fn delayed(rest: &str, at: Position, scope: &Scope<'_>, out: &mut Expanded) -> usize {
+    let after = rest.get(1..).unwrap_or("");
+    let (Some(end), Some(variables)) = (after.find('!'), scope.delayed) else { return 0 };
+    let name = after.get(..end).unwrap_or("");
+    if name.is_empty() {
+        return 0;
+    }
+    put_variable(name, &format!("!{name}!"), at, variables, out);
+    end + 2
+}
+
+/// `name`, `name:~start,length` or `name:old=new`.
+fn put_variable(name: &str, written: &str, at: Position, variables: &Variables, out: &mut Expanded) {
+    let (name, modifier) = name.split_once(':').map_or((name, None), |(n, m)| (n, Some(m)));
+    let key = name.to_lowercase();
+    match variables.get(&key) {
+        Some(Some(value)) => match modifier.map_or(Some(value.clone()), |m| modified(value, m)) {
+            Some(value) => out.put(&value, at),
+            None => {
+                out.unknown.get_or_insert((written.to_owned(), at));
+            }
+        },
+        Some(None) => {
+            out.unknown.get_or_insert((written.to_owned(), at));
+        }
+        None if ENVIRONMENT.contains(&key.as_str()) || key.starts_with("programfiles") => {
+            out.unknown.get_or_insert((written.to_owned(), at));
+        }
+        None => {
+            out.unset.get_or_insert((written.to_owned(), at));
+        }
+    }
+}
+
+fn modified(value: &str, modifier: &str) -> Option<String> {
+    let Some(numbers) = modifier.strip_prefix('~') else {
+        let (old, new) = modifier.split_once('=')?;
+        return (!old.is_empty() && !old.starts_with('*')).then(|| value.replace(old, new));
+    };
+    let chars: Vec<char> = value.chars().collect();
+    let size = i64::try_from(chars.len()).ok()?;
+    let (start, length) = numbers.split_once(',').map_or((numbers, None), |(s, l)| (s, Some(l)));
+    let clamp = |n: i64| if n < 0 { (size + n).max(0) } else { n.min(size) };
+    let start = clamp(start.trim().parse::<i32>().ok()?.into());
+    let end = match length {
+        None => size,
+        Some(length) => match i64::from(length.trim().parse::<i32>().ok()?) {
+            n if n < 0 => size + n,
+            n => (start + n).min(size),
+        },
+    };
+    let (start, end) = (usize::try_from(start).ok()?, usize::try_from(end.max(start)).ok()?);
+    Some(chars.get(start..end)?.iter().collect())
+}
+
+impl Expanded {
+    fn put(&mut self, text: &str, at: Position) {
+        for c in text.chars() {
+            self.source.push(c, at);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Reading a batch file into statements.
+
+use super::{Node, Operator};
+use crate::netsh::source::Source;
+
+/// Deeper nesting than this is not read.
+const DEPTH: usize = 64;
+
+/// All statements of a file.
+pub(super) fn program(lines: &[Source]) -> Vec<Node> {
+    let mut cursor = Cursor { lines, line: 0, offset: 0, depth: 0 };
+    let mut nodes = Vec::new();
+    while cursor.line < lines.len() {
+        if let Some(node) = cursor.statement() {
+            nodes.push(node);
+        }
+        cursor.end_of_line();
+    }
+    nodes
+}
+
+struct Cursor<'a> {
+    lines: &'a [Source],
+    line: usize,
+    offset: usize,
+    depth: usize,
+}
+
+impl Cursor<'_> {
+    fn rest(&self) -> &str {
+        self.lines.get(self.line).and_then(|l| l.text().get(self.offset..)).unwrap_or("")
+    }
+
+    fn piece(&self, start: usize) -> Source {
+        self.lines.get(self.line).map(|l| l.slice(start..self.offset)).unwrap_or_default()
+    }
+
+    fn blanks(&mut self) {
+        let rest = self.rest();
+        self.offset += rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == '@').len();
+    }
+
+    fn next_line(&mut self) {
+        self.line += 1;
+        self.offset = 0;
+    }
+
+    /// What is left of a line after its statement is a stray bracket, or the rest of something not understood.
+    fn end_of_line(&mut self) {
+        self.next_line();
+    }
+
+    /// A statement with all the operators behind it.
+    fn statement(&mut self) -> Option<Node> {
+        let mut left = self.command()?;
+        loop {
+            self.blanks();
+            let rest = self.rest();
+            let (operator, length) = match rest.as_bytes() {
+                [b'&', b'&', ..] => (Operator::IfSucceeded, 2),
+                [b'|', b'|', ..] => (Operator::IfFailed, 2),
+                [b'&', ..] => (Operator::Then, 1),
+                [b'|', ..] => (Operator::Pipe, 1),
+                _ => return Some(left),
+            };
+            self.offset += length;
+            let Some(right) = self.command() else { return Some(left) };
+            left = Node::Pair(Box::new(left), operator, Box::new(right));
+        }
+    }
+
+    fn command(&mut self) -> Option<Node> {
+        self.blanks();
+        let rest = self.rest().to_owned();
+        let rest = rest.as_str();
+        if rest.is_empty() || rest.starts_with(')') {
+            return None;
+        }
+        if self.depth >= DEPTH {
+            let start = self.offset;
+            self.offset += rest.len();
+            return Some(Node::NotUnderstood(self.piece(start)));
+        }
+        if let Some(label) = rest.strip_prefix(':') {
+            let name =
+                label.split(|c: char| c.is_whitespace() || matches!(c, ':' | '&')).next().unwrap_or("");
+            let node = Node::Label(name.to_ascii_lowercase());
+            self.offset += rest.len();
+            return Some(node);
+        }
+        self.depth += 1;
+        let node = match rest {
+            _ if rest.starts_with('(') => self.block(),
+            _ if self.keyword("if") => self.conditional(),
+            _ if self.keyword("for") => self.repetition(),
+            _ => self.simple(),
+        };
+        self.depth -= 1;
+        Some(node)
+    }
+
+    /// Takes a word when it stands here.
+    fn keyword(&mut self, word: &str) -> bool {
+        let rest = self.rest();
+        let here = rest.get(..word.len()).is_some_and(|w| w.eq_ignore_ascii_case(word));
+        let ends = rest
+            .get(word.len()..)
+            .is_some_and(|r| r.starts_with(|c: char| c.is_whitespace() || matches!(c, '(' | '/')));
+        if here && ends {
+            self.offset += word.len();
+        }
+        here && ends
+    }
+
+    fn block(&mut self) -> Node {
+        self.offset += 1;
+        let mut nodes = Vec::new();
+        while self.line < self.lines.len() {
+            if let Some(node) = self.statement() {
+                nodes.push(node);
+            }
+            self.blanks();
+            if self.rest().starts_with(')') {
+                self.offset += 1;
+                return Node::Block(nodes);
+            }
+            if self.rest().is_empty() {
+                self.next_line();
+            } else {
+                self.offset += self.rest().chars().next().map_or(0, char::len_utf8);
+            }
+        }
+        Node::Block(nodes)
+    }
+
+    /// One operand: up to a blank, `==` or a bracket outside quotation marks.
+    fn operand(&mut self) -> Source {
+        self.blanks();
+        let start = self.offset;
+        let mut quoted = false;
+        while let Some(c) = self.rest().chars().next() {
+            quoted ^= c == '"';
+            let ends = c.is_whitespace() || (self.rest().starts_with("==") && self.offset > start);
+            if !quoted && ends {
+                break;
+            }
+            self.offset += c.len_utf8();
+        }
+        self.piece(start)
+    }
+
+    fn conditional(&mut self) -> Node {
+        let start = self.offset;
+        let mut condition = Vec::new();
+        let mut words = 1;
+        while words > 0 {
+            let operand = self.operand();
+            words -= 1;
+            let first = condition.is_empty()
+                || condition
+                    .iter()
+                    .all(|c: &Source| matches!(c.text().to_ascii_lowercase().as_str(), "/i" | "not"));
+            match operand.text().to_ascii_lowercase().as_str() {
+                "" => return self.not_understood(start),
+                "/i" | "not" if first => words += 1,
+                "defined" | "exist" | "errorlevel" | "cmdextversion" if first => words += 1,
+                _ if first => {
+                    condition.push(operand);
+                    self.blanks();
+                    if self.rest().starts_with("==") {
+                        let at = self.offset;
+                        self.offset += 2;
+                        condition.push(self.piece(at));
+                    } else {
+                        condition.push(self.operand());
+                    }
+                    words += 1;
+                    continue;
+                }
+                _ => {}
+            }
+            condition.push(operand);
+        }
+        let Some(then) = self.body() else { return self.not_understood(start) };
+        let (line, offset) = (self.line, self.offset);
+        let mut otherwise = None;
+        if matches!(then, Node::Block(_)) {
+            self.blanks();
+            if self.keyword("else") {
+                otherwise = self.body().map(Box::new);
+            } else {
+                (self.line, self.offset) = (line, offset);
+            }
+        }
+        Node::If { condition, then: Box::new(then), otherwise }
+    }
+
+    /// What hangs on `if` or `do`: a block, or everything to the end of the line.
+    fn body(&mut self) -> Option<Node> {
+        self.blanks();
+        if self.rest().starts_with('(') { self.command() } else { self.statement() }
+    }
+
+    fn repetition(&mut self) -> Node {
+        let start = self.offset;
+        let rest = self.rest();
+        let lower = rest.to_ascii_lowercase();
+        let (Some(percent), Some(open)) = (rest.find("%%"), lower.find(" in ")) else {
+            return self.not_understood(start);
+        };
+        let variable = rest.get(percent + 2..).and_then(|r| r.chars().next());
+        let bracket = rest.get(open..).and_then(|r| r.find('(')).map(|i| i + open);
+        let close = bracket.and_then(|b| rest.get(b..).and_then(|r| r.find(')')).map(|i| i + b));
+        let (Some(variable), Some(bracket), Some(close), true) = (variable, bracket, close, percent < open)
+        else {
+            return self.not_understood(start);
+        };
+        let Some(line) = self.lines.get(self.line) else { return self.not_understood(start) };
+        let options = line.slice(start..start + percent).trim();
+        let set = line.slice(start + bracket + 1..start + close);
+        self.offset = start + close + 1;
+        self.blanks();
+        if !self.keyword("do") {
+            return self.not_understood(start);
+        }
+        match self.body() {
+            Some(body) => Node::For { options, variable, set, body: Box::new(body) },
+            None => self.not_understood(start),
+        }
+    }
+
+    fn not_understood(&mut self, start: usize) -> Node {
+        let line = self.lines.get(self.line);
+        let start = start.min(line.map_or(0, |l| l.text().len()));
+        self.offset = line.map_or(0, |l| l.text().len());
+        Node::NotUnderstood(self.piece(start))
+    }
+
+    /// A command up to an operator, or to a closing bracket inside a block; carets and redirections are taken out.
+    fn simple(&mut self) -> Node {
+        let mut source = Source::default();
+        let (mut quoted, start) = (false, self.offset);
+        let Some(line) = self.lines.get(self.line).cloned() else { return Node::Simple(source) };
+        let mut chars = line.chars().skip_while(|(i, ..)| *i < start).peekable();
+        while let Some((index, c, at)) = chars.next() {
+            self.offset = index;
+            match c {
+                '"' => {
+                    quoted = !quoted;
+                    source.push(c, at);
+                }
+                _ if quoted => source.push(c, at),
+                '^' => {
+                    if let Some((_, escaped, at)) = chars.next() {
+                        source.push(escaped, at);
+                    }
+                }
+                '&' | '|' => return Node::Simple(source),
+                ')' if self.depth > 1 => return Node::Simple(source),
+                '>' | '<' => {
+                    // `2>` and `>&1`: the handle in front goes too.
+                    let kept = source.text().trim_end_matches(|c: char| c.is_ascii_digit()).len();
+                    if source.text().get(..kept).is_some_and(|t| t.ends_with(char::is_whitespace)) {
+                        source = source.slice(0..kept);
+                    }
+                    while chars.next_if(|(_, c, _)| matches!(c, '>' | '&') || c.is_whitespace()).is_some() {}
+                    let mut inside = false;
+                    while chars
+                        .next_if(|(_, c, _)| {
+                            inside ^= *c == '"';
+                            inside || !(c.is_whitespace() || matches!(c, '&' | '|' | ')'))
+                        })
+                        .is_some()
+                    {}
+                }
+                _ => source.push(c, at),
+            }
+        }
+        self.offset = line.text().len();
+        Node::Simple(source)
+    }
+}

@@ -1,0 +1,498 @@
+//! Carrying out the statements of a batch file.
+
+use std::collections::BTreeMap;
+
+use super::expand::{Expanded, Scope, Variables, expand};
+use super::{Error, ErrorKind, Fault, Node, NoteKind, Operator, Session, Source, is_netsh};
+use crate::netsh::token::is_quote;
+
+/// A script that has executed this many statements is taken to run forever.
+const STEPS: u32 = 100_000;
+/// `call` may nest this deep.
+const CALLS: usize = 32;
+/// The longest text one variable may hold, so that doubling it in a loop ends.
+const LONGEST: usize = 8191;
+
+/// Commands that neither change policy nor decide what follows.
+const HARMLESS: &[&str] = &[
+    "cls", "pause", "title", "color", "chcp", "prompt", "ver", "timeout", "mode", "cd", "chdir", "pushd",
+    "popd", "find", "findstr", "more", "sort", "verify", "break",
+];
+
+/// Where to go on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Flow {
+    Next,
+    /// The command failed or cannot be known to have succeeded.
+    Unsure,
+    Goto(String),
+    Return,
+    Exit,
+}
+
+pub(super) struct Machine<'s, 'a> {
+    session: &'s mut Session<'a>,
+    program: &'s [Node],
+    labels: BTreeMap<&'s str, usize>,
+    variables: Variables,
+    saved: Vec<Variables>,
+    arguments: Vec<String>,
+    loops: Vec<(char, String)>,
+    delayed: bool,
+    steps: u32,
+    depth: usize,
+}
+
+impl<'s, 'a> Machine<'s, 'a> {
+    pub(super) fn new(session: &'s mut Session<'a>, program: &'s [Node], arguments: &[&str]) -> Self {
+        let mut labels = BTreeMap::new();
+        for (index, node) in program.iter().enumerate() {
+            if let Node::Label(name) = node {
+                labels.entry(name.as_str()).or_insert(index);
+            }
+        }
+        let arguments = arguments.iter().map(|a| (*a).to_owned()).collect();
+        Self {
+            session,
+            program,
+            labels,
+            variables: Variables::new(),
+            saved: Vec::new(),
+            arguments,
+            loops: Vec::new(),
+            delayed: false,
+            steps: 0,
+            depth: 0,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<(), Error> {
+        self.from(0).map(|_| ())
+    }
+
+    /// Runs from a statement to the end of the file or of the subroutine.
+    fn from(&mut self, start: usize) -> Result<Flow, Error> {
+        let mut index = start;
+        let program = self.program;
+        while let Some(node) = program.get(index) {
+            index += 1;
+            // Percent signs are replaced when a statement is read, so inside a block they show the values from before it.
+            let before = (!matches!(node, Node::Simple(_) | Node::Label(_))).then(|| self.variables.clone());
+            match self.node(node, before.as_ref())? {
+                Flow::Next | Flow::Unsure => {}
+                Flow::Goto(label) if label == "eof" => return Ok(Flow::Next),
+                Flow::Goto(label) => match self.labels.get(label.as_str()) {
+                    Some(at) => index = *at,
+                    None => return Ok(Flow::Exit),
+                },
+                Flow::Return => return Ok(Flow::Next),
+                Flow::Exit => return Ok(Flow::Exit),
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn node(&mut self, node: &Node, before: Option<&Variables>) -> Result<Flow, Error> {
+        self.steps += 1;
+        if self.steps > STEPS {
+            let source = first_source(node);
+            self.session
+                .fail(&source, Fault::new(0..source.text().len(), ErrorKind::EndlessLoop { steps: STEPS }))?;
+            return Ok(Flow::Exit);
+        }
+        match node {
+            Node::Label(_) => Ok(Flow::Next),
+            Node::Simple(source) => self.simple(source, before),
+            Node::Block(nodes) => {
+                let mut last = Flow::Next;
+                for node in nodes {
+                    last = self.node(node, before)?;
+                    if !matches!(last, Flow::Next | Flow::Unsure) {
+                        break;
+                    }
+                }
+                Ok(last)
+            }
+            Node::Pair(first, operator, second) => {
+                let flow = self.node(first, before)?;
+                match (&flow, operator) {
+                    (Flow::Next, Operator::IfFailed) => Ok(Flow::Next),
+                    (Flow::Unsure, Operator::IfFailed | Operator::IfSucceeded) => {
+                        self.pass_over(second, "depends on a command that was not carried out");
+                        Ok(Flow::Unsure)
+                    }
+                    (Flow::Next | Flow::Unsure, _) => self.node(second, before),
+                    _ => Ok(flow),
+                }
+            }
+            Node::If { condition, then, otherwise } => match self.condition(condition, before) {
+                Some(true) => self.node(then, before),
+                Some(false) => otherwise.as_ref().map_or(Ok(Flow::Next), |node| self.node(node, before)),
+                None => {
+                    self.pass_over(then, "the condition depends on the computer");
+                    if let Some(node) = otherwise {
+                        self.pass_over(node, "the condition depends on the computer");
+                    }
+                    Ok(Flow::Unsure)
+                }
+            },
+            Node::For { options, variable, set, body } => self.repeat(options, *variable, set, body, before),
+            Node::NotUnderstood(source) => {
+                self.not_understood(source);
+                Ok(Flow::Unsure)
+            }
+        }
+    }
+
+    /// Names a statement that is not carried out; variables it would set are unknown from now on.
+    fn pass_over(&mut self, node: &Node, why: &str) {
+        let source = first_source(node);
+        let text = format!("not carried out, {why}: {}", shorten(source.trim().text()));
+        self.session.note(source.trim().start(), NoteKind::NotUnderstood, text);
+        self.forget(node);
+    }
+
+    fn forget(&mut self, node: &Node) {
+        match node {
+            Node::Simple(source) => {
+                if let Some(name) =
+                    source.text().trim().get(4..).filter(|_| first_word(source.text()) == "set")
+                {
+                    let name = name.trim().trim_matches('"').split('=').next().unwrap_or("").to_lowercase();
+                    self.variables.insert(name, None);
+                }
+            }
+            Node::Block(nodes) => nodes.iter().for_each(|n| self.forget(n)),
+            Node::If { then, otherwise, .. } => {
+                self.forget(then);
+                if let Some(node) = otherwise {
+                    self.forget(node);
+                }
+            }
+            Node::For { body, .. } => self.forget(body),
+            Node::Pair(a, _, b) => {
+                self.forget(a);
+                self.forget(b);
+            }
+            Node::Label(_) | Node::NotUnderstood(_) => {}
+        }
+    }
+
+    fn not_understood(&mut self, source: &Source) {
+        let source = source.trim();
+        if !source.text().is_empty() {
+            let text = format!("not understood, not carried out: {}", shorten(source.text()));
+            self.session.note(source.start(), NoteKind::NotUnderstood, text);
+        }
+    }
+
+    fn expand(&self, source: &Source, before: Option<&Variables>) -> Expanded {
+        let delayed = self.delayed.then_some(&self.variables);
+        let (arguments, loops) = (self.arguments.as_slice(), self.loops.as_slice());
+        expand(
+            source,
+            &Scope {
+                variables: before.unwrap_or(&self.variables),
+                delayed,
+                arguments,
+                file: "script",
+                loops,
+            },
+        )
+    }
+
+    /// Whether a condition holds; `None` when that is the computer's business.
+    fn condition(&self, words: &[Source], before: Option<&Variables>) -> Option<bool> {
+        let (mut fold, mut negate, mut rest) = (false, false, words);
+        while let [first, after @ ..] = rest {
+            match first.text().to_ascii_lowercase().as_str() {
+                "/i" => fold = true,
+                "not" => negate = !negate,
+                _ => break,
+            }
+            rest = after;
+        }
+        let text = |source: &Source| {
+            let expanded = self.expand(source, before);
+            if expanded.unknown.is_some() { None } else { Some(expanded.source.text().trim().to_owned()) }
+        };
+        let holds = match rest {
+            [word, name] if word.text().eq_ignore_ascii_case("defined") => {
+                let key = text(name)?.to_lowercase();
+                match self.variables.get(&key) {
+                    Some(value) => value.as_ref().map(|v| !v.is_empty())?,
+                    None => false,
+                }
+            }
+            [left, operator, right] => {
+                let (mut a, mut b) = (text(left)?, text(right)?);
+                if fold {
+                    (a, b) = (a.to_lowercase(), b.to_lowercase());
+                }
+                let order = match (a.parse::<i32>(), b.parse::<i32>()) {
+                    (Ok(a), Ok(b)) if operator.text() != "==" => a.cmp(&b),
+                    _ => a.cmp(&b),
+                };
+                match operator.text().to_ascii_lowercase().as_str() {
+                    "==" | "equ" => order.is_eq(),
+                    "neq" => order.is_ne(),
+                    "lss" => order.is_lt(),
+                    "leq" => order.is_le(),
+                    "gtr" => order.is_gt(),
+                    "geq" => order.is_ge(),
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        };
+        Some(holds != negate)
+    }
+
+    fn repeat(
+        &mut self,
+        options: &Source,
+        variable: char,
+        set: &Source,
+        body: &Node,
+        before: Option<&Variables>,
+    ) -> Result<Flow, Error> {
+        let expanded = self.expand(set, before);
+        let values = match options.text().to_ascii_lowercase().as_str() {
+            _ if expanded.unknown.is_some() => None,
+            "" => plain_list(expanded.source.text()),
+            "/l" => counted(expanded.source.text()),
+            _ => None,
+        };
+        let Some(values) = values else {
+            self.pass_over(body, "the list of the loop depends on the computer");
+            return Ok(Flow::Unsure);
+        };
+        let mut flow = Flow::Next;
+        for value in values {
+            self.loops.push((variable, value));
+            let result = self.node(body, before);
+            self.loops.pop();
+            flow = result?;
+            if !matches!(flow, Flow::Next | Flow::Unsure) {
+                break;
+            }
+        }
+        Ok(flow)
+    }
+
+    fn simple(&mut self, written: &Source, before: Option<&Variables>) -> Result<Flow, Error> {
+        let Expanded { source, unknown, unset } = self.expand(written, before);
+        let source = source.trim();
+        let (word, rest) = split_word(&source);
+        let lower = word.text().trim_matches('"').to_ascii_lowercase();
+        let name = lower.split(['.', ':', '/']).next().unwrap_or("");
+        if is_netsh(word.text()) || word.text().to_ascii_lowercase().ends_with("\\netsh.exe") {
+            self.session.interactive = false;
+            return self.netsh(&rest, written, unknown.or(unset));
+        }
+        if self.session.interactive && !matches!(name, "rem" | "echo" | "pause" | "cls" | "set" | "goto") {
+            return self.session.line(&source).map(|()| Flow::Next);
+        }
+        match name {
+            "" | "rem" | "echo" => Ok(Flow::Next),
+            "cmd" | "start" => {
+                let inner = rest.text().to_ascii_lowercase();
+                let at = inner.find("netsh").filter(|_| word.text().len() < source.text().len());
+                match at {
+                    Some(at)
+                        if inner
+                            .get(..at)
+                            .is_some_and(|o| o.split_whitespace().all(|w| w.starts_with('/'))) =>
+                    {
+                        let (_, command) = split_word(&rest.from(at));
+                        self.netsh(&command, written, unknown.or(unset))
+                    }
+                    _ => {
+                        self.not_understood(&source);
+                        Ok(Flow::Unsure)
+                    }
+                }
+            }
+            "call" => self.call(&rest, written, unknown.or(unset)),
+            "goto" => {
+                let label = rest.text().trim().trim_start_matches(':').to_ascii_lowercase();
+                match unknown {
+                    Some(_) => {
+                        self.not_understood(written);
+                        Ok(Flow::Exit)
+                    }
+                    None => Ok(Flow::Goto(label.split_whitespace().next().unwrap_or("").to_owned())),
+                }
+            }
+            "exit" => {
+                Ok(if rest.text().to_ascii_lowercase().contains("/b") { Flow::Return } else { Flow::Exit })
+            }
+            "shift" => {
+                if !self.arguments.is_empty() {
+                    self.arguments.remove(0);
+                }
+                Ok(Flow::Next)
+            }
+            "set" => {
+                self.set(&rest, unknown.is_some());
+                Ok(Flow::Next)
+            }
+            "setlocal" => {
+                self.saved.push(self.variables.clone());
+                self.delayed |= rest.text().to_ascii_lowercase().contains("enabledelayedexpansion");
+                Ok(Flow::Next)
+            }
+            "endlocal" => {
+                self.variables = self.saved.pop().unwrap_or_default();
+                Ok(Flow::Next)
+            }
+            _ if HARMLESS.contains(&name) => Ok(Flow::Next),
+            _ => {
+                self.not_understood(&source);
+                Ok(Flow::Unsure)
+            }
+        }
+    }
+
+    /// A netsh line needs every value it names.
+    fn netsh(
+        &mut self,
+        rest: &Source,
+        written: &Source,
+        unknown: Option<(String, crate::netsh::source::Position)>,
+    ) -> Result<Flow, Error> {
+        if let Some((name, _)) = unknown {
+            let start = written.text().find(&name).unwrap_or(0);
+            let fault = Fault::new(start..start + name.len(), ErrorKind::UnknownVariable { name });
+            self.session.fail(written, fault)?;
+            return Ok(Flow::Unsure);
+        }
+        self.session.shell_line(rest)?;
+        Ok(Flow::Next)
+    }
+
+    fn call(
+        &mut self,
+        rest: &Source,
+        written: &Source,
+        unknown: Option<(String, crate::netsh::source::Position)>,
+    ) -> Result<Flow, Error> {
+        let (target, after) = split_word(&rest.trim());
+        if is_netsh(target.text()) {
+            return self.netsh(&after, written, unknown);
+        }
+        let label = target.text().strip_prefix(':').map(str::to_ascii_lowercase);
+        let Some(at) =
+            label.and_then(|l| self.labels.get(l.as_str()).copied()).filter(|_| self.depth < CALLS)
+        else {
+            self.not_understood(written);
+            return Ok(Flow::Unsure);
+        };
+        let saved = std::mem::replace(&mut self.arguments, words(after.text()));
+        let scopes = self.saved.len();
+        self.depth += 1;
+        let flow = self.from(at);
+        self.depth -= 1;
+        self.arguments = saved;
+        // A subroutine's setlocal ends with it.
+        while self.saved.len() > scopes {
+            self.variables = self.saved.pop().unwrap_or_default();
+        }
+        flow
+    }
+
+    /// `set name=value` and `set "name=value"`; `/a` and `/p` give values that are not worked out here.
+    fn set(&mut self, rest: &Source, unknown: bool) {
+        let text = rest.text().trim_start();
+        let (asked, text) = match text.get(..2).map(str::to_ascii_lowercase).as_deref() {
+            Some("/a" | "/p") => (true, text.get(2..).unwrap_or("").trim_start()),
+            _ => (false, text),
+        };
+        let text = match text.strip_prefix('"') {
+            Some(inner) => inner.rsplit_once('"').map_or(inner, |(inner, _)| inner),
+            None => text,
+        };
+        let Some((name, value)) = text.split_once('=') else { return };
+        let name = name.trim_end_matches(['+', '-', '*']).to_lowercase();
+        let too_long = value.len() > LONGEST;
+        if value.is_empty() {
+            self.variables.remove(&name);
+        } else {
+            self.variables.insert(name, (!unknown && !asked && !too_long).then(|| value.to_owned()));
+        }
+    }
+}
+
+/// The first word, quotation marks respected, and what follows it.
+fn split_word(source: &Source) -> (Source, Source) {
+    let mut quoted = false;
+    let end = source.chars().find(|(i, c, _)| {
+        quoted ^= is_quote(*c);
+        // `call:label` and `echo.` need no blank.
+        !quoted
+            && (c.is_whitespace()
+                || (*c == ':' && source.text().get(..*i).is_some_and(|w| w.eq_ignore_ascii_case("call"))))
+    });
+    let end = end.map_or(source.text().len(), |(i, ..)| i);
+    (source.slice(0..end), source.from(end).trim())
+}
+
+fn first_word(text: &str) -> String {
+    text.split_whitespace().next().unwrap_or("").to_ascii_lowercase()
+}
+
+/// Arguments of `call`, quotation marks kept.
+fn words(text: &str) -> Vec<String> {
+    let (mut out, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    for c in text.chars() {
+        quoted ^= c == '"';
+        if !quoted && (c.is_whitespace() || matches!(c, ',' | ';')) {
+            if !word.is_empty() {
+                out.push(std::mem::take(&mut word));
+            }
+        } else {
+            word.push(c);
+        }
+    }
+    if !word.is_empty() {
+        out.push(word);
+    }
+    out
+}
+
+/// The items of a list without wildcards, which would name files.
+fn plain_list(text: &str) -> Option<Vec<String>> {
+    (!text.contains(['*', '?'])).then(|| words(text))
+}
+
+/// `(start,step,end)`.
+fn counted(text: &str) -> Option<Vec<String>> {
+    let numbers: Vec<i32> = text.split(',').map(|n| n.trim().parse().ok()).collect::<Option<_>>()?;
+    let [start, step, end] = numbers.as_slice() else { return None };
+    let count =
+        i64::from(*end).checked_sub(i64::from(*start))?.checked_div(i64::from(*step))?.checked_add(1)?;
+    if !(0..=i64::from(STEPS)).contains(&count) {
+        return (count < 0).then(Vec::new);
+    }
+    Some((0..count).map(|i| (i64::from(*start) + i * i64::from(*step)).to_string()).collect())
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= 60 {
+        text.to_owned()
+    } else {
+        text.chars().take(57).chain("...".chars()).collect()
+    }
+}
+
+/// The text a note about a statement points at.
+fn first_source(node: &Node) -> Source {
+    match node {
+        Node::Simple(source) | Node::NotUnderstood(source) => source.clone(),
+        Node::Label(_) => Source::default(),
+        Node::Block(nodes) => nodes.first().map(first_source).unwrap_or_default(),
+        Node::If { condition, then, .. } => condition.first().cloned().unwrap_or_else(|| first_source(then)),
+        Node::For { set, .. } => set.clone(),
+        Node::Pair(first, ..) => first_source(first),
+    }
+}
