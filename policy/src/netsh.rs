@@ -21,8 +21,6 @@ mod context;
 mod error;
 mod source;
 mod static_context;
-#[cfg(test)]
-mod tests;
 mod token;
 
 pub use error::{Error, ErrorKind};

@@ -5,10 +5,10 @@
 //! netsh lines have an effect. What depends on the computer (errorlevel, files, `for /f`, environment) is not known:
 //! such a statement is named in a note and passed over, and variables it would have set are unknown afterwards.
 
-use super::NoteKind;
-use super::context::{Session, is_remark, without_prompt};
+use super::context::{Session, is_remark};
 use super::error::{Error, ErrorKind, Fault};
 use super::source::Source;
+use super::{NoteKind, context};
 
 mod expand;
 mod parse;
@@ -92,14 +92,7 @@ fn logical_lines(session: &mut Session<'_>, lines: &[Source]) -> Vec<Source> {
                 out.pop();
             }
         } else {
-            let trimmed = line.trim();
-            // A copied prompt before a batch line carries no state.
-            let bare = if trimmed.text().to_ascii_lowercase().starts_with("netsh") {
-                trimmed
-            } else {
-                without_prompt(session, &trimmed)
-            };
-            line = bare;
+            line = without_prompt(&line.trim());
         }
         joining = false;
         if is_remark(line.text()) {
@@ -120,6 +113,22 @@ fn logical_lines(session: &mut Session<'_>, lines: &[Source]) -> Vec<Source> {
         out.push(line);
     }
     out
+}
+
+/// Lines copied from a window: `C:\>netsh ...`, and `netsh ipsec static>add ...`, which is one command.
+fn without_prompt(line: &Source) -> Source {
+    let Some((prompt, _)) = line.text().split_once('>') else { return line.clone() };
+    let behind = prompt.len() + 1;
+    if context::is_drive_prompt(prompt) {
+        return line.from(behind).trim();
+    }
+    if context::of_prompt(prompt).is_none() {
+        return line.clone();
+    }
+    let mut joined = line.slice(0..prompt.len());
+    joined.push(' ', line.position(prompt.len()));
+    joined.append(&line.from(behind));
+    joined
 }
 
 /// Where the caret stands that joins this line with the next: the last one, outside quotation marks, not itself escaped.

@@ -218,7 +218,9 @@ impl<'a> Session<'a> {
             Context::Root if word.len() > 2 && "ipsec".starts_with(word) => Ok(Some(Context::Ipsec)),
             Context::Root if is_static_verb(word) => Ok(None),
             Context::Root if OTHERS.contains(&word) => Ok(Some(Context::Other)),
-            Context::Root => Err(unknown("ipsec".to_owned())),
+            Context::Root => {
+                Err(unknown("ipsec, or a command of ipsec static: add, set, delete or show".to_owned()))
+            }
         }
     }
 
@@ -381,20 +383,30 @@ pub(super) fn is_remark(text: &str) -> bool {
 }
 
 /// Lines copied from a window: `C:\>netsh ...` and `netsh ipsec static>add ...`.
-pub(super) fn without_prompt(session: &mut Session<'_>, line: &Source) -> Source {
+fn without_prompt(session: &mut Session<'_>, line: &Source) -> Source {
     let Some((prompt, _)) = line.text().split_once('>') else { return line.clone() };
-    let mut start = prompt.chars();
-    let drive = start.next().is_some_and(|c| c.is_ascii_alphabetic()) && start.as_str().starts_with(":\\");
-    if drive && !prompt.contains('"') {
-        return line.from(prompt.len() + 1).trim();
+    if !is_drive_prompt(prompt) {
+        let Some(context) = of_prompt(prompt) else { return line.clone() };
+        session.context = context;
     }
-    let context = match prompt.trim_end().to_ascii_lowercase().as_str() {
-        "netsh" => Context::Root,
-        "netsh ipsec" => Context::Ipsec,
-        "netsh ipsec static" => Context::Static,
-        "netsh ipsec dynamic" => Context::Dynamic,
-        _ => return line.clone(),
-    };
-    (session.context, session.interactive) = (context, true);
     line.from(prompt.len() + 1).trim()
+}
+
+/// What stands before the `>` of a `cmd` prompt: a path on a drive.
+pub(super) fn is_drive_prompt(prompt: &str) -> bool {
+    let mut start = prompt.chars();
+    start.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && start.as_str().starts_with(":\\")
+        && !prompt.contains('"')
+}
+
+/// The context a netsh prompt names; no blank stands before its `>`.
+pub(super) fn of_prompt(prompt: &str) -> Option<Context> {
+    match prompt.to_ascii_lowercase().as_str() {
+        "netsh" => Some(Context::Root),
+        "netsh ipsec" => Some(Context::Ipsec),
+        "netsh ipsec static" => Some(Context::Static),
+        "netsh ipsec dynamic" => Some(Context::Dynamic),
+        _ => None,
+    }
 }

@@ -67,9 +67,9 @@ pub enum ErrorKind {
         tag: &'static str,
     },
     /// A required tag is missing.
-    #[error("`{command}` needs {tag}, expected {tag}=<{expected}>")]
+    #[error("`{command}` lacks a required tag, expected {tag} with {expected}")]
     MissingTag {
-        /// The tag, or the alternatives.
+        /// The tag, or the alternatives, each with its `=`.
         tag: String,
         /// The command.
         command: String,

@@ -219,10 +219,11 @@ impl Binder {
             Fault::new(self.span.clone(), ErrorKind::MissingTag { tag, command, expected })
         };
         if !self.command.one_of.is_empty() && !self.command.one_of.iter().any(|t| self.has(t)) {
-            return Err(missing(one_of(self.command.one_of), "name"));
+            let tags: Vec<String> = self.command.one_of.iter().map(|t| format!("{t}=")).collect();
+            return Err(missing(tags.join(" or "), "the object's name"));
         }
         if let Some(tag) = self.command.tags.iter().find(|t| t.required && !self.has(t.name)) {
-            return Err(missing(tag.name.to_owned(), value::expected(tag.kind)));
+            return Err(missing(format!("{}=", tag.name), value::expected(tag.kind)));
         }
         Ok(Bound { command: self.command, values: self.values, span: self.span, remarks: self.remarks })
     }

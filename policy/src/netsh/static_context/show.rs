@@ -389,7 +389,7 @@ fn filter_table(l: &FilterList, style: Style, out: &mut String) {
     table(out, COLUMNS, l.filters.iter().map(row), style.wide);
 }
 
-/// `<My IP Address>` and `<Any IP Address>` are Windows' words; the former carries no mask line.
+/// `<My IP Address>` is Windows' wording, and it carries no mask line; `<Any IP Address>` is made after it.
 fn address_and_mask(address: &Address) -> (String, Option<String>) {
     match address {
         Address::Me => ("<My IP Address>".to_owned(), None),

@@ -1,0 +1,88 @@
+//! Errors name file, line, column, what was found and what was expected, and change nothing.
+
+use ipsec_policy::Store;
+use ipsec_policy::netsh::{Error, run_script};
+
+const SETUP: &str = "add policy name=P\nadd filter filterlist=L srcaddr=me dstaddr=any\nadd filteraction name=A action=block\n";
+
+/// The error of one line after a set-up, with the store checked.
+fn error(line: &str) -> Error {
+    let mut store = Store::new();
+    run_script(&mut store, "setup", SETUP.as_bytes()).unwrap();
+    let before = store.clone();
+    let script = format!("add policy name=Q\n{line}");
+    let error = run_script(&mut store, "s.netsh", script.as_bytes()).expect_err(line);
+    assert_eq!(store, before, "{line}");
+    assert_eq!(error.line, 2, "{line}");
+    error
+}
+
+#[test]
+fn every_kind_in_words() {
+    let lines = [
+        "add filter filterlist=L srcaddr=300.1.1.1 dstaddr=me",
+        "add filter filterlist=L srcaddr=10.0.0.0 srcmask=255.0.255.0 dstaddr=me",
+        "add filter filterlist=L srcaddr=any dstaddr=me protocol=TPC",
+        "add filter filterlist=L srcaddr=any dstaddr=me dstport=80",
+        "add filter filterlist=L srcaddr=any dstaddr=me protocol=tcp dstport=70000",
+        "add filter filterlist=L srcaddr=DNS dstaddr=any",
+        "add filter filterlist=L srcaddr= dstaddr=me",
+        "add filter filterlist=L srcaddr=me",
+        "add filter filterlist=L srcaddr=any dstaddr=me mirrored",
+        "add filter filterlist=L srcaddr=any dstaddr=me mirrored=maybe",
+        "add filteraction name=B action=request",
+        "add filteraction name=B action=negotiate qmsecmethods=\"ESP[AES,SHA1]\"",
+        "add filteraction name=B action=negotiate qmsecmethods=\"ESP[None,None]\"",
+        "add filteraction name=a action=permit",
+        "add policy name=P2 mmsecmethods=\"3DES-SHA1-4\"",
+        "add policy name=P2 mmlifetime=0",
+        "add policy name=\"P2",
+        "add policy",
+        "add policy name=P2 name=P3",
+        "add policy name=P2 colour=red",
+        "add rule name=R policy=P filterlist=L filteraction=Missing",
+        "add rule name=R policy=P filter=L action=A",
+        "add rule name=R policy=P filterlist=L filteraction=A tunnel=any",
+        "add show name=x",
+        "add",
+        "create policy name=x",
+        "delete filterlist name=",
+        "set policy assign=y",
+        "set policy name=Nobody assign=y",
+        "set store location=domain",
+        "exportpolicy file=x.ipsec",
+        "ipsec statc add policy name=x",
+        "ipsec dynamic add qmpolicy name=x",
+    ];
+    let all: Vec<String> = lines.iter().map(|line| error(line).to_string()).collect();
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn columns_count_characters_through_continuations_and_variables() {
+    let mut store = Store::new();
+    let script = "@echo off\r\nset WHO=any\r\nnetsh ipsec static ^\r\n\tadd filter filterlist=过滤 ^\r\n  srcaddr=%WHO% dstaddr=1.2.3";
+    let error = run_script(&mut store, "c.bat", script.as_bytes()).unwrap_err();
+    assert_eq!((error.line, error.column), (5, 25));
+    assert_eq!(error.text, "  srcaddr=%WHO% dstaddr=1.2.3");
+    let script = "netsh ipsec static add policy name=策略 assign=x";
+    let error = run_script(&mut store, "c.bat", script.as_bytes()).unwrap_err();
+    assert_eq!((error.line, error.column), (1, 46));
+}
+
+#[test]
+fn an_unset_variable_is_never_guessed() {
+    let mut store = Store::new();
+    let script = "@echo off\nnetsh ipsec static add policy name=%NAME%";
+    let error = run_script(&mut store, "v.bat", script.as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string().lines().next().unwrap(),
+        "v.bat:2:36: the value of `%NAME%` is not known, expected it to be set in this script"
+    );
+}
+
+#[test]
+fn an_endless_loop_is_stopped() {
+    let error = run_script(&mut Store::new(), "l.bat", b"@echo off\n:again\necho x\ngoto again").unwrap_err();
+    assert!(error.to_string().contains("stopped after"), "{error}");
+}

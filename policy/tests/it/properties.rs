@@ -1,0 +1,157 @@
+//! Properties: nothing panics, and an error never changes the store.
+
+use ipsec_policy::Store;
+use ipsec_policy::compile::{LocalAddresses, compile, listing};
+use ipsec_policy::netsh::{check, run_script};
+use proptest::prelude::*;
+
+/// Words that scripts are made of, so that random scripts get past the first word.
+fn word() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(vec![
+        "netsh",
+        "ipsec",
+        "static",
+        "dynamic",
+        "add",
+        "set",
+        "delete",
+        "show",
+        "policy",
+        "filterlist",
+        "filter",
+        "rule",
+        "filteraction",
+        "all",
+        "name=",
+        "name",
+        "=",
+        "policy=P",
+        "P",
+        "L",
+        "A",
+        "srcaddr=",
+        "me",
+        "any",
+        "dstaddr=me",
+        "10.0.0.1",
+        "srcmask=",
+        "24",
+        "action=",
+        "negotiate",
+        "block",
+        "qmsecmethods=",
+        "\"ESP[3DES,SHA1]\"",
+        "\"",
+        "mirrored=no",
+        "tunnel=",
+        "1.2.3.4",
+        "assign=y",
+        "guid=",
+        "{",
+        "id=1",
+        "psk=x",
+        "kerberos=no",
+        "^",
+        "&",
+        "&&",
+        "||",
+        "|",
+        ">",
+        "nul",
+        "(",
+        ")",
+        "if",
+        "not",
+        "==",
+        "for",
+        "%%i",
+        "in",
+        "do",
+        "goto",
+        ":eof",
+        "a",
+        ":a",
+        "call",
+        "set",
+        "x=%x%x",
+        "%x%",
+        "%1",
+        "!x!",
+        "setlocal",
+        "enabledelayedexpansion",
+        "rem",
+        "echo",
+        "//",
+        "#",
+        "pushd",
+        "popd",
+        "exit",
+        "\u{201c}",
+        "策略",
+        "-c",
+        "else",
+        "%",
+        "%%",
+        "%~dp0",
+        "%x:~1,-2%",
+        "%x:a=b%",
+        "/l",
+        "(1,1,3)",
+    ]);
+    prop_oneof![8 => known.prop_map(str::to_owned), 1 => any::<String>(), 1 => Just("\r\n".to_owned()), 1 => Just("\n".to_owned())]
+}
+
+fn script() -> impl Strategy<Value = String> {
+    prop::collection::vec((word(), prop::sample::select(vec![" ", " ", " ", "", "\n"])), 0..40)
+        .prop_map(|words| words.into_iter().map(|(word, gap)| word + gap).collect())
+}
+
+fn prepared() -> Store {
+    let setup =
+        b"add policy P assign=y\nadd filter L me any\nadd filteraction A action=negotiate\nadd rule R P L A";
+    let mut store = Store::new();
+    run_script(&mut store, "setup", setup).unwrap();
+    store
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = check(&prepared(), "any", &bytes);
+    }
+
+    #[test]
+    fn an_error_changes_nothing(script in script()) {
+        let mut store = prepared();
+        if let Err(error) = run_script(&mut store, "s", script.as_bytes()) {
+            prop_assert_eq!(&store, &prepared());
+            let lines: Vec<&str> = script.split('\n').collect();
+            prop_assert!(error.line >= 1 && error.line as usize <= lines.len(), "{}", error);
+            prop_assert!(error.column >= 1 && error.column as usize <= error.text.chars().count() + 1, "{}", error);
+        }
+        let _ = listing(&store, &LocalAddresses::default());
+        let _ = compile(&store, &LocalAddresses::default());
+    }
+
+    /// Every command is atomic: going on after errors gives the store of the good commands alone.
+    #[test]
+    fn the_same_script_gives_the_same_store(script in script()) {
+        let (mut a, mut b) = (prepared(), prepared());
+        let first = run_script(&mut a, "s", script.as_bytes());
+        let second = run_script(&mut b, "s", script.as_bytes());
+        prop_assert_eq!(first, second);
+        prop_assert_eq!(a, b);
+    }
+
+    /// Text survives a round through a script, whatever it holds.
+    #[test]
+    fn names_are_kept(name in "[^\"\u{201c}\u{201d}\u{201e}\\\\%!^\r\n\u{85}\u{2028}\u{2029}]{1,30}") {
+        prop_assume!(!name.trim().is_empty() && !name.contains('\0') && !name.contains('\u{feff}'));
+        let mut store = Store::new();
+        let script = format!("add policy name=\"{name}\"");
+        run_script(&mut store, "s", script.as_bytes()).unwrap();
+        prop_assert_eq!(&store.policies()[0].name, &name);
+    }
+}
