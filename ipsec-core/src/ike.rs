@@ -1,20 +1,48 @@
 //! The Internet Key Exchange: ISAKMP SAs, half-open negotiations, timers. Effects out.
+//!
+//! A datagram finds its ISAKMP SA by cookies: addresses and ports are attributes of the SA, and change only with
+//! authenticated messages. A message that was answered before is answered again with the same bytes. Everything else is in
+//! [`v1`], state by state.
 
+mod context;
 pub mod effect;
 pub mod failure;
+mod half_open;
+pub mod outbox;
+mod pair;
 pub mod proposal;
+mod respond;
+mod retransmit;
+mod sa;
+#[cfg(test)]
+mod tests;
+mod timer;
 pub mod v1;
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::config::{Config, IkeConfig, Limits, PolicyDatabases, WorkMode};
-use crate::io::DeleteReason;
+use crate::config::{Config, PolicyDatabases};
+use crate::io::{DeleteReason, Event};
 use crate::rng::Streams;
 use crate::sad::{IpsecProtocol, PairId, Sad, Spi};
+use crate::spd::{Action, EntryId};
 use crate::time::Instant;
+use crate::wire::isakmp::{Cookie, ExchangeType};
 use crate::work::{WorkId, WorkResult};
+use context::{Context, Node, Step};
 use effect::{Acquire, Effect};
+use failure::{Failure, FailureReason, IkeError, Phase};
+use half_open::HalfOpenTable;
+use sa::{IsakmpSa, Names, SaId, WAITING_ACQUIRES};
+use timer::TimerKey;
+use v1::Received;
+use v1::main_mode::MainMode;
+use v1::main_mode::initiator::Initiator;
+
+/// The UDP port of IKE (RFC 2408 section 2.5.1).
+pub const PORT: u16 = 500;
 
 /// What IKE may look at and touch while it handles one input.
 pub struct IkeContext<'a> {
@@ -33,21 +61,19 @@ pub struct IkeContext<'a> {
 /// All IKE state of a node.
 #[derive(Clone, Debug)]
 pub struct Ike {
-    config: IkeConfig,
-    limits: Limits,
-    work: WorkMode,
-    key_log: bool,
+    sas: BTreeMap<SaId, IsakmpSa>,
+    by_cookies: BTreeMap<(Cookie, Cookie), SaId>,
+    half_open: HalfOpenTable,
+    node: Node,
 }
 
 impl Ike {
     /// IKE of a node with this configuration.
     pub fn new(config: &Config) -> Self {
-        Ike {
-            config: config.ike.clone(),
-            limits: config.limits.clone(),
-            work: config.work,
-            key_log: config.key_log,
-        }
+        let node = Node::new(config);
+        let limits = &config.limits;
+        let half_open = HalfOpenTable::new(limits.half_open, limits.half_open_per_source, node.linger());
+        Ike { sas: BTreeMap::new(), by_cookies: BTreeMap::new(), half_open, node }
     }
 
     /// A UDP payload arrived on port 500 (or 4500, marker taken off) at `local` from `peer`.
@@ -58,18 +84,121 @@ impl Ike {
         payload: &[u8],
         cx: &mut IkeContext<'_>,
     ) {
-        let _ = (local, peer, payload, cx);
+        match Received::new(local, peer, payload) {
+            Ok(received) => self.receive(&received, cx),
+            Err(error) => context(&mut self.node, cx).ignore(peer, IkeError::Decode(error)),
+        }
+        self.run_inline(cx);
+    }
+
+    fn receive(&mut self, received: &Received<'_>, cx: &mut IkeContext<'_>) {
+        let header = &received.header;
+        let (cky_i, cky_r) = (header.cky_i, header.cky_r);
+        if cky_r.is_zero() {
+            return self.receive_first(received, cx);
+        }
+        if let Some(id) = self.by_cookies.get(&(cky_i, cky_r)).copied() {
+            return self.with(id, cx, |sa, cx| sa.receive(received, cx));
+        }
+        // Our own main mode, before it knows the responder's cookie.
+        if let Some(id) = self.by_cookies.get(&(cky_i, Cookie::ZERO)).copied() {
+            return match header.exchange_type {
+                ExchangeType::MAIN_MODE => self.with(id, cx, |sa, cx| sa.receive(received, cx)),
+                ExchangeType::INFORMATIONAL => self.with(id, cx, |sa, cx| sa.note(received, cx)),
+                _ => context(&mut self.node, cx).ignore(received.peer, IkeError::UnknownCookies),
+            };
+        }
+        if self.half_open.get(cky_i, cky_r, cx.now).is_some() {
+            return self.receive_third(received, cx);
+        }
+        context(&mut self.node, cx).ignore(received.peer, IkeError::UnknownCookies);
     }
 
     /// The datapath wants a pair of SAs. Ignored while the same acquire is being negotiated already.
     pub fn acquire(&mut self, acquire: Acquire, cx: &mut IkeContext<'_>) {
-        let _ = (acquire, cx);
+        if !self.is_negotiating(&acquire) {
+            self.negotiate(acquire, cx);
+            self.run_inline(cx);
+        }
     }
 
-    /// Whether this acquire is being negotiated.
+    fn negotiate(&mut self, acquire: Acquire, cx: &mut IkeContext<'_>) {
+        let Some(entry) = cx.policy.pad.lookup(acquire.local, acquire.peer) else {
+            return self.refuse(acquire, FailureReason::NoPolicy, cx);
+        };
+        let Some(psk) = entry.available_method() else {
+            return self.refuse(acquire, FailureReason::MethodNotAvailable, cx);
+        };
+        let between = |sa: &&IsakmpSa| {
+            let ends = (sa.names.local.ip(), sa.names.peer.ip());
+            ends == (acquire.local, acquire.peer) && sa.names.pad_entry == entry.id && !sa.closed && !sa.dead
+        };
+        let usable = |sa: &&IsakmpSa| {
+            let begun = sa.quick_modes_begun as usize + sa.acquires.len();
+            let spent = entry.quick_modes != 0 && begun >= entry.quick_modes as usize;
+            let live =
+                sa.established().map_or(sa.names.initiator, |established| cx.now < established.expires);
+            live && !spent && sa.acquires.len() < WAITING_ACQUIRES
+        };
+        // An established SA is better than a main mode under way; among equals the newest.
+        let found = self.sas.values().filter(between).filter(usable);
+        if let Some(id) =
+            found.max_by_key(|sa| (sa.established().is_some(), sa.names.id)).map(|sa| sa.names.id)
+        {
+            return self.with(id, cx, |sa, cx| {
+                sa.acquires.push_back(acquire);
+                sa.start_quick_modes(cx);
+            });
+        }
+        if self.sas.len() >= self.node.limits.isakmp_sas {
+            let full = FailureReason::Protocol(IkeError::Busy("the table of ISAKMP SAs"));
+            return self.refuse(acquire, full, cx);
+        }
+        let id = SaId(self.node.next_number());
+        let mut cx = context(&mut self.node, cx);
+        let names = Names {
+            id,
+            local: SocketAddr::new(acquire.local, PORT),
+            peer: SocketAddr::new(acquire.peer, PORT),
+            initiator: true,
+            cky_i: cx.cookie(id.0),
+            cky_r: Cookie::ZERO,
+            pad_entry: entry.id,
+            started: cx.now,
+        };
+        let (local, peer, cky_i) = (names.local, names.peer, names.cky_i);
+        cx.event(Event::MainModeStarted { local, peer, initiator: true, cky_i });
+        let mut sa = IsakmpSa::new(names, MainMode::Failed(FailureReason::Deleted));
+        let mut step = Step { names: &sa.names, exchange: &mut sa.exchange, message_id: 0, cx: &mut cx };
+        sa.main_mode = Initiator::start(entry, psk, &mut step);
+        sa.acquires.push_back(acquire);
+        self.by_cookies.insert((cky_i, Cookie::ZERO), id);
+        self.sas.insert(id, sa);
+    }
+
+    /// The one place where a negotiation fails before it begins.
+    fn refuse(&mut self, acquire: Acquire, reason: FailureReason, cx: &mut IkeContext<'_>) {
+        let failure = Failure {
+            peer: SocketAddr::new(acquire.peer, PORT),
+            initiator: true,
+            phase: Phase::MainMode,
+            entry: Some(acquire.entry),
+            reason,
+        };
+        cx.effects.push(Effect::Event(Event::Failed(failure)));
+        cx.effects.push(Effect::AcquireFailed { acquire, silent: false });
+    }
+
+    /// Whether this acquire is being negotiated: the same traffic for the same entry, whatever it replaces.
     pub fn is_negotiating(&self, acquire: &Acquire) -> bool {
-        let _ = acquire;
-        false
+        let same = |other: &Acquire| {
+            (other.entry, other.local, other.peer) == (acquire.entry, acquire.local, acquire.peer)
+                && other.selector == acquire.selector
+        };
+        self.sas.values().any(|sa| {
+            sa.acquires.iter().any(same)
+                || sa.quick_modes.values().filter_map(|quick_mode| quick_mode.state.acquire()).any(same)
+        })
     }
 
     /// The datapath removed a pair (expired, deleted by command or policy): tell the peer which of our inbound SPIs are
@@ -81,36 +210,252 @@ impl Ike {
         why: DeleteReason,
         cx: &mut IkeContext<'_>,
     ) {
-        let _ = (pair, inbound, why, cx);
+        let Some(known) = self.node.pairs.remove(pair) else { return };
+        self.node.timers.cancel(TimerKey::Replaced(pair));
+        if !matches!(why, DeleteReason::PeerDeleted | DeleteReason::InitialContact) {
+            let mut cx = context(&mut self.node, cx);
+            announce_deleted(&self.sas, &pair::Pair { inbound: inbound.to_vec(), ..known }, &mut cx);
+        }
     }
 
     /// The first valid packet arrived on a new pair: the peer has it, which confirms a lost last message of quick mode.
     pub fn pair_confirmed(&mut self, pair: PairId, cx: &mut IkeContext<'_>) {
-        let _ = (pair, cx);
+        if let Some((id, message_id)) = self.node.pairs.get(pair).map(|pair| pair.exchange) {
+            self.with(id, cx, |sa, cx| sa.confirm_quick_mode(message_id, cx));
+        }
     }
 
     /// Offloaded work is done.
     pub fn work_done(&mut self, id: WorkId, result: WorkResult, cx: &mut IkeContext<'_>) {
-        let _ = (id, result, cx);
+        self.deliver(id, result, cx);
+        self.run_inline(cx);
     }
 
-    /// The policy databases were swapped: drop ISAKMP SAs and negotiations that the new PAD does not allow.
+    fn deliver(&mut self, id: WorkId, result: WorkResult, cx: &mut IkeContext<'_>) {
+        if let Some(owner) = self.node.take_owner(id) {
+            self.with(owner.sa, cx, |sa, cx| sa.work_done(owner.message_id, id, result, cx));
+        }
+    }
+
+    fn run_inline(&mut self, cx: &mut IkeContext<'_>) {
+        while let Some((id, work)) = self.node.take_inline() {
+            self.deliver(id, work.run(), cx);
+        }
+    }
+
+    /// The policy databases were swapped: drop ISAKMP SAs and negotiations that the new PAD and SPD do not allow.
     pub fn policy_changed(&mut self, cx: &mut IkeContext<'_>) {
-        let _ = cx;
+        self.half_open.clear();
+        for id in self.ids() {
+            let Some(sa) = self.sas.get_mut(&id) else { continue };
+            let entry = cx.policy.pad.lookup(sa.names.local.ip(), sa.names.peer.ip());
+            let allowed = entry.filter(|entry| match sa.established() {
+                Some(established) => {
+                    entry.available_method() == Some(&established.psk)
+                        && entry.proposals.contains(&established.proposal)
+                }
+                None => entry.id == sa.names.pad_entry,
+            });
+            match allowed {
+                Some(entry) => sa.names.pad_entry = entry.id,
+                None => {
+                    self.close(id, DeleteReason::Policy, cx);
+                    continue;
+                }
+            }
+            self.with(id, cx, |sa, cx| {
+                let gone = |acquire: &Acquire| !still_wanted(cx.policy, acquire.entry, acquire);
+                let ended: Vec<u32> = sa
+                    .quick_modes
+                    .iter()
+                    .filter(|(_, quick_mode)| quick_mode.state.acquire().is_some_and(gone))
+                    .map(|(message_id, _)| *message_id)
+                    .collect();
+                let (dropped, kept) = core::mem::take(&mut sa.acquires).into_iter().partition(gone);
+                sa.acquires = kept;
+                for acquire in Vec::<Acquire>::from_iter::<alloc::collections::VecDeque<_>>(dropped) {
+                    cx.effects.push(Effect::AcquireFailed { acquire, silent: false });
+                }
+                for message_id in ended {
+                    sa.fail_quick_mode(message_id, FailureReason::Deleted, cx);
+                }
+            });
+        }
     }
 
     /// Delete all SAs and tell the peers.
     pub fn shutdown(&mut self, cx: &mut IkeContext<'_>) {
-        let _ = cx;
+        let pairs: Vec<PairId> = self.node.pairs.iter().map(|(id, _)| id).collect();
+        for pair in pairs {
+            self.delete_pair(pair, DeleteReason::Command, cx);
+        }
+        self.half_open.clear();
+        for id in self.ids() {
+            self.close(id, DeleteReason::Command, cx);
+        }
     }
 
     /// Fires the timers that are due at `cx.now`, in (deadline, key) order.
     pub fn handle_timeout(&mut self, cx: &mut IkeContext<'_>) {
-        let _ = cx;
+        while let Some(key) = self.node.timers.pop_due(cx.now) {
+            match key {
+                TimerKey::MainMode(id) => self.with(id, cx, IsakmpSa::main_mode_due),
+                TimerKey::QuickMode(id, message_id) => {
+                    self.with(id, cx, |sa, cx| sa.quick_mode_due(message_id, cx));
+                }
+                TimerKey::Expiry(id) => self.close(id, DeleteReason::Expired, cx),
+                TimerKey::Replaced(pair) => self.delete_pair(pair, DeleteReason::Replaced, cx),
+            }
+            self.run_inline(cx);
+        }
     }
 
     /// When the next timer is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.node.timers.next()
     }
+
+    fn ids(&self) -> Vec<SaId> {
+        self.sas.keys().copied().collect()
+    }
+
+    /// Deletes a pair and tells the peer.
+    fn delete_pair(&mut self, pair: PairId, why: DeleteReason, cx: &mut IkeContext<'_>) {
+        let Some(known) = self.node.pairs.remove(pair) else { return };
+        self.node.timers.cancel(TimerKey::Replaced(pair));
+        let mut cx = context(&mut self.node, cx);
+        announce_deleted(&self.sas, &known, &mut cx);
+        cx.effects.push(Effect::DeleteSa { pair, why });
+    }
+
+    /// Lets one ISAKMP SA handle something, and draws the conclusions that concern others.
+    fn with(&mut self, id: SaId, cx: &mut IkeContext<'_>, act: impl FnOnce(&mut IsakmpSa, &mut Context<'_>)) {
+        let Some(sa) = self.sas.get_mut(&id) else { return };
+        let cookies = (sa.names.cky_i, sa.names.cky_r);
+        act(sa, &mut context(&mut self.node, cx));
+        let now_cookies = (sa.names.cky_i, sa.names.cky_r);
+        if cookies != now_cookies {
+            self.by_cookies.remove(&cookies);
+            self.by_cookies.insert(now_cookies, id);
+        }
+        if sa.closed {
+            return self.remove(id);
+        }
+        let fresh = core::mem::take(&mut sa.fresh);
+        let initial = fresh && sa.established().is_some_and(|established| established.initial_contact);
+        if core::mem::take(&mut sa.purge) || initial {
+            self.purge(id, cx);
+        }
+        if fresh {
+            self.with(id, cx, IsakmpSa::start_quick_modes);
+        }
+        self.bury(id, cx);
+    }
+
+    /// Removes the ISAKMP SAs that the peer has deleted, or that it answers no more.
+    fn bury(&mut self, id: SaId, cx: &mut IkeContext<'_>) {
+        let Some(sa) = self.sas.get_mut(&id) else { return };
+        let (peer, dead) = (sa.names.peer.ip(), core::mem::take(&mut sa.dead));
+        let deleted = core::mem::take(&mut sa.deleted_by_peer);
+        for cookies in deleted {
+            let Some(gone) = self.by_cookies.get(&cookies).copied() else { continue };
+            if self.sas.get(&gone).is_some_and(|sa| sa.names.peer.ip() == peer) {
+                self.close(gone, DeleteReason::PeerDeleted, cx);
+            }
+        }
+        if dead {
+            self.close(id, DeleteReason::Abandoned, cx);
+        }
+    }
+
+    /// Authenticated INITIAL-CONTACT on this SA: the peer knows nothing older. What it made since this main mode began is
+    /// newer than its loss.
+    fn purge(&mut self, id: SaId, cx: &mut IkeContext<'_>) {
+        let Some(sa) = self.sas.get(&id) else { return };
+        let (peer, since) = (sa.names.peer.ip(), sa.names.started);
+        let (keep, gone) = self.node.pairs.split_by_age(peer, since);
+        for pair in gone {
+            self.node.pairs.remove(pair);
+            self.node.timers.cancel(TimerKey::Replaced(pair));
+        }
+        cx.effects.push(Effect::PurgePeer { peer, keep });
+        let older = |sa: &&IsakmpSa| {
+            sa.names.id != id
+                && sa.names.peer.ip() == peer
+                && sa.names.started < since
+                && sa.established().is_some()
+        };
+        let older: Vec<SaId> = self.sas.values().filter(older).map(|sa| sa.names.id).collect();
+        for id in older {
+            self.close(id, DeleteReason::InitialContact, cx);
+        }
+    }
+
+    /// Ends an ISAKMP SA: tells the peer where that makes sense, fails or moves what ran under it.
+    fn close(&mut self, id: SaId, why: DeleteReason, cx: &mut IkeContext<'_>) {
+        let Some(sa) = self.sas.get_mut(&id) else { return };
+        let mut moved = Vec::new();
+        {
+            let mut cx = context(&mut self.node, cx);
+            let cx = &mut cx;
+            if sa.established().is_none() {
+                sa.fail_main_mode(FailureReason::Deleted, cx);
+            } else {
+                if matches!(why, DeleteReason::Expired | DeleteReason::Policy | DeleteReason::Command) {
+                    sa.announce_end(cx);
+                }
+                // With the end of its lifetime, what it was to negotiate goes on under a new one.
+                let active: Vec<u32> = sa.quick_modes.keys().copied().collect();
+                let waiting = core::mem::take(&mut sa.acquires);
+                for message_id in active {
+                    sa.fail_quick_mode(message_id, FailureReason::Deleted, cx);
+                }
+                if why == DeleteReason::Expired {
+                    moved.extend(waiting);
+                } else {
+                    let failed =
+                        waiting.into_iter().map(|acquire| Effect::AcquireFailed { acquire, silent: false });
+                    cx.effects.extend(failed);
+                }
+                let (cky_i, cky_r) = (sa.names.cky_i, sa.names.cky_r);
+                cx.event(Event::IsakmpSaDeleted { cky_i, cky_r, why });
+            }
+        }
+        self.remove(id);
+        for acquire in moved {
+            self.acquire(acquire, cx);
+        }
+    }
+
+    fn remove(&mut self, id: SaId) {
+        let Some(sa) = self.sas.remove(&id) else { return };
+        self.by_cookies.remove(&(sa.names.cky_i, sa.names.cky_r));
+        self.node.forget_work(id);
+        self.node.timers.cancel(TimerKey::MainMode(id));
+        self.node.timers.cancel(TimerKey::Expiry(id));
+        for message_id in sa.quick_modes.keys() {
+            self.node.timers.cancel(TimerKey::QuickMode(id, *message_id));
+        }
+    }
+}
+
+fn context<'a>(node: &'a mut Node, cx: &'a mut IkeContext<'_>) -> Context<'a> {
+    Context { now: cx.now, streams: cx.streams, policy: cx.policy, sad: cx.sad, effects: cx.effects, node }
+}
+
+/// Tells the peer of a deleted pair, under the newest ISAKMP SA with it. Without one nobody can be told.
+fn announce_deleted(sas: &BTreeMap<SaId, IsakmpSa>, pair: &pair::Pair, cx: &mut Context<'_>) {
+    let with_peer = |sa: &&IsakmpSa| {
+        sa.established().is_some() && sa.names.local.ip() == pair.local && sa.names.peer.ip() == pair.peer
+    };
+    if let Some(sa) = sas.values().rev().find(with_peer) {
+        sa.announce_deleted(&pair.inbound, cx);
+    }
+}
+
+/// Whether the policy still wants this traffic protected by this entry.
+fn still_wanted(policy: &PolicyDatabases, entry: EntryId, acquire: &Acquire) -> bool {
+    policy.spd.get(entry).is_some_and(|entry| {
+        matches!(entry.action, Action::Protect(_)) && entry.selector.covers(&acquire.selector)
+    })
 }

@@ -1,0 +1,200 @@
+//! What every part of IKE shares while it handles one input.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use super::effect::{Datagram, Effect};
+use super::failure::IkeError;
+use super::outbox::{Outbox, Sent};
+use super::pair::Pairs;
+use super::retransmit::{Exchange, schedule_length};
+use super::sa::{Names, SaId};
+use super::timer::{TimerKey, Timers};
+use crate::config::{Config, IkeConfig, Limits, PolicyDatabases, WorkMode};
+use crate::io::Event;
+use crate::rng::{Label, Streams};
+use crate::sad::{PairId, Sad};
+use crate::time::{Duration, Instant};
+use crate::wire::isakmp::{Cookie, Header};
+use crate::work::{Work, WorkId};
+
+/// Which exchange a piece of work is for: an ISAKMP SA, and a message ID, 0 in phase 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WorkOwner {
+    pub(crate) sa: SaId,
+    pub(crate) message_id: u32,
+}
+
+/// State that belongs to no single ISAKMP SA.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) config: IkeConfig,
+    pub(crate) limits: Limits,
+    pub(crate) key_log: bool,
+    pub(crate) outbox: Outbox,
+    pub(crate) timers: Timers,
+    pub(crate) pairs: Pairs,
+    /// Peers with whom an ISAKMP SA was established since we started: they need no INITIAL-CONTACT.
+    contacted: BTreeSet<IpAddr>,
+    work_mode: WorkMode,
+    work: BTreeMap<WorkId, WorkOwner>,
+    inline: VecDeque<(WorkId, Work)>,
+    last_number: u64,
+    last_work: u64,
+    last_pair: u64,
+}
+
+impl Node {
+    pub(crate) fn new(config: &Config) -> Self {
+        Node {
+            config: config.ike.clone(),
+            limits: config.limits.clone(),
+            key_log: config.key_log,
+            outbox: Outbox,
+            timers: Timers::default(),
+            pairs: Pairs::default(),
+            contacted: BTreeSet::new(),
+            work_mode: config.work,
+            work: BTreeMap::new(),
+            inline: VecDeque::new(),
+            last_number: 0,
+            last_work: 0,
+            last_pair: 0,
+        }
+    }
+
+    /// A number for a new exchange or ISAKMP SA: it selects the random streams, so none is used twice.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// A number for a new pair of SAs.
+    pub(crate) fn next_pair(&mut self) -> PairId {
+        self.last_pair += 1;
+        PairId(self.last_pair)
+    }
+
+    /// Who waits for this piece of work, once.
+    pub(crate) fn take_owner(&mut self, id: WorkId) -> Option<WorkOwner> {
+        self.work.remove(&id)
+    }
+
+    /// The next piece of work to run inside this call.
+    pub(crate) fn take_inline(&mut self) -> Option<(WorkId, Work)> {
+        self.inline.pop_front()
+    }
+
+    /// Nobody waits for the work of this ISAKMP SA any more.
+    pub(crate) fn forget_work(&mut self, sa: SaId) {
+        self.work.retain(|_, owner| owner.sa != sa);
+    }
+
+    /// How long a finished exchange's answers are kept: as long as the peer may repeat itself.
+    pub(crate) fn linger(&self) -> Duration {
+        schedule_length(&self.config.retransmit)
+    }
+
+    /// Whether the next main mode with this peer is the first one.
+    pub(crate) fn is_first_contact(&self, peer: IpAddr) -> bool {
+        !self.contacted.contains(&peer) && self.contacted.len() < self.limits.peer_notes
+    }
+
+    /// An ISAKMP SA with this peer was established.
+    pub(crate) fn contacted(&mut self, peer: IpAddr) {
+        if self.contacted.len() < self.limits.peer_notes {
+            self.contacted.insert(peer);
+        }
+    }
+}
+
+/// One input being handled.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) streams: &'a Streams,
+    pub(crate) policy: &'a PolicyDatabases,
+    pub(crate) sad: &'a mut Sad,
+    pub(crate) effects: &'a mut Vec<Effect>,
+    pub(crate) node: &'a mut Node,
+}
+
+impl Context<'_> {
+    pub(crate) fn event(&mut self, event: Event) {
+        self.effects.push(Effect::Event(event));
+    }
+
+    pub(crate) fn ignore(&mut self, peer: SocketAddr, reason: IkeError) {
+        self.event(Event::IkeIgnored { peer, reason });
+    }
+
+    pub(crate) fn send(&mut self, local: SocketAddr, peer: SocketAddr, payload: Vec<u8>) {
+        self.effects.push(Effect::Send(Datagram { local, peer, payload }));
+    }
+
+    /// A fresh cookie: random, and never zero.
+    pub(crate) fn cookie(&self, number: u64) -> Cookie {
+        let mut cookie = Cookie::ZERO;
+        self.streams.fill(Label::Cookie, number, &mut cookie.0);
+        if cookie.is_zero() { Cookie([1; 8]) } else { cookie }
+    }
+
+    /// A fresh nonce of 20 octets (RFC 2409 section 5 allows 8 to 256).
+    pub(crate) fn nonce(&self, number: u64) -> Vec<u8> {
+        let mut nonce = alloc::vec![0; 20];
+        self.streams.fill(Label::Nonce, number, &mut nonce);
+        nonce
+    }
+}
+
+/// One exchange being moved on: what its state may touch.
+pub(crate) struct Step<'a, 'b> {
+    pub(crate) names: &'a Names,
+    pub(crate) exchange: &'a mut Exchange,
+    pub(crate) message_id: u32,
+    pub(crate) cx: &'a mut Context<'b>,
+}
+
+impl Step<'_, '_> {
+    /// The key of the exchange's timer.
+    pub(crate) fn timer(&self) -> TimerKey {
+        match self.message_id {
+            0 => TimerKey::MainMode(self.names.id),
+            message_id => TimerKey::QuickMode(self.names.id, message_id),
+        }
+    }
+
+    /// Sends a message of this exchange. With `repeat`, until the peer answers.
+    pub(crate) fn send(&mut self, sent: &Sent, repeat: bool) {
+        let cx = &mut *self.cx;
+        let deadline = self.exchange.sent(&sent.datagram, repeat, &cx.node.config.retransmit, cx.now);
+        cx.send(self.names.local, self.names.peer, sent.datagram.clone());
+        let timer = self.timer();
+        self.cx.node.timers.set(timer, deadline);
+    }
+
+    /// Gives the exchange as long as a whole schedule for whatever comes next.
+    pub(crate) fn rest(&mut self) {
+        let deadline = self.cx.now + self.cx.node.linger();
+        let timer = self.timer();
+        self.cx.node.timers.set(timer, deadline);
+    }
+
+    /// Has something computed; the result comes back to the exchange's `complete`.
+    pub(crate) fn work(&mut self, work: Work) -> WorkId {
+        let node = &mut *self.cx.node;
+        node.last_work += 1;
+        let id = WorkId(node.last_work);
+        node.work.insert(id, WorkOwner { sa: self.names.id, message_id: self.message_id });
+        match node.work_mode {
+            WorkMode::Inline => node.inline.push_back((id, work)),
+            WorkMode::Offload => self.cx.effects.push(Effect::Work(id, work)),
+        }
+        id
+    }
+
+    /// The header of a message of this exchange.
+    pub(crate) fn header(&self) -> Header {
+        self.names.header(self.message_id)
+    }
+}

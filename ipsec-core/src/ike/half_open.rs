@@ -1,0 +1,136 @@
+//! Main modes of which only the first message came: answered, held cheaply, and never more than a bound.
+//!
+//! Message 1 may carry any source address, so it earns no ISAKMP SA, no Diffie-Hellman and no timer (RFC 2408 section
+//! 2.5.3): its reply is kept, to be sent again when it is repeated, and SAi_b, which IKEv1 needs for its hashes. Message 3
+//! proves that the peer sees what is sent to its address.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use super::retransmit::Digest;
+use crate::pad::{MainModeProposal, PadEntryId, Secret};
+use crate::time::{Duration, Instant};
+use crate::wire::isakmp::Cookie;
+
+/// An answered first message.
+#[derive(Clone, Debug)]
+pub(crate) struct HalfOpen {
+    /// Our end.
+    pub(crate) local: SocketAddr,
+    /// Where the message came from.
+    pub(crate) peer: SocketAddr,
+    /// The initiator's cookie.
+    pub(crate) cky_i: Cookie,
+    /// Ours.
+    pub(crate) cky_r: Cookie,
+    /// The exchange's number, which selects its random streams.
+    pub(crate) number: u64,
+    /// When it came.
+    pub(crate) born: Instant,
+    /// Of the message.
+    pub(crate) digest: Digest,
+    /// The body of its SA payload.
+    pub(crate) sa_i_b: Vec<u8>,
+    /// What we chose of it.
+    pub(crate) chosen: MainModeProposal,
+    /// The lifetime of the SA it may become, in seconds.
+    pub(crate) lifetime_seconds: u32,
+    /// Who may do this.
+    pub(crate) pad_entry: PadEntryId,
+    /// The pre-shared key of that entry.
+    pub(crate) psk: Secret,
+    /// Our message 2.
+    pub(crate) reply: Vec<u8>,
+}
+
+/// The half-open main modes, oldest first.
+#[derive(Clone, Debug)]
+pub(crate) struct HalfOpenTable {
+    entries: VecDeque<HalfOpen>,
+    limit: usize,
+    limit_per_source: usize,
+    /// How long the peer repeats its first message.
+    max_age: Duration,
+}
+
+impl HalfOpenTable {
+    pub(crate) fn new(limit: usize, limit_per_source: usize, max_age: Duration) -> Self {
+        HalfOpenTable { entries: VecDeque::new(), limit, limit_per_source, max_age }
+    }
+
+    /// Adds an entry, and makes room first: entries past their time go, then the source's own oldest ones above its limit,
+    /// then the oldest of the source that has the most. A flood from one address thus displaces itself.
+    pub(crate) fn insert(&mut self, entry: HalfOpen) {
+        self.expire(entry.born);
+        let source = entry.peer.ip();
+        while self.of(source).count() >= self.limit_per_source.max(1) {
+            self.remove_oldest_of(source);
+        }
+        while self.entries.len() >= self.limit.max(1) {
+            match self.heaviest() {
+                Some(source) => self.remove_oldest_of(source),
+                None => break,
+            }
+        }
+        self.entries.push_back(entry);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while self.entries.front().is_some_and(|oldest| oldest.born + self.max_age <= now) {
+            self.entries.pop_front();
+        }
+    }
+
+    fn of(&self, source: IpAddr) -> impl Iterator<Item = &HalfOpen> {
+        self.entries.iter().filter(move |entry| entry.peer.ip() == source)
+    }
+
+    fn remove_oldest_of(&mut self, source: IpAddr) {
+        if let Some(place) = self.entries.iter().position(|entry| entry.peer.ip() == source) {
+            self.entries.remove(place);
+        }
+    }
+
+    /// The source with the most entries; among equals the one whose entry is the oldest.
+    fn heaviest(&self) -> Option<IpAddr> {
+        let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for entry in &self.entries {
+            *counts.entry(entry.peer.ip()).or_default() += 1;
+        }
+        let most = counts.values().max()?;
+        let heavy = |entry: &&HalfOpen| counts.get(&entry.peer.ip()) == Some(most);
+        self.entries.iter().find(heavy).map(|entry| entry.peer.ip())
+    }
+
+    /// The entry that this first message made when it came before.
+    pub(crate) fn repeated(&self, peer: SocketAddr, digest: &Digest, now: Instant) -> Option<&HalfOpen> {
+        self.entries.iter().find(|e| e.digest == *digest && e.peer == peer && self.is_live(e, now))
+    }
+
+    /// The entry with these cookies.
+    pub(crate) fn get(&self, cky_i: Cookie, cky_r: Cookie, now: Instant) -> Option<&HalfOpen> {
+        self.entries.iter().find(|e| e.cky_i == cky_i && e.cky_r == cky_r && self.is_live(e, now))
+    }
+
+    fn is_live(&self, entry: &HalfOpen, now: Instant) -> bool {
+        entry.born + self.max_age > now
+    }
+
+    /// Takes the entry with these cookies: it has become an ISAKMP SA.
+    pub(crate) fn take(&mut self, cky_i: Cookie, cky_r: Cookie) -> Option<HalfOpen> {
+        let place = self.entries.iter().position(|e| e.cky_i == cky_i && e.cky_r == cky_r)?;
+        self.entries.remove(place)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// How many there are, the expired ones included.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}

@@ -1,0 +1,103 @@
+//! The pairs of IPsec SAs that quick modes made, as far as IKE must know them: to tell peers of deletes, to understand
+//! theirs, and to hand over.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use super::sa::SaId;
+use crate::sad::{IpsecProtocol, PairId, Spi};
+use crate::selector::Selector;
+use crate::time::Instant;
+
+/// SPIs of one direction.
+pub(crate) type SpiList = Vec<(IpsecProtocol, Spi)>;
+
+/// What IKE remembers of a pair.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    /// Our address.
+    pub(crate) local: IpAddr,
+    /// The peer's.
+    pub(crate) peer: IpAddr,
+    /// What it carries.
+    pub(crate) selector: Selector,
+    /// Tunnel or transport mode.
+    pub(crate) tunnel: bool,
+    /// Of our inbound SAs.
+    pub(crate) inbound: SpiList,
+    /// Of our outbound SAs.
+    pub(crate) outbound: SpiList,
+    /// When it was made.
+    pub(crate) since: Instant,
+    /// The quick mode that made it.
+    pub(crate) exchange: (SaId, u32),
+    /// Whether another pair sends in its place.
+    pub(crate) replaced: bool,
+}
+
+/// All pairs that exist.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pairs(BTreeMap<PairId, Pair>);
+
+impl Pairs {
+    pub(crate) fn insert(&mut self, id: PairId, pair: Pair) {
+        self.0.insert(id, pair);
+    }
+
+    pub(crate) fn get(&self, id: PairId) -> Option<&Pair> {
+        self.0.get(&id)
+    }
+
+    pub(crate) fn remove(&mut self, id: PairId) -> Option<Pair> {
+        self.0.remove(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PairId, &Pair)> {
+        self.0.iter().map(|(id, pair)| (*id, pair))
+    }
+
+    /// The pair that sends on this SPI to this peer.
+    pub(crate) fn by_outbound(&self, peer: IpAddr, protocol: IpsecProtocol, spi: Spi) -> Option<PairId> {
+        let wanted = (protocol, spi);
+        self.iter().find(|(_, pair)| pair.peer == peer && pair.outbound.contains(&wanted)).map(|(id, _)| id)
+    }
+
+    /// Marks the older pairs for the traffic of `new` as replaced, and gives those that were not yet.
+    pub(crate) fn replace_with(&mut self, new: PairId) -> Vec<PairId> {
+        let Some(pair) = self.0.get(&new).cloned() else { return Vec::new() };
+        let same = |old: &Pair| {
+            old.peer == pair.peer
+                && old.tunnel == pair.tunnel
+                && old.selector == pair.selector
+                && !old.replaced
+        };
+        let older = self.0.range_mut(..new).filter(|(_, old)| same(old));
+        older
+            .map(|(id, old)| {
+                old.replaced = true;
+                *id
+            })
+            .collect()
+    }
+
+    /// Marks one pair as replaced. False if it is gone, or was already.
+    pub(crate) fn replace(&mut self, old: PairId) -> bool {
+        self.0.get_mut(&old).is_some_and(|pair| !core::mem::replace(&mut pair.replaced, true))
+    }
+
+    /// The pairs with this peer made at `since` or later, and the ones made before.
+    pub(crate) fn split_by_age(&self, peer: IpAddr, since: Instant) -> (Vec<PairId>, Vec<PairId>) {
+        self.iter().filter(|(_, pair)| pair.peer == peer).map(|(id, pair)| (id, pair.since >= since)).fold(
+            (Vec::new(), Vec::new()),
+            |(mut young, mut old), (id, is_young)| {
+                if is_young {
+                    young.push(id)
+                } else {
+                    old.push(id)
+                }
+                (young, old)
+            },
+        )
+    }
+}

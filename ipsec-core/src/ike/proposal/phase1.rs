@@ -1,0 +1,173 @@
+//! Proposals of main mode (RFC 2409 section 4 and appendix A).
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::{Narrowing, OfferedLifetime, OrNone, Refusal, basic, same_attributes};
+use crate::crypto::{Cipher, HashAlg};
+use crate::pad::MainModeProposal;
+use crate::wire::ikev1::{
+    Attribute, AuthenticationMethod, EncryptionAlgorithm, GroupDescription, HashAlgorithm, IsakmpTransform,
+    LifeType, Phase1Attribute, Proposal, ProtocolId, SaPayload, Transform,
+};
+
+/// Encryption algorithm of 40-bit DES: from the private range, because no RFC numbers it. Only two peers of ours agree on it.
+const DES_40: EncryptionAlgorithm = EncryptionAlgorithm(65_001);
+
+/// What the responder takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The SA payload to answer with: one proposal, one transform, as received.
+    pub reply: SaPayload,
+    /// The algorithms.
+    pub agreed: MainModeProposal,
+    /// The lifetime that was offered, in seconds.
+    pub seconds: Option<u32>,
+}
+
+/// The SA payload that offers these proposals, authenticated with a pre-shared key, in this order.
+pub fn offer(proposals: &[MainModeProposal], lifetime_seconds: u32) -> SaPayload {
+    let transforms = (1..).zip(proposals.iter().take(64)).map(|(number, proposal)| Transform {
+        number,
+        id: IsakmpTransform::KEY_IKE.0,
+        attributes: attributes(proposal, lifetime_seconds),
+    });
+    SaPayload::new(vec![Proposal {
+        number: 1,
+        protocol: ProtocolId::ISAKMP,
+        spi: Vec::new(),
+        transforms: transforms.collect(),
+    }])
+}
+
+fn attributes(proposal: &MainModeProposal, lifetime_seconds: u32) -> Vec<Attribute> {
+    let (encryption, key_length) = encryption_number(proposal.cipher);
+    let mut attributes = vec![Attribute::basic(Phase1Attribute::ENCRYPTION_ALGORITHM, encryption)];
+    attributes.extend(key_length.map(|bits| Attribute::basic(Phase1Attribute::KEY_LENGTH, bits)));
+    attributes.extend([
+        Attribute::basic(Phase1Attribute::HASH_ALGORITHM, hash_number(proposal.hash)),
+        Attribute::basic(Phase1Attribute::GROUP_DESCRIPTION, proposal.group.id()),
+        Attribute::basic(Phase1Attribute::AUTHENTICATION_METHOD, AuthenticationMethod::PRE_SHARED_KEY),
+        Attribute::basic(Phase1Attribute::LIFE_TYPE, LifeType::SECONDS),
+        Attribute::long(Phase1Attribute::LIFE_DURATION, lifetime_seconds),
+    ]);
+    attributes
+}
+
+/// The first offered transform that our policy accepts, in the order of the initiator; else why each one was refused.
+pub fn choose(offered: &SaPayload, ours: &[MainModeProposal]) -> Result<Choice, Vec<Refusal>> {
+    let mut refusals = Vec::new();
+    for proposal in &offered.proposals {
+        for transform in &proposal.transforms {
+            match accept(proposal, transform, ours) {
+                Ok((agreed, seconds)) => {
+                    let chosen = Proposal {
+                        number: proposal.number,
+                        protocol: proposal.protocol,
+                        spi: Vec::new(),
+                        transforms: vec![transform.clone()],
+                    };
+                    return Ok(Choice { reply: SaPayload::new(vec![chosen]), agreed, seconds });
+                }
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+    }
+    Err(refusals)
+}
+
+fn accept(
+    proposal: &Proposal,
+    transform: &Transform,
+    ours: &[MainModeProposal],
+) -> Result<(MainModeProposal, Option<u32>), Refusal> {
+    let mut fitting =
+        Narrowing { proposal: proposal.number, transform: transform.number, candidates: ours.to_vec() };
+    if proposal.protocol != ProtocolId::ISAKMP {
+        return Err(fitting.refuse("Protocol-Id", ProtocolId::ISAKMP, proposal.protocol));
+    }
+    if transform.id != IsakmpTransform::KEY_IKE.0 {
+        return Err(fitting.refuse("Transform-Id", IsakmpTransform::KEY_IKE, IsakmpTransform(transform.id)));
+    }
+    // An attribute we cannot read may change the meaning of the others: no abort, but no agreement either.
+    if let Some(unknown) = transform.attributes.iter().find(|attribute| !is_known(attribute.kind)) {
+        return Err(fitting.refuse("an unknown attribute", "none", Phase1Attribute(unknown.kind)));
+    }
+    let number = |kind: Phase1Attribute, fitting: &Narrowing<_>| {
+        basic(transform, kind)
+            .map_err(|why| fitting.refuse(kind.name().unwrap_or("?"), "one basic value", why))
+    };
+    let encryption = number(Phase1Attribute::ENCRYPTION_ALGORITHM, &fitting)?.map(EncryptionAlgorithm);
+    let key_length = number(Phase1Attribute::KEY_LENGTH, &fitting)?;
+    let hash = number(Phase1Attribute::HASH_ALGORITHM, &fitting)?.map(HashAlgorithm);
+    let method = number(Phase1Attribute::AUTHENTICATION_METHOD, &fitting)?.map(AuthenticationMethod);
+    let group = number(Phase1Attribute::GROUP_DESCRIPTION, &fitting)?.map(GroupDescription);
+
+    fitting
+        .keep("Encryption-Algorithm", encryption, OrNone(encryption), |p| encryption_number(p.cipher).0)?;
+    let key_length = OrNone(key_length);
+    fitting.keep("Key-Length", Some(key_length), key_length, |p| OrNone(encryption_number(p.cipher).1))?;
+    fitting.keep("Hash-Algorithm", hash, OrNone(hash), |p| hash_number(p.hash))?;
+    let psk = AuthenticationMethod::PRE_SHARED_KEY;
+    fitting.keep("Authentication-Method", method, OrNone(method), |_| psk)?;
+    fitting.keep("Group-Description", group, OrNone(group), |p| GroupDescription(p.group.id()))?;
+
+    let (life_type, duration) = (Phase1Attribute::LIFE_TYPE.0, Phase1Attribute::LIFE_DURATION.0);
+    let lifetime = OfferedLifetime::read(&transform.attributes, life_type, duration)
+        .ok_or_else(|| fitting.refuse("Life-Duration", "type, then duration", "malformed"))?;
+    match fitting.candidates.first() {
+        Some(agreed) => Ok((*agreed, lifetime.seconds)),
+        None => Err(fitting.refuse("policy", "a proposal", "none")),
+    }
+}
+
+fn is_known(kind: u16) -> bool {
+    matches!(
+        Phase1Attribute(kind),
+        Phase1Attribute::ENCRYPTION_ALGORITHM
+            | Phase1Attribute::HASH_ALGORITHM
+            | Phase1Attribute::AUTHENTICATION_METHOD
+            | Phase1Attribute::GROUP_DESCRIPTION
+            | Phase1Attribute::LIFE_TYPE
+            | Phase1Attribute::LIFE_DURATION
+            | Phase1Attribute::KEY_LENGTH
+    )
+}
+
+/// The initiator's check: the reply is exactly one transform of the offer, unmodified (RFC 2408 section 4.2).
+pub fn confirm(
+    offered: &SaPayload,
+    ours: &[MainModeProposal],
+    reply: &SaPayload,
+) -> Option<MainModeProposal> {
+    let [proposal] = reply.proposals.as_slice() else { return None };
+    let [transform] = proposal.transforms.as_slice() else { return None };
+    let same = |p: &&Proposal| p.number == proposal.number && p.protocol == proposal.protocol;
+    let sent = offered.proposals.iter().find(same)?;
+    let place = sent.transforms.iter().position(|t| t.number == transform.number && t.id == transform.id)?;
+    let unmodified = same_attributes(&sent.transforms.get(place)?.attributes, &transform.attributes);
+    ours.get(place).copied().filter(|_| unmodified)
+}
+
+fn encryption_number(cipher: Cipher) -> (EncryptionAlgorithm, Option<u16>) {
+    match cipher {
+        // A policy cannot mean NULL for main mode; number 0 is reserved and matches nothing.
+        Cipher::Null => (EncryptionAlgorithm(0), None),
+        Cipher::Des40 => (DES_40, None),
+        Cipher::Des => (EncryptionAlgorithm::DES_CBC, None),
+        Cipher::TripleDes => (EncryptionAlgorithm::TRIPLE_DES_CBC, None),
+        Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => {
+            (EncryptionAlgorithm::AES_CBC, Some(cipher.key_bits()))
+        }
+    }
+}
+
+fn hash_number(hash: HashAlg) -> HashAlgorithm {
+    match hash {
+        HashAlg::Md5 => HashAlgorithm::MD5,
+        HashAlg::Sha1 => HashAlgorithm::SHA,
+        HashAlg::Sha256 => HashAlgorithm::SHA2_256,
+        HashAlg::Sha384 => HashAlgorithm::SHA2_384,
+        HashAlg::Sha512 => HashAlgorithm::SHA2_512,
+    }
+}

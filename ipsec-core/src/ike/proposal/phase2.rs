@@ -1,0 +1,400 @@
+//! Proposals of quick mode (RFC 2407 sections 4.4 and 4.5).
+//!
+//! Proposals of one number are one suite, all of whose protocols are wanted (AND); different numbers are alternatives (OR):
+//! RFC 2408 section 4.2.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Narrowing, OfferedLifetime, OrNone, Refusal, basic, same_attributes};
+use crate::crypto::{Cipher, Group, Mac};
+use crate::sad::Spi;
+use crate::spd::Offer;
+use crate::wire::ikev1::{
+    AhTransform, Attribute, AuthenticationAlgorithm, EncapsulationMode, EspTransform, GroupDescription,
+    LifeType, Phase2Attribute, Proposal, ProtocolId, SaPayload, Transform,
+};
+
+/// Transform-Id of 40-bit DES: from the private range, because no RFC numbers it. Only two peers of ours agree on it.
+const ESP_DES_40: EspTransform = EspTransform(249);
+/// Explanations kept for one SA payload.
+const REFUSALS: usize = 64;
+/// Offers of ours that fit one SA payload, where AH with ESP takes two proposals.
+const OFFERS: usize = 32;
+
+/// What our policy wants of a quick mode.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The suites, most wanted first.
+    pub offers: &'a [Offer],
+    /// Tunnel or transport mode.
+    pub tunnel: bool,
+    /// The group of perfect forward secrecy.
+    pub pfs: Option<Group>,
+}
+
+/// One side's SPIs of a suite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spis {
+    /// Of ESP.
+    pub esp: Option<Spi>,
+    /// Of AH.
+    pub ah: Option<Spi>,
+}
+
+impl Spis {
+    fn of(&self, protocol: ProtocolId) -> Option<Spi> {
+        match protocol {
+            ProtocolId::AH => self.ah,
+            ProtocolId::ESP => self.esp,
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, protocol: ProtocolId, spi: Spi) {
+        match protocol {
+            ProtocolId::AH => self.ah = Some(spi),
+            ProtocolId::ESP => self.esp = Some(spi),
+            _ => {}
+        }
+    }
+}
+
+/// What the responder takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The chosen suite as received, one transform for each protocol.
+    pub proposals: Vec<Proposal>,
+    /// Which of our offers it fits.
+    pub offer: Offer,
+    /// The shortest lifetime among its transforms.
+    pub lifetime: OfferedLifetime,
+    /// The initiator's SPIs.
+    pub peer: Spis,
+}
+
+impl Choice {
+    /// The SA payload of the reply: the suite with our SPIs in it.
+    pub fn reply(&self, ours: &Spis) -> SaPayload {
+        let with_spi = |proposal: &Proposal| Proposal {
+            spi: ours.of(proposal.protocol).map_or(Vec::new(), |spi| spi.0.to_be_bytes().to_vec()),
+            ..proposal.clone()
+        };
+        SaPayload::new(self.proposals.iter().map(with_spi).collect())
+    }
+}
+
+/// The SA payload that offers these suites, in this order.
+pub fn offer(wanted: &Wanted<'_>, spis: &Spis) -> SaPayload {
+    let mut proposals = Vec::new();
+    for (number, offer) in (1..).zip(wanted.offers.iter().take(OFFERS)) {
+        let mut add = |protocol: ProtocolId, id: u8, algorithm: Option<Mac>, key_length: Option<u16>| {
+            let mut attributes = common_attributes(offer, wanted);
+            attributes
+                .extend(algorithm.map(|mac| {
+                    Attribute::basic(Phase2Attribute::AUTHENTICATION_ALGORITHM, auth_number(mac))
+                }));
+            attributes.extend(key_length.map(|bits| Attribute::basic(Phase2Attribute::KEY_LENGTH, bits)));
+            proposals.push(Proposal {
+                number,
+                protocol,
+                spi: spis.of(protocol).map_or(Vec::new(), |spi| spi.0.to_be_bytes().to_vec()),
+                transforms: vec![Transform { number: 1, id, attributes }],
+            });
+        };
+        if let Some(mac) = offer.ah {
+            add(ProtocolId::AH, ah_number(mac).0, Some(mac), None);
+        }
+        if let Some(esp) = offer.esp {
+            let (id, key_length) = esp_number(esp.cipher);
+            add(ProtocolId::ESP, id.0, esp.mac, key_length);
+        }
+    }
+    SaPayload::new(proposals)
+}
+
+/// The attributes that do not depend on the protocol. A lifetime that policy leaves open is not sent.
+fn common_attributes(offer: &Offer, wanted: &Wanted<'_>) -> Vec<Attribute> {
+    let mut attributes = lifetime_attributes(offer.lifetime.seconds, offer.lifetime.kilobytes);
+    attributes
+        .extend(wanted.pfs.map(|group| Attribute::basic(Phase2Attribute::GROUP_DESCRIPTION, group.id())));
+    attributes.push(Attribute::basic(Phase2Attribute::ENCAPSULATION_MODE, mode_number(wanted.tunnel)));
+    attributes
+}
+
+/// Lifetimes as attributes, each type before its duration (RFC 2407 section 4.5).
+pub fn lifetime_attributes(seconds: Option<u32>, kilobytes: Option<u32>) -> Vec<Attribute> {
+    let pair = |life_type: LifeType, duration: Option<u32>| {
+        duration.into_iter().flat_map(move |duration| {
+            [
+                Attribute::basic(Phase2Attribute::LIFE_TYPE, life_type),
+                Attribute::long(Phase2Attribute::LIFE_DURATION, duration),
+            ]
+        })
+    };
+    pair(LifeType::SECONDS, seconds).chain(pair(LifeType::KILOBYTES, kilobytes)).collect()
+}
+
+/// Reads the lifetimes of a transform or a RESPONDER-LIFETIME notification.
+pub fn read_lifetime(attributes: &[Attribute]) -> Option<OfferedLifetime> {
+    OfferedLifetime::read(attributes, Phase2Attribute::LIFE_TYPE.0, Phase2Attribute::LIFE_DURATION.0)
+}
+
+/// The encapsulation modes that occur in an offer, in order: `true` for tunnel. Where nothing is said the mode is ours to
+/// choose (RFC 2407 section 4.5), so both count.
+pub fn modes(offered: &SaPayload) -> Vec<bool> {
+    let mut modes = Vec::new();
+    for transform in offered.proposals.iter().flat_map(|proposal| &proposal.transforms) {
+        let mode =
+            basic(transform, Phase2Attribute::ENCAPSULATION_MODE).ok().flatten().map(EncapsulationMode);
+        let found: &[bool] = match mode {
+            Some(EncapsulationMode::TUNNEL) => &[true],
+            Some(EncapsulationMode::TRANSPORT) => &[false],
+            Some(_) => &[],
+            None => &[false, true],
+        };
+        found.iter().for_each(|mode| {
+            if !modes.contains(mode) {
+                modes.push(*mode);
+            }
+        });
+    }
+    modes
+}
+
+/// The first offered suite that our policy accepts, in the order of the initiator; else why each one was refused.
+pub fn choose(offered: &SaPayload, wanted: &Wanted<'_>) -> Result<Choice, Vec<Refusal>> {
+    let mut refusals = Vec::new();
+    let mut tried = Vec::new();
+    for number in offered.proposals.iter().map(|proposal| proposal.number) {
+        if tried.contains(&number) {
+            continue;
+        }
+        tried.push(number);
+        let suite: Vec<&Proposal> = offered.proposals.iter().filter(|p| p.number == number).collect();
+        match accept_suite(&suite, wanted, &mut refusals) {
+            Some(choice) => return Ok(choice),
+            None => refusals.truncate(REFUSALS),
+        }
+    }
+    Err(refusals)
+}
+
+fn accept_suite(suite: &[&Proposal], wanted: &Wanted<'_>, refusals: &mut Vec<Refusal>) -> Option<Choice> {
+    let first = suite.first()?;
+    let has = |protocol| suite.iter().any(|p| p.protocol == protocol);
+    let (ah, esp) = (has(ProtocolId::AH), has(ProtocolId::ESP));
+    let mut fitting = Narrowing {
+        proposal: first.number,
+        transform: first.transforms.first().map_or(0, |t| t.number),
+        candidates: wanted.offers.to_vec(),
+    };
+    // Also refuses a suite with IPCOMP, or with one protocol twice, whole: neither set has them.
+    let set = Protocols::sorted(suite.iter().map(|p| p.protocol));
+    let known = suite.len() == usize::from(ah) + usize::from(esp);
+    if let Err(refusal) = fitting.keep("set of protocols", known.then(|| set.clone()), &set, Protocols::of) {
+        refusals.push(refusal);
+        return None;
+    }
+    let mut peer = Spis::default();
+    for proposal in suite {
+        // 0 to 255 are reserved (RFC 4303 section 2.1).
+        match proposal.spi_u32().filter(|spi| *spi > 255) {
+            Some(spi) => peer.set(proposal.protocol, Spi(spi)),
+            None => {
+                refusals.push(fitting.refuse("SPI", "four octets above 255", "another"));
+                return None;
+            }
+        }
+    }
+    let mut chosen = Vec::new();
+    let (candidates, lifetime) = combine(suite, fitting.candidates, wanted, &mut chosen, refusals)?;
+    chosen.reverse();
+    Some(Choice { proposals: chosen, offer: *candidates.first()?, lifetime, peer })
+}
+
+/// Finds one transform for each protocol so that some offer of ours fits them all; pushes them last protocol first.
+fn combine(
+    suite: &[&Proposal],
+    candidates: Vec<Offer>,
+    wanted: &Wanted<'_>,
+    chosen: &mut Vec<Proposal>,
+    refusals: &mut Vec<Refusal>,
+) -> Option<(Vec<Offer>, OfferedLifetime)> {
+    let Some((proposal, rest)) = suite.split_first() else {
+        return Some((candidates, OfferedLifetime::default()));
+    };
+    for transform in &proposal.transforms {
+        let fitting = Narrowing {
+            proposal: proposal.number,
+            transform: transform.number,
+            candidates: candidates.clone(),
+        };
+        match accept(proposal.protocol, transform, fitting, wanted) {
+            Ok((fitting, lifetime)) => {
+                if let Some((offers, other)) = combine(rest, fitting, wanted, chosen, refusals) {
+                    chosen.push(Proposal { transforms: vec![transform.clone()], ..(*proposal).clone() });
+                    return Some((offers, lifetime.shortest(other)));
+                }
+            }
+            Err(refusal) if refusals.len() < REFUSALS => refusals.push(refusal),
+            Err(_) => {}
+        }
+    }
+    None
+}
+
+fn accept(
+    protocol: ProtocolId,
+    transform: &Transform,
+    mut fitting: Narrowing<Offer>,
+    wanted: &Wanted<'_>,
+) -> Result<(Vec<Offer>, OfferedLifetime), Refusal> {
+    // An attribute we cannot read may change the meaning of the others: no abort, but no agreement either.
+    if let Some(unknown) = transform.attributes.iter().find(|attribute| !is_known(attribute.kind)) {
+        return Err(fitting.refuse("an unknown attribute", "none", Phase2Attribute(unknown.kind)));
+    }
+    let number = |kind: Phase2Attribute, fitting: &Narrowing<Offer>| {
+        basic(transform, kind)
+            .map_err(|why| fitting.refuse(kind.name().unwrap_or("?"), "one basic value", why))
+    };
+    let algorithm =
+        OrNone(number(Phase2Attribute::AUTHENTICATION_ALGORITHM, &fitting)?.map(AuthenticationAlgorithm));
+    let key_length = OrNone(number(Phase2Attribute::KEY_LENGTH, &fitting)?);
+    let group = OrNone(number(Phase2Attribute::GROUP_DESCRIPTION, &fitting)?.map(GroupDescription));
+    let mode = number(Phase2Attribute::ENCAPSULATION_MODE, &fitting)?.map(EncapsulationMode);
+
+    if protocol == ProtocolId::AH {
+        let id = AhTransform(transform.id);
+        fitting.keep("Transform-Id", Some(OrNone(Some(id))), id, |o| OrNone(o.ah.map(ah_number)))?;
+        fitting.keep("Authentication-Algorithm", Some(algorithm), algorithm, |o| {
+            OrNone(o.ah.map(auth_number))
+        })?;
+        fitting.keep("Key-Length", Some(key_length), key_length, |_| OrNone(None))?;
+    } else {
+        let id = EspTransform(transform.id);
+        let cipher = |o: &Offer| o.esp.map(|esp| esp_number(esp.cipher));
+        fitting.keep("Transform-Id", Some(OrNone(Some(id))), id, |o| OrNone(cipher(o).map(|(id, _)| id)))?;
+        fitting.keep("Key-Length", Some(key_length), key_length, |o| {
+            OrNone(cipher(o).and_then(|(_, bits)| bits))
+        })?;
+        fitting.keep("Authentication-Algorithm", Some(algorithm), algorithm, |o| {
+            OrNone(o.esp.and_then(|esp| esp.mac).map(auth_number))
+        })?;
+    }
+    let our_mode = mode_number(wanted.tunnel);
+    if mode.is_some_and(|mode| mode != our_mode) {
+        return Err(fitting.refuse("Encapsulation-Mode", our_mode, OrNone(mode)));
+    }
+    let our_group = OrNone(wanted.pfs.map(|group| GroupDescription(group.id())));
+    fitting.keep("Group-Description", Some(group), group, |_| our_group)?;
+    let lifetime = read_lifetime(&transform.attributes)
+        .ok_or_else(|| fitting.refuse("SA-Life-Duration", "type, then duration", "malformed"))?;
+    Ok((fitting.candidates, lifetime))
+}
+
+fn is_known(kind: u16) -> bool {
+    matches!(
+        Phase2Attribute(kind),
+        Phase2Attribute::LIFE_TYPE
+            | Phase2Attribute::LIFE_DURATION
+            | Phase2Attribute::GROUP_DESCRIPTION
+            | Phase2Attribute::ENCAPSULATION_MODE
+            | Phase2Attribute::AUTHENTICATION_ALGORITHM
+            | Phase2Attribute::KEY_LENGTH
+    )
+}
+
+/// What the initiator learns from a reply that is one suite of its offer, unmodified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// Which of our offers it is.
+    pub offer: Offer,
+    /// The responder's SPIs.
+    pub peer: Spis,
+}
+
+/// The initiator's check: one suite, one transform for each protocol, as it was offered (RFC 2408 section 4.2).
+pub fn confirm(offered: &SaPayload, offers: &[Offer], reply: &SaPayload) -> Option<Confirmed> {
+    let number = reply.proposals.first()?.number;
+    let sent = || offered.proposals.iter().filter(|p| p.number == number);
+    if sent().count() != reply.proposals.len() {
+        return None;
+    }
+    let mut peer = Spis::default();
+    for proposal in &reply.proposals {
+        let [transform] = proposal.transforms.as_slice() else { return None };
+        let ours = sent().find(|p| p.protocol == proposal.protocol && p.number == proposal.number)?;
+        let same = |t: &&Transform| {
+            t.number == transform.number
+                && t.id == transform.id
+                && same_attributes(&t.attributes, &transform.attributes)
+        };
+        ours.transforms.iter().find(same)?;
+        let spi = Spi(proposal.spi_u32().filter(|spi| *spi > 255)?);
+        if peer.of(proposal.protocol).is_some() {
+            return None;
+        }
+        peer.set(proposal.protocol, spi);
+    }
+    let place = usize::from(number).checked_sub(1)?;
+    Some(Confirmed { offer: *offers.get(place)?, peer })
+}
+
+/// A set of protocols, in an explanation.
+#[derive(Clone, PartialEq, Eq)]
+struct Protocols(Vec<ProtocolId>);
+
+impl Protocols {
+    fn of(offer: &Offer) -> Self {
+        let ah = offer.ah.map(|_| ProtocolId::AH);
+        let esp = offer.esp.map(|_| ProtocolId::ESP);
+        Protocols(ah.into_iter().chain(esp).collect())
+    }
+
+    fn sorted(protocols: impl IntoIterator<Item = ProtocolId>) -> Self {
+        let mut protocols: Vec<_> = protocols.into_iter().collect();
+        protocols.sort();
+        Protocols(protocols)
+    }
+}
+
+impl fmt::Display for Protocols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, protocol) in self.0.iter().enumerate() {
+            write!(f, "{}{protocol}", if i == 0 { "" } else { " + " })?;
+        }
+        Ok(())
+    }
+}
+
+fn mode_number(tunnel: bool) -> EncapsulationMode {
+    if tunnel { EncapsulationMode::TUNNEL } else { EncapsulationMode::TRANSPORT }
+}
+
+fn ah_number(mac: Mac) -> AhTransform {
+    match mac {
+        Mac::HmacMd5_96 => AhTransform::MD5,
+        Mac::HmacSha1_96 => AhTransform::SHA,
+        Mac::HmacSha256_128 => AhTransform::SHA2_256,
+    }
+}
+
+fn auth_number(mac: Mac) -> AuthenticationAlgorithm {
+    match mac {
+        Mac::HmacMd5_96 => AuthenticationAlgorithm::HMAC_MD5,
+        Mac::HmacSha1_96 => AuthenticationAlgorithm::HMAC_SHA,
+        Mac::HmacSha256_128 => AuthenticationAlgorithm::HMAC_SHA2_256,
+    }
+}
+
+fn esp_number(cipher: Cipher) -> (EspTransform, Option<u16>) {
+    match cipher {
+        Cipher::Null => (EspTransform::NULL, None),
+        Cipher::Des40 => (ESP_DES_40, None),
+        Cipher::Des => (EspTransform::DES, None),
+        Cipher::TripleDes => (EspTransform::TRIPLE_DES, None),
+        Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => (EspTransform::AES_CBC, Some(cipher.key_bits())),
+    }
+}

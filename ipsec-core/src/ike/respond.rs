@@ -1,0 +1,200 @@
+//! The responder's beginning: message 1 makes a half-open entry, message 3 makes an ISAKMP SA of it.
+
+use alloc::vec;
+use core::net::SocketAddr;
+
+use super::context::{Context, Step};
+use super::failure::{Failure, FailureReason, IkeError, Phase};
+use super::half_open::HalfOpen;
+use super::outbox::Protection;
+use super::proposal::phase1::{self, Choice};
+use super::retransmit::Exchange;
+use super::sa::{IsakmpSa, Names, SaId};
+use super::v1::main_mode::responder::Responder;
+use super::v1::main_mode::{Agreement, KeyExchange};
+use super::v1::{Received, one, vendor_id};
+use super::{Ike, IkeContext, context};
+use crate::io::Event;
+use crate::pad::{PadEntry, Secret};
+use crate::rng::Label;
+use crate::wire::ikev1::{Notification, NotifyType, ProtocolId, SaPayload};
+use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header, Payload, PayloadType};
+use rand_core::Rng;
+
+/// Seconds that an ISAKMP SA lives when the offer says nothing: RFC 2409 has no default, so that of RFC 2407 counts.
+const DEFAULT_SECONDS: u32 = 28_800;
+
+impl Ike {
+    /// A message without a responder cookie: message 1 of a main mode, or nothing.
+    pub(super) fn receive_first(&mut self, received: &Received<'_>, cx: &mut IkeContext<'_>) {
+        let (peer, header) = (received.peer, &received.header);
+        if header.exchange_type == ExchangeType::INFORMATIONAL {
+            // Peers that refuse message 1 may not bother to choose a cookie.
+            if let Some(id) = self.by_cookies.get(&(header.cky_i, Cookie::ZERO)).copied() {
+                return self.with(id, cx, |sa, cx| sa.note(received, cx));
+            }
+        }
+        let mut cx = context(&mut self.node, cx);
+        let cx = &mut cx;
+        if header.exchange_type != ExchangeType::MAIN_MODE || header.message_id != 0 {
+            return cx.ignore(peer, IkeError::Unexpected("not the first message of a main mode"));
+        }
+        if header.cky_i.is_zero() {
+            let notify = NotifyType::INVALID_COOKIE.0;
+            return cx
+                .ignore(peer, IkeError::PeerMisbehaved { notify, rule: "the initiator cookie is zero" });
+        }
+        if let Some(half_open) = self.half_open.repeated(peer, &received.digest, cx.now) {
+            return cx.send(half_open.local, half_open.peer, half_open.reply.clone());
+        }
+        let same_initiator = (header.cky_i, Cookie::ZERO)..=(header.cky_i, Cookie([0xff; 8]));
+        for id in self.by_cookies.range(same_initiator).map(|(_, id)| id) {
+            let Some(sa) = self.sas.get(id) else { continue };
+            if sa.names.initiator {
+                return cx.ignore(peer, IkeError::Unexpected("our own cookie, reflected"));
+            }
+            if let Some(Some(answer)) = sa.exchange.seen(&received.digest) {
+                return cx.send(sa.names.local, sa.names.peer, answer.to_vec());
+            }
+        }
+        match answer_first(received, cx) {
+            Ok(half_open) => {
+                let (local, cky_i) = (half_open.local, half_open.cky_i);
+                cx.event(Event::MainModeStarted { local, peer, initiator: false, cky_i });
+                cx.send(local, peer, half_open.reply.clone());
+                self.half_open.insert(half_open);
+            }
+            Err(error) => cx.ignore(peer, error),
+        }
+    }
+
+    /// Message 3: the peer receives what is sent to its address, and is worth an ISAKMP SA and Diffie-Hellman.
+    pub(super) fn receive_third(&mut self, received: &Received<'_>, cx: &mut IkeContext<'_>) {
+        let header = &received.header;
+        let Some(half_open) = self.half_open.get(header.cky_i, header.cky_r, cx.now) else { return };
+        let mut cx = context(&mut self.node, cx);
+        let cx = &mut cx;
+        if header.exchange_type != ExchangeType::MAIN_MODE || header.message_id != 0 {
+            return cx.ignore(received.peer, IkeError::Unexpected("main mode is not complete"));
+        }
+        let agreement = Agreement {
+            proposal: half_open.chosen,
+            lifetime_seconds: half_open.lifetime_seconds,
+            sa_i_b: half_open.sa_i_b.clone(),
+            psk: half_open.psk.clone(),
+        };
+        let key_exchange = match KeyExchange::check(received, &agreement) {
+            Ok(key_exchange) => key_exchange,
+            Err(error) => return cx.ignore(received.peer, error),
+        };
+        if self.sas.len() >= cx.node.limits.isakmp_sas {
+            return cx.ignore(received.peer, IkeError::Busy("the table of ISAKMP SAs"));
+        }
+        let Some(half_open) = self.half_open.take(header.cky_i, header.cky_r) else { return };
+        let id = SaId(half_open.number);
+        let mut exchange = Exchange::default();
+        exchange.accepted(half_open.digest);
+        exchange.sent(&half_open.reply, false, &cx.node.config.retransmit, cx.now);
+        exchange.accepted(received.digest);
+        let names = Names {
+            id,
+            local: half_open.local,
+            peer: half_open.peer,
+            initiator: false,
+            cky_i: half_open.cky_i,
+            cky_r: half_open.cky_r,
+            pad_entry: half_open.pad_entry,
+            started: half_open.born,
+        };
+        let mut step = Step { names: &names, exchange: &mut exchange, message_id: 0, cx };
+        step.rest();
+        let main_mode = Responder::start(agreement, key_exchange, &mut step);
+        self.by_cookies.insert((names.cky_i, names.cky_r), id);
+        let mut sa = IsakmpSa::new(names, main_mode);
+        (sa.exchange, sa.heard) = (exchange, true);
+        self.sas.insert(id, sa);
+    }
+}
+
+/// Chooses from the offer in message 1 and makes message 2, or says why not.
+fn answer_first(received: &Received<'_>, cx: &mut Context<'_>) -> Result<HalfOpen, IkeError> {
+    let (local, peer) = (received.local, received.peer);
+    let chain = received.clear()?;
+    let place = one(&chain, PayloadType::SA)?;
+    let policy = cx.policy;
+    let Some(entry) = policy.pad.lookup(local.ip(), peer.ip()) else {
+        return Err(fail(FailureReason::NoPolicy, "no policy for this peer", peer, cx));
+    };
+    let Some(psk) = entry.available_method() else {
+        return Err(fail(
+            FailureReason::MethodNotAvailable,
+            "no authentication method is available",
+            peer,
+            cx,
+        ));
+    };
+    let number = cx.node.next_number();
+    let offered = chain.sa().map(|sa| phase1::choose(sa, &entry.proposals));
+    let choice = match offered {
+        Some(Ok(choice)) => choice,
+        Some(Err(refusals)) => {
+            send_refusal(received, number, cx);
+            let reason = FailureReason::NoProposalChosen(refusals);
+            return Err(fail(reason, "no proposal chosen", peer, cx));
+        }
+        None => return Err(IkeError::Unexpected("no SA payload")),
+    };
+    Ok(half_open(received, number, chain.body(place), choice, (entry, psk), cx))
+}
+
+fn half_open(
+    received: &Received<'_>,
+    number: u64,
+    sa_i_b: &[u8],
+    choice: Choice,
+    (entry, psk): (&PadEntry, &Secret),
+    cx: &mut Context<'_>,
+) -> HalfOpen {
+    let Choice { reply, agreed, seconds } = choice;
+    let (cky_i, cky_r) = (received.header.cky_i, cx.cookie(number));
+    let header = Header::new(cky_i, cky_r, ExchangeType::MAIN_MODE, Flags::NONE, 0);
+    let sent = cx.node.outbox.send(header, message_2(reply, cx), Protection::Clear);
+    HalfOpen {
+        local: received.local,
+        peer: received.peer,
+        cky_i,
+        cky_r,
+        number,
+        born: cx.now,
+        digest: received.digest,
+        sa_i_b: sa_i_b.to_vec(),
+        chosen: agreed,
+        // Windows accepts any lifetime in main mode and says nothing; the shorter one is enforced.
+        lifetime_seconds: seconds.unwrap_or(DEFAULT_SECONDS).min(entry.lifetime_seconds),
+        pad_entry: entry.id,
+        psk: psk.clone(),
+        reply: sent.datagram,
+    }
+}
+
+fn message_2(reply: SaPayload, cx: &Context<'_>) -> alloc::vec::Vec<Payload> {
+    let vendor_ids = vendor_id::payloads(&cx.node.config.vendor_ids);
+    [Payload::Sa(reply)].into_iter().chain(vendor_ids).collect()
+}
+
+/// Tells the initiator in clear; it proves nothing, and may only explain a time-out.
+fn send_refusal(received: &Received<'_>, number: u64, cx: &mut Context<'_>) {
+    let cky_r = cx.cookie(number);
+    let message_id = cx.streams.stream(Label::MessageId, number).next_u32().max(1);
+    let cky_i = received.header.cky_i;
+    let header = Header::new(cky_i, cky_r, ExchangeType::INFORMATIONAL, Flags::NONE, message_id);
+    let notification = Notification::new(ProtocolId::ISAKMP, vec![], NotifyType::NO_PROPOSAL_CHOSEN);
+    let sent = cx.node.outbox.send(header, vec![Payload::Notification(notification)], Protection::Clear);
+    cx.send(received.local, received.peer, sent.datagram);
+}
+
+/// Reports a main mode that ends with its first message.
+fn fail(reason: FailureReason, what: &'static str, peer: SocketAddr, cx: &mut Context<'_>) -> IkeError {
+    cx.event(Event::Failed(Failure { peer, initiator: false, phase: Phase::MainMode, entry: None, reason }));
+    IkeError::PeerIncompatible { notify: NotifyType::NO_PROPOSAL_CHOSEN.0, what }
+}

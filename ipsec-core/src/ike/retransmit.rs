@@ -1,0 +1,167 @@
+//! What an exchange has sent and may have to send again: on a schedule, or because the peer repeats itself.
+
+use alloc::vec::Vec;
+
+use crate::crypto::{HashAlg, hash};
+use crate::time::{Duration, Instant};
+
+/// Messages that wait while work is out, at most.
+const WAITING: usize = 2;
+/// Answered messages an exchange remembers: no exchange of ours receives more than three.
+const ANSWERED: usize = 4;
+
+/// Names received bytes: the start of their SHA-256.
+pub(crate) type Digest = [u8; 16];
+
+/// The digest of a datagram.
+pub(crate) fn digest(datagram: &[u8]) -> Digest {
+    hash(HashAlg::Sha256, &[datagram]).first_chunk().copied().unwrap_or_default()
+}
+
+/// How long a peer repeats a message under this schedule, and so how long its answer is kept: 63 s with Windows' gaps.
+pub(crate) fn schedule_length(gaps: &[Duration]) -> Duration {
+    gaps.iter().fold(Duration::ZERO, |sum, gap| sum.saturating_add(*gap))
+}
+
+/// The sending side of one exchange.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exchange {
+    repeating: Option<Vec<u8>>,
+    attempt: u32,
+    answering: Option<Digest>,
+    answered: Vec<(Digest, Option<Vec<u8>>)>,
+    waiting: Vec<Vec<u8>>,
+}
+
+/// What the schedule asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Send this again, for the `attempt`th time after the first; look again at `next`.
+    Resend {
+        /// The same bytes.
+        datagram: Vec<u8>,
+        /// 1 for the first repetition.
+        attempt: u32,
+        /// The next deadline.
+        next: Instant,
+    },
+    /// The schedule has run out.
+    GiveUp,
+}
+
+impl Exchange {
+    /// Records a message of ours. If it answers one, it is kept for the peer's repetitions; with `repeat` it is sent
+    /// again on the schedule. Gives the next deadline.
+    pub(crate) fn sent(&mut self, datagram: &[u8], repeat: bool, gaps: &[Duration], now: Instant) -> Instant {
+        if let Some(answering) = self.answering.take() {
+            self.remember(answering, Some(datagram.to_vec()));
+        }
+        self.attempt = 0;
+        self.repeating = repeat.then(|| datagram.to_vec());
+        let wait = if repeat { gaps.first().copied().unwrap_or_default() } else { schedule_length(gaps) };
+        now + wait
+    }
+
+    /// The peer's message with this digest was accepted: nothing of ours needs repeating until the answer is sent.
+    pub(crate) fn accepted(&mut self, digest: Digest) {
+        if let Some(earlier) = self.answering.replace(digest) {
+            self.remember(earlier, None);
+        }
+        self.repeating = None;
+    }
+
+    /// Stops repeating: the peer has shown that it got the message.
+    pub(crate) fn stop(&mut self) {
+        self.repeating = None;
+    }
+
+    fn remember(&mut self, digest: Digest, answer: Option<Vec<u8>>) {
+        if self.answered.len() == ANSWERED {
+            self.answered.remove(0);
+        }
+        self.answered.push((digest, answer));
+    }
+
+    /// Whether a message with this digest was accepted before, and our answer to it if there is one yet.
+    pub(crate) fn seen(&self, digest: &Digest) -> Option<Option<&[u8]>> {
+        if self.answering.as_ref() == Some(digest) {
+            return Some(None);
+        }
+        let (_, answer) = self.answered.iter().find(|(seen, _)| seen == digest)?;
+        Some(answer.as_deref())
+    }
+
+    /// Forgets all answers.
+    pub(crate) fn forget(&mut self) {
+        *self = Exchange::default();
+    }
+
+    /// Keeps a message until work is done. False when too many wait already.
+    pub(crate) fn wait(&mut self, datagram: &[u8]) -> bool {
+        if self.waiting.len() >= WAITING || self.waiting.iter().any(|waiting| waiting == datagram) {
+            return false;
+        }
+        self.waiting.push(datagram.to_vec());
+        true
+    }
+
+    /// The messages that waited.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Vec<u8>> {
+        core::mem::take(&mut self.waiting)
+    }
+
+    /// The deadline has come.
+    pub(crate) fn due(&mut self, gaps: &[Duration], now: Instant) -> Due {
+        self.attempt = self.attempt.saturating_add(1);
+        let gap = usize::try_from(self.attempt).ok().and_then(|attempt| gaps.get(attempt));
+        match (&self.repeating, gap) {
+            (Some(datagram), Some(gap)) => {
+                Due::Resend { datagram: datagram.clone(), attempt: self.attempt, next: now + *gap }
+            }
+            _ => Due::GiveUp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gaps() -> [Duration; 6] {
+        [1, 2, 4, 8, 16, 32].map(Duration::from_secs)
+    }
+
+    #[test]
+    fn repeats_after_1_2_4_8_16_seconds_and_gives_up_after_63() {
+        let mut exchange = Exchange::default();
+        let mut at = exchange.sent(b"m", true, &gaps(), Instant::EPOCH);
+        let mut sends = alloc::vec![];
+        while let Due::Resend { next, .. } = exchange.due(&gaps(), at) {
+            sends.push(at.as_millis() / 1000);
+            at = next;
+        }
+        assert_eq!((sends.as_slice(), at), ([1, 3, 7, 15, 31].as_slice(), Instant::from_secs(63)));
+        assert_eq!(schedule_length(&gaps()), Duration::from_secs(63));
+    }
+
+    #[test]
+    fn every_answered_message_is_answered_again() {
+        let mut exchange = Exchange::default();
+        exchange.accepted([1; 16]);
+        assert_eq!(exchange.seen(&[1; 16]), Some(None));
+        exchange.sent(b"a", true, &gaps(), Instant::EPOCH);
+        exchange.accepted([2; 16]);
+        exchange.sent(b"b", false, &gaps(), Instant::EPOCH);
+        assert_eq!(exchange.seen(&[1; 16]), Some(Some(b"a".as_slice())));
+        assert_eq!(exchange.seen(&[2; 16]), Some(Some(b"b".as_slice())));
+        assert_eq!(exchange.seen(&[3; 16]), None);
+        assert_eq!(exchange.due(&gaps(), Instant::EPOCH), Due::GiveUp);
+    }
+
+    #[test]
+    fn at_most_two_messages_wait() {
+        let mut exchange = Exchange::default();
+        assert_eq!([b"a", b"a", b"b", b"c"].map(|m| exchange.wait(m)), [true, false, true, false]);
+        assert_eq!(exchange.take_waiting().len(), 2);
+    }
+}

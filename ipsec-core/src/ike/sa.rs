@@ -1,0 +1,128 @@
+//! The ISAKMP SA (RFC 2408 section 2.1): a main mode, and what runs under it once it is established.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::effect::Acquire;
+use super::retransmit::Exchange;
+use super::v1::main_mode::{Established, MainMode};
+use super::v1::quick_mode::QuickMode;
+use crate::pad::PadEntryId;
+use crate::time::Instant;
+use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header};
+
+/// Number of an ISAKMP SA on its node, in the order in which they began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SaId(pub(crate) u64);
+
+/// Message IDs an ISAKMP SA remembers, so that an old exchange cannot be replayed.
+const USED_MESSAGE_IDS: usize = 256;
+/// Quick modes that run, or are kept for repetitions, under one ISAKMP SA.
+pub(crate) const QUICK_MODES: usize = 64;
+/// Acquires that wait for one ISAKMP SA.
+pub(crate) const WAITING_ACQUIRES: usize = 256;
+
+/// What names an ISAKMP SA and its ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    pub(crate) id: SaId,
+    /// Our address and port. Changed, like the peer's, by authenticated messages only.
+    pub(crate) local: SocketAddr,
+    pub(crate) peer: SocketAddr,
+    /// Whether we sent the first message.
+    pub(crate) initiator: bool,
+    pub(crate) cky_i: Cookie,
+    /// Zero until the responder has answered.
+    pub(crate) cky_r: Cookie,
+    pub(crate) pad_entry: PadEntryId,
+    /// When its first message was sent or received.
+    pub(crate) started: Instant,
+}
+
+impl Names {
+    /// The header of a message of main mode (message ID 0) or quick mode.
+    pub(crate) fn header(&self, message_id: u32) -> Header {
+        let exchange = if message_id == 0 { ExchangeType::MAIN_MODE } else { ExchangeType::QUICK_MODE };
+        Header::new(self.cky_i, self.cky_r, exchange, Flags::NONE, message_id)
+    }
+}
+
+/// A quick mode with what it may have to send again.
+#[derive(Clone, Debug)]
+pub(crate) struct QuickModeExchange {
+    pub(crate) state: QuickMode,
+    pub(crate) exchange: Exchange,
+}
+
+/// One ISAKMP SA.
+#[derive(Clone, Debug)]
+pub(crate) struct IsakmpSa {
+    pub(crate) names: Names,
+    pub(crate) main_mode: MainMode,
+    /// Of main mode.
+    pub(crate) exchange: Exchange,
+    /// What is to be negotiated under it.
+    pub(crate) acquires: VecDeque<Acquire>,
+    /// By message ID.
+    pub(crate) quick_modes: BTreeMap<u32, QuickModeExchange>,
+    used_message_ids: VecDeque<u32>,
+    /// Quick modes begun under it, by either end.
+    pub(crate) quick_modes_begun: u32,
+    /// Whether a datagram of the peer arrived.
+    pub(crate) heard: bool,
+    /// The last unauthenticated error notification during main mode: worth reporting, never acted upon.
+    pub(crate) noted: Option<u16>,
+    /// Main mode has just been completed.
+    pub(crate) fresh: bool,
+    /// The peer says that it knows no older SA with us.
+    pub(crate) purge: bool,
+    /// ISAKMP SAs that the peer, authenticated by this one, has deleted.
+    pub(crate) deleted_by_peer: Vec<(Cookie, Cookie)>,
+    /// The peer does not answer under it any more.
+    pub(crate) dead: bool,
+    /// It has failed, and is to be removed.
+    pub(crate) closed: bool,
+}
+
+impl IsakmpSa {
+    pub(crate) fn new(names: Names, main_mode: MainMode) -> Self {
+        IsakmpSa {
+            names,
+            main_mode,
+            exchange: Exchange::default(),
+            acquires: VecDeque::new(),
+            quick_modes: BTreeMap::new(),
+            used_message_ids: VecDeque::new(),
+            quick_modes_begun: 0,
+            heard: false,
+            noted: None,
+            fresh: false,
+            purge: false,
+            deleted_by_peer: Vec::new(),
+            dead: false,
+            closed: false,
+        }
+    }
+
+    /// The established state.
+    pub(crate) fn established(&self) -> Option<&Established> {
+        match &self.main_mode {
+            MainMode::Established(established) => Some(established),
+            _ => None,
+        }
+    }
+
+    /// Whether an exchange with this message ID took place lately.
+    pub(crate) fn is_used(&self, message_id: u32) -> bool {
+        self.used_message_ids.contains(&message_id)
+    }
+
+    /// Remembers the message ID of an authenticated exchange.
+    pub(crate) fn mark_used(&mut self, message_id: u32) {
+        if self.used_message_ids.len() >= USED_MESSAGE_IDS {
+            self.used_message_ids.pop_front();
+        }
+        self.used_message_ids.push_back(message_id);
+    }
+}

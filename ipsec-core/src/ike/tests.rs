@@ -1,0 +1,4 @@
+//! Two `Ike`s joined by a network that can be told to misbehave.
+
+mod harness;
+mod main_mode;

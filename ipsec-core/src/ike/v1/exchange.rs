@@ -1,0 +1,441 @@
+//! Messages, deadlines and results of work reach the exchange of an ISAKMP SA that they are for.
+
+use rand_core::Rng;
+
+use super::main_mode::{Accepted, Established, MainMode};
+use super::quick_mode::initiator::Initiator;
+use super::quick_mode::responder::{Request, Responder};
+use super::quick_mode::{self, QuickMode};
+use super::{Checked, Received, Refused};
+use crate::ike::context::{Context, Step};
+use crate::ike::effect::{Acquire, Effect};
+use crate::ike::failure::{Failure, FailureReason, IkeError, Phase};
+use crate::ike::retransmit::{Due, Exchange};
+use crate::ike::sa::{IsakmpSa, QUICK_MODES, QuickModeExchange};
+use crate::ike::timer::TimerKey;
+use crate::io::{DeleteReason, Event};
+use crate::rng::Label;
+use crate::sad::IpsecProtocol;
+use crate::spd::{Action, EntryId};
+use crate::wire::ikev1::{Notification, NotifyType, ProtocolId, SaPayload};
+use crate::wire::isakmp::{ExchangeType, Payload};
+use crate::work::{WorkId, WorkResult};
+
+impl IsakmpSa {
+    /// A message with the cookies of this SA arrived.
+    pub(crate) fn receive(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        self.heard = true;
+        match (received.header.exchange_type, received.header.message_id) {
+            (ExchangeType::MAIN_MODE, 0) => self.receive_main_mode(received, cx),
+            (ExchangeType::QUICK_MODE, message_id) if message_id != 0 => {
+                self.receive_quick_mode(received, message_id, cx);
+            }
+            (ExchangeType::INFORMATIONAL, _) => self.receive_informational(received, cx),
+            (ExchangeType::MAIN_MODE | ExchangeType::QUICK_MODE, _) => {
+                let rule = "message ID is zero in phase 1 and only there";
+                let notify = NotifyType::INVALID_MESSAGE_ID.0;
+                cx.ignore(received.peer, IkeError::PeerMisbehaved { notify, rule });
+            }
+            _ => cx.ignore(received.peer, IkeError::Unexpected("an exchange we do not have")),
+        }
+    }
+
+    fn receive_main_mode(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        if repeat_answer(&self.exchange, received, (self.names.local, self.names.peer), cx) {
+            return;
+        }
+        if self.main_mode.is_working() {
+            keep_waiting(&mut self.exchange, received, cx);
+            return;
+        }
+        match self.main_mode.check(received, &self.names) {
+            Err(error) => cx.ignore(received.peer, error),
+            Ok(Checked::Refused(refused)) => self.fail_main_mode(refused.reason, cx),
+            Ok(Checked::Accepted(accepted)) => {
+                match &accepted {
+                    Accepted::Sa(cky_r, _) => self.names.cky_r = *cky_r,
+                    Accepted::Authenticated { .. } => self.follow(received, cx),
+                    Accepted::KeyExchange(_) => {}
+                }
+                self.exchange.accepted(received.digest);
+                self.move_main_mode(cx, |state, step| {
+                    step.rest();
+                    state.advance(accepted, step)
+                });
+            }
+        }
+    }
+
+    /// Moves main mode on, and draws the conclusions.
+    fn move_main_mode(
+        &mut self,
+        cx: &mut Context<'_>,
+        change: impl FnOnce(MainMode, &mut Step<'_, '_>) -> MainMode,
+    ) {
+        let was_established = self.established().is_some();
+        let state = core::mem::replace(&mut self.main_mode, MainMode::Failed(FailureReason::Deleted));
+        let mut step = Step { names: &self.names, exchange: &mut self.exchange, message_id: 0, cx };
+        self.main_mode = change(state, &mut step);
+        if let MainMode::Failed(reason) = &self.main_mode {
+            let reason = reason.clone();
+            self.fail_main_mode(reason, cx);
+        } else if self.established().is_some() && !was_established {
+            self.fresh = true;
+            cx.node.contacted(self.names.peer.ip());
+        }
+        if !self.main_mode.is_working() {
+            self.release_waiting(cx);
+        }
+    }
+
+    fn release_waiting(&mut self, cx: &mut Context<'_>) {
+        for datagram in self.exchange.take_waiting() {
+            let (local, peer) = (self.names.local, self.names.peer);
+            if let Ok(received) = Received::new(local, peer, &datagram) {
+                self.receive(&received, cx);
+            }
+        }
+    }
+
+    /// Main mode ends without an SA.
+    pub(crate) fn fail_main_mode(&mut self, reason: FailureReason, cx: &mut Context<'_>) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        let entry = self.acquires.front().map(|acquire| acquire.entry);
+        report_failure(&self.names, Phase::MainMode, self.names.initiator, entry, reason, cx);
+        for acquire in core::mem::take(&mut self.acquires) {
+            cx.effects.push(Effect::AcquireFailed { acquire, silent: !self.heard });
+        }
+    }
+
+    /// Addresses and ports follow authenticated messages, as long as the same PAD entry allows the new ones.
+    pub(crate) fn follow(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        let allowed = cx.policy.pad.lookup(received.local.ip(), received.peer.ip());
+        if allowed.is_some_and(|entry| entry.id == self.names.pad_entry) {
+            (self.names.local, self.names.peer) = (received.local, received.peer);
+        }
+    }
+
+    /// The main mode deadline has come.
+    pub(crate) fn main_mode_due(&mut self, cx: &mut Context<'_>) {
+        if self.established().is_some() {
+            self.exchange.forget();
+            return;
+        }
+        match self.exchange.due(&cx.node.config.retransmit, cx.now) {
+            Due::Resend { datagram, attempt, next } => {
+                cx.node.timers.set(TimerKey::MainMode(self.names.id), next);
+                self.resend(datagram, 0, attempt, cx);
+            }
+            Due::GiveUp => {
+                let reason = match (self.heard, self.noted) {
+                    (false, _) => FailureReason::NoResponse,
+                    (true, Some(notify)) => FailureReason::Notified(notify),
+                    (true, None) => FailureReason::TimedOut(self.main_mode.expectation()),
+                };
+                self.fail_main_mode(reason, cx);
+            }
+        }
+    }
+
+    fn resend(&self, datagram: alloc::vec::Vec<u8>, message_id: u32, attempt: u32, cx: &mut Context<'_>) {
+        let (peer, cky_i) = (self.names.peer, self.names.cky_i);
+        cx.event(Event::Retransmitted { peer, cky_i, message_id, attempt });
+        cx.send(self.names.local, peer, datagram);
+    }
+
+    /// A result of work arrived.
+    pub(crate) fn work_done(
+        &mut self,
+        message_id: u32,
+        id: WorkId,
+        result: WorkResult,
+        cx: &mut Context<'_>,
+    ) {
+        match message_id {
+            0 => self.move_main_mode(cx, |state, step| state.complete(id, result, step)),
+            _ => self.move_quick_mode(message_id, cx, |state, phase1, step| {
+                state.complete(id, result, phase1, step)
+            }),
+        }
+    }
+
+    /// Begins quick modes for the acquires that wait, as far as there is room.
+    pub(crate) fn start_quick_modes(&mut self, cx: &mut Context<'_>) {
+        while self.established().is_some() && !self.closed && self.quick_modes.len() < QUICK_MODES {
+            let Some(acquire) = self.acquires.pop_front() else { return };
+            self.start_quick_mode(acquire, cx);
+        }
+    }
+
+    fn start_quick_mode(&mut self, acquire: Acquire, cx: &mut Context<'_>) {
+        let protect = cx.policy.spd.get(acquire.entry).and_then(|entry| match &entry.action {
+            Action::Protect(protect) => Some(protect),
+            Action::Bypass | Action::Discard => None,
+        });
+        let number = cx.node.next_number();
+        let message_id = self.fresh_message_id(number, cx);
+        let MainMode::Established(phase1) = &self.main_mode else { return };
+        let mut exchange = Exchange::default();
+        let names = &self.names;
+        let mut step = Step { names, exchange: &mut exchange, message_id, cx };
+        let started = match protect {
+            Some(protect) => Initiator::start(&acquire, protect, phase1, &mut step),
+            None => Err(FailureReason::NoPolicy),
+        };
+        match started {
+            Ok(state) => {
+                self.mark_used(message_id);
+                self.quick_modes_begun = self.quick_modes_begun.saturating_add(1);
+                self.quick_modes.insert(message_id, QuickModeExchange { state, exchange });
+            }
+            Err(reason) => {
+                cx.node.timers.cancel(TimerKey::QuickMode(names.id, message_id));
+                report_failure(names, Phase::QuickMode, true, Some(acquire.entry), reason, cx);
+                cx.effects.push(Effect::AcquireFailed { acquire, silent: false });
+            }
+        }
+    }
+
+    /// A random message ID, not zero, that no exchange of this SA had lately (RFC 2408 section 3.1).
+    pub(crate) fn fresh_message_id(&self, number: u64, cx: &Context<'_>) -> u32 {
+        let mut stream = cx.streams.stream(Label::MessageId, number);
+        loop {
+            let message_id = stream.next_u32();
+            if message_id != 0 && !self.quick_modes.contains_key(&message_id) && !self.is_used(message_id) {
+                return message_id;
+            }
+        }
+    }
+
+    fn receive_quick_mode(&mut self, received: &Received<'_>, message_id: u32, cx: &mut Context<'_>) {
+        let MainMode::Established(phase1) = &self.main_mode else {
+            // The peer is one message ahead: its first quick mode has overtaken the last message of main mode.
+            keep_waiting(&mut self.exchange, received, cx);
+            return;
+        };
+        let Some(quick_mode) = self.quick_modes.get_mut(&message_id) else {
+            self.receive_request(received, message_id, cx);
+            return;
+        };
+        if repeat_answer(&quick_mode.exchange, received, (self.names.local, self.names.peer), cx) {
+            return;
+        }
+        if quick_mode.state.is_working() {
+            keep_waiting(&mut quick_mode.exchange, received, cx);
+            return;
+        }
+        match quick_mode.state.check(received, phase1) {
+            Err(error) => cx.ignore(received.peer, error),
+            Ok(Checked::Refused(refused)) => {
+                self.follow(received, cx);
+                self.notify(refused.notify, ProtocolId::ISAKMP, &[], cx);
+                self.fail_quick_mode(message_id, refused.reason, cx);
+            }
+            Ok(Checked::Accepted(accepted)) => {
+                quick_mode.exchange.accepted(received.digest);
+                self.follow(received, cx);
+                self.move_quick_mode(message_id, cx, |state, phase1, step| {
+                    step.rest();
+                    state.advance(accepted, phase1, step)
+                });
+            }
+        }
+    }
+
+    /// Message 1 of a quick mode that the peer begins.
+    fn receive_request(&mut self, received: &Received<'_>, message_id: u32, cx: &mut Context<'_>) {
+        let MainMode::Established(phase1) = &self.main_mode else { return };
+        if self.is_used(message_id) {
+            cx.ignore(received.peer, IkeError::Unexpected("the message ID of an earlier exchange"));
+            return;
+        }
+        if self.quick_modes.len() >= QUICK_MODES {
+            cx.ignore(received.peer, IkeError::Busy("the table of quick modes"));
+            return;
+        }
+        let checked = match Request::check(received, phase1) {
+            Err(error) => return cx.ignore(received.peer, error),
+            Ok(checked) => checked,
+        };
+        self.mark_used(message_id);
+        self.follow(received, cx);
+        let MainMode::Established(phase1) = &self.main_mode else { return };
+        let decided = match checked {
+            Checked::Accepted(request) => match request.decide(cx.policy, phase1, &self.names) {
+                Ok(decision) => Ok((request, decision)),
+                Err((refused, entry)) => Err((refused, entry, Some(request.sa))),
+            },
+            Checked::Refused(refused) => Err((refused, None, None)),
+        };
+        let mut exchange = Exchange::default();
+        exchange.accepted(received.digest);
+        match decided {
+            Ok((request, decision)) => {
+                self.quick_modes_begun = self.quick_modes_begun.saturating_add(1);
+                let mut step = Step { names: &self.names, exchange: &mut exchange, message_id, cx };
+                let state = Responder::start(request, decision, phase1, &mut step);
+                self.quick_modes.insert(message_id, QuickModeExchange { state, exchange });
+                self.conclude(message_id, cx);
+            }
+            Err((refused, entry, sa)) => self.refuse(exchange, message_id, refused, entry, sa, cx),
+        }
+    }
+
+    /// Tells the peer why its quick mode is refused, and keeps that answer for repetitions.
+    fn refuse(
+        &mut self,
+        mut exchange: Exchange,
+        message_id: u32,
+        refused: Refused,
+        entry: Option<EntryId>,
+        sa: Option<SaPayload>,
+        cx: &mut Context<'_>,
+    ) {
+        let proposal = sa.as_ref().and_then(|sa| sa.proposals.first());
+        let (protocol, spi) = proposal.map_or((ProtocolId::ISAKMP, &[][..]), |p| (p.protocol, &p.spi));
+        if let Some(datagram) = self.notify(refused.notify, protocol, spi, cx) {
+            exchange.sent(&datagram, false, &cx.node.config.retransmit, cx.now);
+        }
+        let deadline = cx.now + cx.node.linger();
+        cx.node.timers.set(TimerKey::QuickMode(self.names.id, message_id), deadline);
+        self.quick_modes.insert(message_id, QuickModeExchange { state: QuickMode::Finished, exchange });
+        report_failure(&self.names, Phase::QuickMode, false, entry, refused.reason, cx);
+    }
+
+    /// Sends an error notification under the protection of this SA.
+    fn notify(
+        &self,
+        notify: NotifyType,
+        protocol: ProtocolId,
+        spi: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Option<alloc::vec::Vec<u8>> {
+        let notification = Notification::new(protocol, spi.to_vec(), notify);
+        self.inform(alloc::vec![Payload::Notification(notification)], cx)
+    }
+
+    /// The first valid packet on a new pair stands for message 3.
+    pub(crate) fn confirm_quick_mode(&mut self, message_id: u32, cx: &mut Context<'_>) {
+        let Some(quick_mode) = self.quick_modes.get_mut(&message_id) else { return };
+        if let QuickMode::Responder(Responder::WaitMessage3 { .. }) = quick_mode.state {
+            quick_mode.exchange.stop();
+            self.move_quick_mode(message_id, cx, |state, phase1, step| {
+                state.advance(quick_mode::Accepted::Done, phase1, step)
+            });
+        }
+    }
+
+    fn move_quick_mode(
+        &mut self,
+        message_id: u32,
+        cx: &mut Context<'_>,
+        change: impl FnOnce(QuickMode, &Established, &mut Step<'_, '_>) -> QuickMode,
+    ) {
+        let MainMode::Established(phase1) = &self.main_mode else { return };
+        let Some(quick_mode) = self.quick_modes.get_mut(&message_id) else { return };
+        let state = core::mem::replace(&mut quick_mode.state, QuickMode::Finished);
+        let exchange = &mut quick_mode.exchange;
+        let mut step = Step { names: &self.names, exchange, message_id, cx };
+        quick_mode.state = change(state, phase1, &mut step);
+        if !quick_mode.state.is_working() {
+            let waiting = quick_mode.exchange.take_waiting();
+            for datagram in waiting {
+                let (local, peer) = (self.names.local, self.names.peer);
+                if let Ok(received) = Received::new(local, peer, &datagram) {
+                    self.receive(&received, cx);
+                }
+            }
+        }
+        self.conclude(message_id, cx);
+    }
+
+    /// Ends a quick mode without a pair.
+    pub(crate) fn fail_quick_mode(&mut self, message_id: u32, reason: FailureReason, cx: &mut Context<'_>) {
+        if let Some(quick_mode) = self.quick_modes.get_mut(&message_id) {
+            let state = core::mem::replace(&mut quick_mode.state, QuickMode::Finished);
+            quick_mode.state = state.fail(reason);
+            quick_mode.exchange.stop();
+            self.conclude(message_id, cx);
+        }
+    }
+
+    /// Draws the conclusions of a quick mode that has failed, once.
+    fn conclude(&mut self, message_id: u32, cx: &mut Context<'_>) {
+        let Some(quick_mode) = self.quick_modes.get_mut(&message_id) else { return };
+        let QuickMode::Failed(failed) = &mut quick_mode.state else { return };
+        let failed = failed.clone();
+        quick_mode.state = QuickMode::Finished;
+        let deadline = cx.now + cx.node.linger();
+        cx.node.timers.set(TimerKey::QuickMode(self.names.id, message_id), deadline);
+        let reserved = [(IpsecProtocol::Esp, failed.reserved.esp), (IpsecProtocol::Ah, failed.reserved.ah)];
+        for (protocol, spi) in reserved {
+            cx.effects.extend(spi.map(|spi| Effect::ReleaseSpi { protocol, spi }));
+        }
+        if let Some(pair) = failed.installed.filter(|pair| cx.node.pairs.remove(*pair).is_some()) {
+            cx.effects.push(Effect::DeleteSa { pair, why: DeleteReason::Abandoned });
+        }
+        let (initiator, entry) = (failed.initiator, failed.entry);
+        report_failure(&self.names, Phase::QuickMode, initiator, entry, failed.reason, cx);
+        if let Some(acquire) = failed.acquire {
+            cx.effects.push(Effect::AcquireFailed { acquire, silent: false });
+        }
+    }
+
+    /// The deadline of a quick mode has come.
+    pub(crate) fn quick_mode_due(&mut self, message_id: u32, cx: &mut Context<'_>) {
+        let Some(quick_mode) = self.quick_modes.get_mut(&message_id) else { return };
+        if !quick_mode.state.is_active() {
+            self.quick_modes.remove(&message_id);
+            self.start_quick_modes(cx);
+            return;
+        }
+        match quick_mode.exchange.due(&cx.node.config.retransmit, cx.now) {
+            Due::Resend { datagram, attempt, next } => {
+                cx.node.timers.set(TimerKey::QuickMode(self.names.id, message_id), next);
+                self.resend(datagram, message_id, attempt, cx);
+            }
+            Due::GiveUp => {
+                let expectation = quick_mode.state.expectation();
+                let unanswered = matches!(quick_mode.state, QuickMode::Initiator(_));
+                self.fail_quick_mode(message_id, FailureReason::TimedOut(expectation), cx);
+                // The peer has lost this SA, or is gone: the next acquire begins with a new main mode.
+                self.dead |= unanswered;
+            }
+        }
+    }
+}
+
+/// Sends the answer of a message again that was answered before. False when the message is new.
+fn repeat_answer(
+    exchange: &Exchange,
+    received: &Received<'_>,
+    (local, peer): (core::net::SocketAddr, core::net::SocketAddr),
+    cx: &mut Context<'_>,
+) -> bool {
+    match exchange.seen(&received.digest) {
+        Some(Some(answer)) => cx.send(local, peer, answer.to_vec()),
+        Some(None) => cx.ignore(received.peer, IkeError::Unexpected("a repetition that needs no answer")),
+        None => return false,
+    }
+    true
+}
+
+fn keep_waiting(exchange: &mut Exchange, received: &Received<'_>, cx: &mut Context<'_>) {
+    if !exchange.wait(received.datagram) {
+        cx.ignore(received.peer, IkeError::Busy("the queue behind work"));
+    }
+}
+
+fn report_failure(
+    names: &crate::ike::sa::Names,
+    phase: Phase,
+    initiator: bool,
+    entry: Option<EntryId>,
+    reason: FailureReason,
+    cx: &mut Context<'_>,
+) {
+    cx.event(Event::Failed(Failure { peer: names.peer, initiator, phase, entry, reason }));
+}

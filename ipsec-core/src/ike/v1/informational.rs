@@ -1,0 +1,163 @@
+//! Informational exchanges (RFC 2409 section 5.7): notifications and deletes, acted upon only when authenticated.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::main_mode::MainMode;
+use super::{Received, auth, keymat, verify_hash};
+use crate::ike::context::Context;
+use crate::ike::effect::Effect;
+use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::outbox::{Encryption, Protection};
+use crate::ike::pair::SpiList;
+use crate::ike::sa::IsakmpSa;
+use crate::ike::timer::TimerKey;
+use crate::io::{DeleteReason, Event};
+use crate::sad::{IpsecProtocol, Spi};
+use crate::wire::ikev1::{Delete, Notification, NotifyType, ProtocolId};
+use crate::wire::isakmp::{Chain, ExchangeType, Flags, Header, Payload, decode_chain};
+
+impl IsakmpSa {
+    /// Sends payloads in an informational exchange under this SA; gives the datagram. Nothing when it is not established.
+    pub(crate) fn inform(&self, payloads: Vec<Payload>, cx: &mut Context<'_>) -> Option<Vec<u8>> {
+        let MainMode::Established(phase1) = &self.main_mode else { return None };
+        let number = cx.node.next_number();
+        let message_id = self.fresh_message_id(number, cx);
+        let keys = &phase1.keys;
+        let iv = keymat::phase_2_iv(keys.alg, &phase1.last_block, message_id, keys.key.cipher());
+        let (cky_i, cky_r) = (self.names.cky_i, self.names.cky_r);
+        let header = Header::new(cky_i, cky_r, ExchangeType::INFORMATIONAL, Flags::NONE, message_id);
+        let protection = Protection::Phase2 {
+            encryption: Encryption { key: &keys.key, iv: &iv },
+            alg: keys.alg,
+            skeyid_a: &keys.skeyids.skeyid_a,
+            ni_b: &[],
+        };
+        let sent = cx.node.outbox.send(header, payloads, protection);
+        cx.send(self.names.local, self.names.peer, sent.datagram.clone());
+        Some(sent.datagram)
+    }
+
+    /// Tells the peer that this ISAKMP SA is gone.
+    pub(crate) fn announce_end(&self, cx: &mut Context<'_>) {
+        self.inform(vec![Payload::Delete(Delete::isakmp(self.names.cky_i, self.names.cky_r))], cx);
+    }
+
+    /// Tells the peer which of our inbound SAs are gone (RFC 2408 section 3.15): one payload for each protocol.
+    pub(crate) fn announce_deleted(&self, inbound: &SpiList, cx: &mut Context<'_>) {
+        let of = |wanted: IpsecProtocol| -> Vec<u32> {
+            inbound.iter().filter(|(protocol, _)| *protocol == wanted).map(|(_, spi)| spi.0).collect()
+        };
+        let lists = [(ProtocolId::AH, of(IpsecProtocol::Ah)), (ProtocolId::ESP, of(IpsecProtocol::Esp))];
+        let payloads: Vec<Payload> = lists
+            .into_iter()
+            .filter(|(_, spis)| !spis.is_empty())
+            .map(|(protocol, spis)| Payload::Delete(Delete::ipsec(protocol, &spis)))
+            .collect();
+        if !payloads.is_empty() {
+            self.inform(payloads, cx);
+        }
+    }
+
+    /// An informational message with the cookies of this SA arrived.
+    pub(crate) fn receive_informational(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        let message_id = received.header.message_id;
+        if !received.header.flags.is_encrypted() {
+            self.note(received, cx);
+            return;
+        }
+        let MainMode::Established(phase1) = &self.main_mode else {
+            return cx
+                .ignore(received.peer, IkeError::Unexpected("an encrypted notification during main mode"));
+        };
+        if message_id == 0 || self.is_used(message_id) || self.quick_modes.contains_key(&message_id) {
+            return cx.ignore(received.peer, IkeError::Unexpected("the message ID of an earlier exchange"));
+        }
+        let keys = &phase1.keys;
+        let iv = keymat::phase_2_iv(keys.alg, &phase1.last_block, message_id, keys.key.cipher());
+        let authentic = received.decrypt(Encryption { key: &keys.key, iv: &iv }).and_then(|(chain, _)| {
+            let skeyid_a = &keys.skeyids.skeyid_a;
+            let expected = auth::hash_informational(keys.alg, skeyid_a, message_id, chain.from(1));
+            verify_hash(&chain, 0, &expected, "HASH(1) of an informational exchange").map(|()| chain)
+        });
+        match authentic {
+            Err(error) => cx.ignore(received.peer, error),
+            Ok(chain) => {
+                self.mark_used(message_id);
+                self.follow(received, cx);
+                self.act_upon(&chain, cx);
+            }
+        }
+    }
+
+    /// An informational message in clear proves nothing. An error in it is remembered to explain a later time-out.
+    pub(crate) fn note(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        self.heard = true;
+        if self.established().is_none()
+            && let Ok((chain, _)) = decode_chain(received.header.next_payload, received.body)
+        {
+            let error = chain.notifications().find(|n| n.notify_type.is_error());
+            self.noted = error.map(|n| n.notify_type.0).or(self.noted);
+        }
+        cx.ignore(received.peer, IkeError::Unauthenticated);
+    }
+
+    fn act_upon(&mut self, chain: &Chain, cx: &mut Context<'_>) {
+        for payload in chain.payloads() {
+            match payload {
+                Payload::Notification(notification) => self.notified(notification, cx),
+                Payload::Delete(delete) => self.deleted(delete, cx),
+                _ => {}
+            }
+        }
+    }
+
+    fn notified(&mut self, notification: &Notification, cx: &mut Context<'_>) {
+        let notify = notification.notify_type;
+        cx.event(Event::Notified { peer: self.names.peer, notify: notify.0 });
+        if notify == NotifyType::INITIAL_CONTACT {
+            self.purge = true;
+        } else if notify.is_error()
+            && let Some(message_id) = self.quick_mode_of(notification)
+        {
+            self.fail_quick_mode(message_id, FailureReason::Notified(notify.0), cx);
+        }
+    }
+
+    /// The quick mode that an error is about: the one whose inbound SPI it names, or the only one that runs.
+    fn quick_mode_of(&self, notification: &Notification) -> Option<u32> {
+        let spi = <[u8; 4]>::try_from(notification.spi.as_slice()).ok().map(u32::from_be_bytes).map(Spi);
+        let mut active = self.quick_modes.iter().filter(|(_, quick_mode)| quick_mode.state.is_active());
+        let named = active.clone().find(|(_, quick_mode)| {
+            let reserved = quick_mode.state.reserved().unwrap_or_default();
+            spi.is_some() && (reserved.esp == spi || reserved.ah == spi)
+        });
+        let only = match (active.next(), active.next()) {
+            (Some(only), None) if spi.is_none() => Some(only),
+            _ => None,
+        };
+        named.or(only).map(|(message_id, _)| *message_id)
+    }
+
+    fn deleted(&mut self, delete: &Delete, cx: &mut Context<'_>) {
+        let protocol = match delete.protocol {
+            ProtocolId::ISAKMP => {
+                let peers = delete.cookies();
+                self.deleted_by_peer.extend(peers);
+                return;
+            }
+            ProtocolId::AH => IpsecProtocol::Ah,
+            ProtocolId::ESP => IpsecProtocol::Esp,
+            _ => return,
+        };
+        // The sender lists its inbound SAs: our outbound ones.
+        for spi in delete.spis_u32() {
+            let peer = self.names.peer.ip();
+            if let Some(pair) = cx.node.pairs.by_outbound(peer, protocol, Spi(spi)) {
+                cx.node.pairs.remove(pair);
+                cx.node.timers.cancel(TimerKey::Replaced(pair));
+                cx.effects.push(Effect::DeleteSa { pair, why: DeleteReason::PeerDeleted });
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Main mode, authenticated with pre-shared keys (RFC 2409 section 5.4).
+//!
+//! ```text
+//!  1  HDR, SA            -->
+//!  2                     <--  HDR, SA
+//!  3  HDR, KE, Ni        -->
+//!  4                     <--  HDR, KE, Nr
+//!  5  HDR*, IDii, HASH_I -->
+//!  6                     <--  HDR*, IDir, HASH_R
+//! ```
+//!
+//! The initiator repeats its messages until they are answered; the responder only answers, repetitions included. The
+//! responder's first state is [`HalfOpen`](crate::ike::half_open::HalfOpen).
+
+pub(crate) mod initiator;
+pub(crate) mod responder;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::keymat::{self, Skeyids};
+use super::{Checked, Received, Refused, auth, one, verify_hash};
+use crate::crypto::{CipherKey, HashAlg, KeyError, Secret};
+use crate::ike::context::Step;
+use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::outbox::{Encryption, Protection, Sent};
+use crate::ike::sa::Names;
+use crate::ike::timer::TimerKey;
+use crate::io::{Event, Keys, MainModeInfo};
+use crate::pad::MainModeProposal;
+use crate::time::{Duration, Instant};
+use crate::wire::ikev1::{IdType, Identification, Notification, NotifyType, ProtocolId};
+use crate::wire::isakmp::{Chain, Cookie, Payload, PayloadType};
+use crate::work::{WorkId, WorkResult};
+use initiator::Initiator;
+use responder::Responder;
+
+/// The state of a main mode.
+#[derive(Clone, Debug)]
+pub(crate) enum MainMode {
+    /// We sent the first message.
+    Initiator(Initiator),
+    /// The peer did.
+    Responder(Responder),
+    /// The ISAKMP SA is established.
+    Established(Established),
+    /// It came to nothing.
+    Failed(FailureReason),
+}
+
+/// What a message brought, checked.
+#[derive(Clone, Debug)]
+pub(crate) enum Accepted {
+    /// Message 2: the responder's choice, and its cookie.
+    Sa(Cookie, MainModeProposal),
+    /// Message 3 or 4.
+    KeyExchange(KeyExchange),
+    /// Message 5 or 6.
+    Authenticated {
+        /// The last ciphertext block.
+        next_iv: Vec<u8>,
+        /// The notifications beside the identity.
+        notifications: Vec<Notification>,
+    },
+}
+
+/// A public value and a nonce.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyExchange {
+    pub(crate) public: Vec<u8>,
+    pub(crate) nonce: Vec<u8>,
+}
+
+impl KeyExchange {
+    /// Reads message 3 or 4.
+    pub(crate) fn check(received: &Received<'_>, agreement: &Agreement) -> Result<KeyExchange, IkeError> {
+        let chain = received.clear()?;
+        let public = chain.body(one(&chain, PayloadType::KEY_EXCHANGE)?).to_vec();
+        let nonce = chain.body(one(&chain, PayloadType::NONCE)?).to_vec();
+        super::check_public(agreement.proposal.group, &public)?;
+        Ok(KeyExchange { public, nonce })
+    }
+}
+
+/// What messages 1 and 2 settled.
+#[derive(Clone, Debug)]
+pub(crate) struct Agreement {
+    pub(crate) proposal: MainModeProposal,
+    pub(crate) lifetime_seconds: u32,
+    /// The body of the initiator's SA payload as it was on the wire.
+    pub(crate) sa_i_b: Vec<u8>,
+    pub(crate) psk: Secret,
+}
+
+/// What both hashes and all keys are computed from.
+#[derive(Clone, Debug)]
+pub(crate) struct Transcript {
+    pub(crate) agreement: Agreement,
+    pub(crate) g_xi: Vec<u8>,
+    pub(crate) g_xr: Vec<u8>,
+    pub(crate) ni_b: Vec<u8>,
+    pub(crate) nr_b: Vec<u8>,
+}
+
+/// The keys of an ISAKMP SA.
+#[derive(Clone, Debug)]
+pub(crate) struct IsakmpKeys {
+    pub(crate) alg: HashAlg,
+    pub(crate) skeyids: Skeyids,
+    pub(crate) key: CipherKey,
+}
+
+/// An established ISAKMP SA.
+#[derive(Clone, Debug)]
+pub(crate) struct Established {
+    pub(crate) keys: IsakmpKeys,
+    /// The last ciphertext block of phase 1, from which the IVs of phase 2 are made.
+    pub(crate) last_block: Vec<u8>,
+    pub(crate) proposal: MainModeProposal,
+    pub(crate) psk: Secret,
+    /// When its lifetime ends.
+    pub(crate) expires: Instant,
+    /// Whether the peer said that it knows no other SA with us.
+    pub(crate) initial_contact: bool,
+}
+
+impl MainMode {
+    /// Judges a message. Changes nothing.
+    pub(crate) fn check(
+        &self,
+        received: &Received<'_>,
+        names: &Names,
+    ) -> Result<Checked<Accepted>, IkeError> {
+        match self {
+            MainMode::Initiator(state) => state.check(received, names),
+            MainMode::Responder(state) => state.check(received, names),
+            MainMode::Established(_) => Err(IkeError::Unexpected("main mode is complete")),
+            MainMode::Failed(_) => Err(IkeError::Unexpected("main mode has failed")),
+        }
+    }
+
+    /// Moves on.
+    pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> Self {
+        match self {
+            MainMode::Initiator(state) => state.advance(accepted, step),
+            MainMode::Responder(state) => state.advance(accepted, step),
+            other => other,
+        }
+    }
+
+    /// Moves on with the result of work.
+    pub(crate) fn complete(self, id: WorkId, result: WorkResult, step: &mut Step<'_, '_>) -> Self {
+        match self {
+            MainMode::Initiator(state) => state.complete(id, result, step),
+            MainMode::Responder(state) => state.complete(id, result, step),
+            other => other,
+        }
+    }
+
+    /// Whether it waits for work rather than for a message.
+    pub(crate) fn is_working(&self) -> bool {
+        match self {
+            MainMode::Initiator(state) => state.is_working(),
+            MainMode::Responder(state) => state.is_working(),
+            MainMode::Established(_) | MainMode::Failed(_) => false,
+        }
+    }
+
+    /// What it waits for, for people.
+    pub(crate) fn expectation(&self) -> &'static str {
+        match self {
+            MainMode::Initiator(state) => state.expectation(),
+            MainMode::Responder(state) => state.expectation(),
+            MainMode::Established(_) => "after it was established",
+            MainMode::Failed(_) => "after it failed",
+        }
+    }
+}
+
+impl Transcript {
+    /// SKEYID and its children, and the cipher key, which is logged at once: messages 5 and 6 can then be read even when
+    /// they do not authenticate.
+    pub(crate) fn derive(&self, g_xy: &[u8], step: &mut Step<'_, '_>) -> Result<IsakmpKeys, KeyError> {
+        let MainModeProposal { cipher, hash: alg, .. } = self.agreement.proposal;
+        let (cky_i, cky_r) = (step.names.cky_i, step.names.cky_r);
+        let skeyid = keymat::skeyid_psk(alg, &self.agreement.psk, &self.ni_b, &self.nr_b);
+        let skeyids = Skeyids::derive(alg, skeyid, g_xy, &cky_i.0, &cky_r.0);
+        let secret = keymat::cipher_key(alg, &skeyids.skeyid_e, cipher);
+        let key = CipherKey::new(cipher, &secret)?;
+        if step.cx.node.key_log {
+            step.cx.event(Event::Keys(Keys::Isakmp { cky_i, cky_r, cipher, key: secret }));
+        }
+        Ok(IsakmpKeys { alg, skeyids, key })
+    }
+
+    /// The IV of message 5.
+    pub(crate) fn first_iv(&self) -> Vec<u8> {
+        let MainModeProposal { cipher, hash: alg, .. } = self.agreement.proposal;
+        keymat::phase_1_iv(alg, &self.g_xi, &self.g_xr, cipher)
+    }
+
+    fn hashed<'a>(&'a self, names: &'a Names) -> auth::Phase1<'a> {
+        auth::Phase1 {
+            g_xi: &self.g_xi,
+            g_xr: &self.g_xr,
+            cky_i: &names.cky_i.0,
+            cky_r: &names.cky_r.0,
+            sai_b: &self.agreement.sa_i_b,
+        }
+    }
+
+    /// Judges message 5 or 6: it decrypts, the HASH verifies, and then the identity must be the peer's address.
+    ///
+    /// With different pre-shared keys the plaintext is garbage: no authenticated error exists, and both ends time out.
+    pub(crate) fn check_authentication(
+        &self,
+        keys: &IsakmpKeys,
+        iv: &[u8],
+        received: &Received<'_>,
+        names: &Names,
+    ) -> Result<Checked<Accepted>, IkeError> {
+        let (chain, next_iv) = received.decrypt(Encryption { key: &keys.key, iv })?;
+        let id = one(&chain, PayloadType::IDENTIFICATION)?;
+        let hash = one(&chain, PayloadType::HASH)?;
+        let (hashed, skeyid) = (self.hashed(names), &keys.skeyids.skeyid);
+        // The peer authenticates itself in its own role.
+        let (expected, name) = match names.initiator {
+            true => (hashed.hash_r(keys.alg, skeyid, chain.body(id)), "HASH_R"),
+            false => (hashed.hash_i(keys.alg, skeyid, chain.body(id)), "HASH_I"),
+        };
+        verify_hash(&chain, hash, &expected, name)?;
+        if let Some(refused) = refuse_identity(&chain, names) {
+            return Ok(Checked::Refused(refused));
+        }
+        let notifications = chain.notifications().cloned().collect();
+        Ok(Checked::Accepted(Accepted::Authenticated { next_iv, notifications }))
+    }
+
+    /// Sends message 5 or 6.
+    pub(crate) fn authenticate(&self, keys: &IsakmpKeys, iv: &[u8], step: &mut Step<'_, '_>) -> Sent {
+        let names = step.names;
+        let mut payloads = vec![Payload::Identification(Identification::address(names.local.ip()))];
+        if step.cx.node.is_first_contact(names.peer.ip()) {
+            payloads.push(Payload::Notification(Notification::new(
+                ProtocolId::ISAKMP,
+                [names.cky_i.0, names.cky_r.0].concat(),
+                NotifyType::INITIAL_CONTACT,
+            )));
+        }
+        let protection = Protection::Phase1 {
+            encryption: Encryption { key: &keys.key, iv },
+            alg: keys.alg,
+            skeyid: &keys.skeyids.skeyid,
+            transcript: self.hashed(names),
+            initiator: names.initiator,
+        };
+        let sent = step.cx.node.outbox.send(step.header(), payloads, protection);
+        step.send(&sent, names.initiator);
+        sent
+    }
+
+    /// Both ends have authenticated themselves.
+    pub(crate) fn establish(
+        self,
+        keys: IsakmpKeys,
+        last_block: Vec<u8>,
+        notifications: &[Notification],
+        step: &mut Step<'_, '_>,
+    ) -> MainMode {
+        let (names, agreement) = (step.names, self.agreement);
+        let lifetime_seconds = agreement.lifetime_seconds;
+        let expires = step.cx.now + Duration::from_secs(lifetime_seconds.into());
+        step.cx.node.timers.set(TimerKey::Expiry(names.id), expires);
+        step.rest();
+        step.cx.event(Event::MainModeEstablished(MainModeInfo {
+            local: names.local,
+            peer: names.peer,
+            initiator: names.initiator,
+            cky_i: names.cky_i,
+            cky_r: names.cky_r,
+            pad_entry: names.pad_entry,
+            proposal: agreement.proposal,
+            lifetime_seconds,
+        }));
+        for notification in notifications {
+            let notify = notification.notify_type.0;
+            step.cx.event(Event::Notified { peer: names.peer, notify });
+        }
+        let initial_contact = notifications.iter().any(|n| n.notify_type == NotifyType::INITIAL_CONTACT);
+        MainMode::Established(Established {
+            keys,
+            last_block,
+            proposal: agreement.proposal,
+            psk: agreement.psk,
+            expires,
+            initial_contact,
+        })
+    }
+}
+
+/// With pre-shared keys in main mode the key was chosen by address, so the identity must be that address (RFC 4945 section
+/// 3.1), and protocol and port must be unset or those of IKE (RFC 2407 section 4.6.2).
+fn refuse_identity(chain: &Chain, names: &Names) -> Option<Refused> {
+    let notify = NotifyType::INVALID_ID_INFORMATION;
+    let Some(id) = chain.identification() else { return Some(Refused::rule(notify, "ID is missing")) };
+    if !matches!((id.protocol, id.port), (0, 0) | (17, 0 | 500)) {
+        return Some(Refused::rule(notify, "phase 1 ID names another port than IKE's"));
+    }
+    let is_address = matches!(id.id_type, IdType::IPV4_ADDR | IdType::IPV6_ADDR);
+    if !is_address || id.to_address() != Some(names.peer.ip()) {
+        return Some(Refused { notify, reason: FailureReason::AuthenticationFailed });
+    }
+    None
+}
+
+/// What becomes of a main mode whose keys cannot be used.
+fn unusable_key(_: KeyError) -> MainMode {
+    let rule = "the derived key is weak";
+    let notify = NotifyType::INVALID_KEY_INFORMATION.0;
+    MainMode::Failed(FailureReason::Protocol(IkeError::PeerMisbehaved { notify, rule }))
+}

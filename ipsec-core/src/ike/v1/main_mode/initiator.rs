@@ -1,0 +1,163 @@
+//! Main mode as the initiator; states are named for the message they expect.
+
+use alloc::vec::Vec;
+
+use super::{Accepted, Agreement, IsakmpKeys, KeyExchange, MainMode, Transcript, unusable_key};
+use crate::crypto::{DhSecret, Secret};
+use crate::ike::context::Step;
+use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::outbox::Protection;
+use crate::ike::proposal::phase1;
+use crate::ike::sa::Names;
+use crate::ike::v1::{Checked, Received, one, vendor_id};
+use crate::pad::{MainModeProposal, PadEntry};
+use crate::rng::Label;
+use crate::wire::ikev1::{self, Nonce, NotifyType, SaPayload};
+use crate::wire::isakmp::{Payload, PayloadType};
+use crate::work::{Work, WorkId, WorkResult};
+
+/// What the initiator waits for.
+#[derive(Clone, Debug)]
+pub(crate) enum Initiator {
+    /// The responder's choice.
+    WaitMessage2 { offered: SaPayload, ours: Vec<MainModeProposal>, offer: Offer },
+    /// Our public value.
+    MakePublic { agreement: Agreement, secret: Secret, work: WorkId },
+    /// The responder's public value.
+    WaitMessage4 { agreement: Agreement, secret: Secret, g_xi: Vec<u8>, ni_b: Vec<u8> },
+    /// The shared secret.
+    MakeShared { transcript: Transcript, work: WorkId },
+    /// The responder's authentication.
+    WaitMessage6 { transcript: Transcript, keys: IsakmpKeys, iv: Vec<u8> },
+}
+
+/// What message 1 leaves for the agreement.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub(crate) sa_i_b: Vec<u8>,
+    pub(crate) psk: Secret,
+    pub(crate) lifetime_seconds: u32,
+}
+
+impl Initiator {
+    /// Sends message 1.
+    pub(crate) fn start(entry: &PadEntry, psk: &Secret, step: &mut Step<'_, '_>) -> MainMode {
+        let offered = phase1::offer(&entry.proposals, entry.lifetime_seconds);
+        let vendor_ids = vendor_id::payloads(&step.cx.node.config.vendor_ids);
+        let payloads = [Payload::Sa(offered.clone())].into_iter().chain(vendor_ids).collect();
+        let sent = step.cx.node.outbox.send(step.header(), payloads, Protection::Clear);
+        step.send(&sent, true);
+        let offer = Offer {
+            sa_i_b: sent.body(PayloadType::SA, 0).to_vec(),
+            psk: psk.clone(),
+            lifetime_seconds: entry.lifetime_seconds,
+        };
+        MainMode::Initiator(Initiator::WaitMessage2 { offered, ours: entry.proposals.clone(), offer })
+    }
+
+    pub(crate) fn check(
+        &self,
+        received: &Received<'_>,
+        names: &Names,
+    ) -> Result<Checked<Accepted>, IkeError> {
+        match self {
+            Initiator::WaitMessage2 { offered, ours, .. } => {
+                let chain = received.clear()?;
+                one(&chain, PayloadType::SA)?;
+                let agreed = chain.sa().and_then(|reply| phase1::confirm(offered, ours, reply));
+                let agreed = agreed.ok_or(IkeError::PeerMisbehaved {
+                    notify: NotifyType::BAD_PROPOSAL_SYNTAX.0,
+                    rule: "the reply is not one of our transforms, unmodified",
+                })?;
+                Ok(Checked::Accepted(Accepted::Sa(received.header.cky_r, agreed)))
+            }
+            Initiator::WaitMessage4 { agreement, .. } => {
+                KeyExchange::check(received, agreement).map(|ke| Checked::Accepted(Accepted::KeyExchange(ke)))
+            }
+            Initiator::WaitMessage6 { transcript, keys, iv } => {
+                transcript.check_authentication(keys, iv, received, names)
+            }
+            Initiator::MakePublic { .. } | Initiator::MakeShared { .. } => {
+                Err(IkeError::Unexpected("work is under way"))
+            }
+        }
+    }
+
+    pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> MainMode {
+        MainMode::Initiator(match (self, accepted) {
+            (Initiator::WaitMessage2 { offer, .. }, Accepted::Sa(_, proposal)) => {
+                let Offer { sa_i_b, psk, lifetime_seconds } = offer;
+                let agreement = Agreement { proposal, lifetime_seconds, sa_i_b, psk };
+                let mut random = [0; DhSecret::RANDOM_LEN];
+                step.cx.streams.fill(Label::DhSecret, step.names.id.0, &mut random);
+                let secret = exponent(&agreement.proposal, &random);
+                let work = step.work(Work::DhPublic { group: proposal.group, secret: secret.clone() });
+                Initiator::MakePublic { agreement, secret, work }
+            }
+            (Initiator::WaitMessage4 { agreement, secret, g_xi, ni_b }, Accepted::KeyExchange(ke)) => {
+                let group = agreement.proposal.group;
+                let work = step.work(Work::DhShared { group, secret, peer_public: ke.public.clone() });
+                let transcript = Transcript { agreement, g_xi, g_xr: ke.public, ni_b, nr_b: ke.nonce };
+                Initiator::MakeShared { transcript, work }
+            }
+            (
+                Initiator::WaitMessage6 { transcript, keys, .. },
+                Accepted::Authenticated { next_iv, notifications },
+            ) => return transcript.establish(keys, next_iv, &notifications, step),
+            // `check` gives each state its own kind of message.
+            (state, _) => state,
+        })
+    }
+
+    pub(crate) fn complete(self, id: WorkId, result: WorkResult, step: &mut Step<'_, '_>) -> MainMode {
+        match self {
+            Initiator::MakePublic { agreement, secret, work } if work == id => {
+                let WorkResult::Bytes(public) = result else {
+                    return MainMode::Failed(FailureReason::BadPublicValue);
+                };
+                let ke = ikev1::KeyExchange { data: public.to_vec() };
+                let nonce = Nonce { data: step.cx.nonce(step.names.id.0) };
+                let payloads = [Payload::KeyExchange(ke), Payload::Nonce(nonce)].to_vec();
+                let sent = step.cx.node.outbox.send(step.header(), payloads, Protection::Clear);
+                step.send(&sent, true);
+                MainMode::Initiator(Initiator::WaitMessage4 {
+                    agreement,
+                    secret,
+                    g_xi: sent.body(PayloadType::KEY_EXCHANGE, 0).to_vec(),
+                    ni_b: sent.body(PayloadType::NONCE, 0).to_vec(),
+                })
+            }
+            Initiator::MakeShared { transcript, work } if work == id => {
+                let WorkResult::Bytes(g_xy) = result else {
+                    return MainMode::Failed(FailureReason::BadPublicValue);
+                };
+                let keys = match transcript.derive(&g_xy, step) {
+                    Ok(keys) => keys,
+                    Err(error) => return unusable_key(error),
+                };
+                let sent = transcript.authenticate(&keys, &transcript.first_iv(), step);
+                MainMode::Initiator(Initiator::WaitMessage6 { transcript, keys, iv: sent.last_block })
+            }
+            other => MainMode::Initiator(other),
+        }
+    }
+
+    pub(crate) fn is_working(&self) -> bool {
+        matches!(self, Initiator::MakePublic { .. } | Initiator::MakeShared { .. })
+    }
+
+    pub(crate) fn expectation(&self) -> &'static str {
+        match self {
+            Initiator::WaitMessage2 { .. } => "waiting for main mode message 2",
+            Initiator::MakePublic { .. } => "computing the public value",
+            Initiator::WaitMessage4 { .. } => "waiting for main mode message 4",
+            Initiator::MakeShared { .. } => "computing the shared secret",
+            Initiator::WaitMessage6 { .. } => "waiting for main mode message 6",
+        }
+    }
+}
+
+/// The secret exponent that random bytes make: as many of them as suit the group.
+pub(crate) fn exponent(proposal: &MainModeProposal, random: &[u8; DhSecret::RANDOM_LEN]) -> Secret {
+    Secret::from(random.get(..proposal.group.exponent_len()).unwrap_or(random))
+}

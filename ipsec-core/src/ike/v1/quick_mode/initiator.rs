@@ -1,0 +1,368 @@
+//! Quick mode as the initiator; states are named for the message they expect.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::{
+    Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, exponent, identity,
+    install_inbound, install_outbound, owners, pfs_group,
+};
+use crate::crypto::{DhSecret, Group, Secret};
+use crate::ike::context::Step;
+use crate::ike::effect::{Acquire, Effect};
+use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::outbox::{Encryption, Protection};
+use crate::ike::proposal::phase2::{self, Confirmed, Spis, Wanted};
+use crate::ike::proposal::{OfferedLifetime, phase2::read_lifetime};
+use crate::ike::timer::TimerKey;
+use crate::ike::v1::main_mode::Established;
+use crate::ike::v1::{Received, Refused, at_most_one, check_public, keymat, one};
+use crate::rng::Label;
+use crate::sad::{IpsecProtocol, PairId};
+use crate::selector::Selector;
+use crate::spd::{Mode, Offer, Protect};
+use crate::wire::Reader;
+use crate::wire::ikev1::{
+    Attribute, Identification, KeyExchange, Nonce, Notification, NotifyType, SaPayload,
+};
+use crate::wire::isakmp::{Chain, Payload, PayloadType};
+use crate::work::{Work, WorkId, WorkResult};
+
+/// What the initiator waits for.
+#[derive(Clone, Debug)]
+pub(crate) enum Initiator {
+    /// Our public value (only with perfect forward secrecy).
+    MakePublic { plan: Plan, work: WorkId },
+    /// The responder's choice.
+    WaitMessage2 { plan: Plan, sent: SentRequest },
+    /// The shared secret (only with perfect forward secrecy).
+    MakeShared { plan: Plan, sent: SentRequest, reply: Reply, work: WorkId },
+}
+
+/// What we want.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) acquire: Acquire,
+    pub(crate) ours: Spis,
+    pair: PairId,
+    offers: Vec<Offer>,
+    tunnel: bool,
+    pfs: Option<Group>,
+    secret: Secret,
+    ids: (Identification, Identification),
+    selector: Selector,
+    offered: SaPayload,
+    number: u64,
+}
+
+/// What message 1 leaves for the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct SentRequest {
+    ni_b: Vec<u8>,
+    id_ci_b: Vec<u8>,
+    id_cr_b: Vec<u8>,
+    iv: Vec<u8>,
+}
+
+/// Message 2, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    next_iv: Vec<u8>,
+    nr_b: Vec<u8>,
+    g_xr: Option<Vec<u8>>,
+    confirmed: Confirmed,
+    responder_lifetime: OfferedLifetime,
+}
+
+impl Initiator {
+    /// Begins. Fails when the acquire cannot be said in a quick mode; nothing is reserved then.
+    pub(crate) fn start(
+        acquire: &Acquire,
+        protect: &Protect,
+        phase1: &Established,
+        step: &mut Step<'_, '_>,
+    ) -> Result<QuickMode, FailureReason> {
+        let unspeakable =
+            FailureReason::Protocol(IkeError::Unexpected("traffic that no ID payload can name"));
+        let ids = identity::encode(&acquire.selector, acquire.peer).ok_or(unspeakable.clone())?;
+        let selector = identity::decode(&ids.0, &ids.1).ok_or(unspeakable)?;
+        let number = step.cx.node.next_number();
+        let tunnel = protect.mode != Mode::Transport;
+        let pfs = pfs_group(protect.pfs, &phase1.proposal);
+        let has_ah = protect.offers.iter().any(|offer| offer.ah.is_some());
+        let has_esp = protect.offers.iter().any(|offer| offer.esp.is_some());
+        let streams = step.cx.streams;
+        let ours = Spis {
+            esp: has_esp.then(|| step.cx.sad.reserve_spi(IpsecProtocol::Esp, streams)),
+            ah: has_ah.then(|| step.cx.sad.reserve_spi(IpsecProtocol::Ah, streams)),
+        };
+        let mut random = [0; DhSecret::RANDOM_LEN];
+        streams.fill(Label::DhSecret, number, &mut random);
+        let wanted = Wanted { offers: &protect.offers, tunnel, pfs };
+        let plan = Plan {
+            offered: phase2::offer(&wanted, &ours),
+            acquire: acquire.clone(),
+            ours,
+            pair: step.cx.node.next_pair(),
+            offers: protect.offers.clone(),
+            tunnel,
+            pfs,
+            secret: pfs.map_or_else(Secret::default, |group| exponent(group, &random)),
+            ids,
+            selector,
+            number,
+        };
+        step.rest();
+        Ok(QuickMode::Initiator(match pfs {
+            Some(group) => {
+                let work = step.work(Work::DhPublic { group, secret: plan.secret.clone() });
+                Initiator::MakePublic { plan, work }
+            }
+            None => Initiator::request(plan, None, phase1, step),
+        }))
+    }
+
+    /// Sends message 1.
+    fn request(plan: Plan, public: Option<Vec<u8>>, phase1: &Established, step: &mut Step<'_, '_>) -> Self {
+        let mut payloads = vec![Payload::Sa(plan.offered.clone())];
+        payloads.push(Payload::Nonce(Nonce { data: step.cx.nonce(plan.number) }));
+        payloads.extend(public.map(|data| Payload::KeyExchange(KeyExchange { data })));
+        payloads.push(Payload::Identification(plan.ids.0.clone()));
+        payloads.push(Payload::Identification(plan.ids.1.clone()));
+        let keys = &phase1.keys;
+        let iv = keymat::phase_2_iv(keys.alg, &phase1.last_block, step.message_id, keys.key.cipher());
+        let protection = Protection::Phase2 {
+            encryption: Encryption { key: &keys.key, iv: &iv },
+            alg: keys.alg,
+            skeyid_a: &keys.skeyids.skeyid_a,
+            ni_b: &[],
+        };
+        let sent = step.cx.node.outbox.send(step.header(), payloads, protection);
+        step.send(&sent, true);
+        let sent = SentRequest {
+            ni_b: sent.body(PayloadType::NONCE, 0).to_vec(),
+            id_ci_b: sent.body(PayloadType::IDENTIFICATION, 0).to_vec(),
+            id_cr_b: sent.body(PayloadType::IDENTIFICATION, 1).to_vec(),
+            iv: sent.last_block,
+        };
+        Initiator::WaitMessage2 { plan, sent }
+    }
+
+    pub(crate) fn check(
+        &self,
+        received: &Received<'_>,
+        phase1: &Established,
+    ) -> Result<Checked<Accepted>, IkeError> {
+        let Initiator::WaitMessage2 { plan, sent } = self else {
+            return Err(IkeError::Unexpected("work is under way"));
+        };
+        let (chain, next_iv) = authentic(received, phase1, &sent.iv, &sent.ni_b, "HASH(2)")?;
+        Ok(match read_reply(&chain, next_iv, plan, sent) {
+            Ok(reply) => Checked::Accepted(Accepted::Reply(reply)),
+            Err(refused) => Checked::Refused(refused),
+        })
+    }
+
+    pub(crate) fn advance(
+        self,
+        accepted: Accepted,
+        phase1: &Established,
+        step: &mut Step<'_, '_>,
+    ) -> QuickMode {
+        match (self, accepted) {
+            (Initiator::WaitMessage2 { plan, sent }, Accepted::Reply(reply)) => {
+                match (plan.pfs, reply.g_xr.clone()) {
+                    (Some(group), Some(peer_public)) => {
+                        let work =
+                            step.work(Work::DhShared { group, secret: plan.secret.clone(), peer_public });
+                        QuickMode::Initiator(Initiator::MakeShared { plan, sent, reply, work })
+                    }
+                    _ => finish(plan, &sent, &reply, None, phase1, step),
+                }
+            }
+            // `check` gives each state its own kind of message.
+            (state, _) => QuickMode::Initiator(state),
+        }
+    }
+
+    pub(crate) fn complete(
+        self,
+        id: WorkId,
+        result: WorkResult,
+        phase1: &Established,
+        step: &mut Step<'_, '_>,
+    ) -> QuickMode {
+        let WorkResult::Bytes(bytes) = result else {
+            return QuickMode::Failed(self.into_failed(FailureReason::BadPublicValue));
+        };
+        match self {
+            Initiator::MakePublic { plan, work } if work == id => {
+                QuickMode::Initiator(Initiator::request(plan, Some(bytes.to_vec()), phase1, step))
+            }
+            Initiator::MakeShared { plan, sent, reply, work } if work == id => {
+                finish(plan, &sent, &reply, Some(&bytes), phase1, step)
+            }
+            other => QuickMode::Initiator(other),
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        match self {
+            Initiator::MakePublic { plan, .. }
+            | Initiator::WaitMessage2 { plan, .. }
+            | Initiator::MakeShared { plan, .. } => plan,
+        }
+    }
+
+    pub(crate) fn into_failed(self, reason: FailureReason) -> Failed {
+        let (Initiator::MakePublic { plan, .. }
+        | Initiator::WaitMessage2 { plan, .. }
+        | Initiator::MakeShared { plan, .. }) = self;
+        plan.into_failed(reason)
+    }
+
+    pub(crate) fn is_working(&self) -> bool {
+        !matches!(self, Initiator::WaitMessage2 { .. })
+    }
+
+    pub(crate) fn expectation(&self) -> &'static str {
+        match self {
+            Initiator::MakePublic { .. } => "computing the public value",
+            Initiator::WaitMessage2 { .. } => "waiting for quick mode message 2",
+            Initiator::MakeShared { .. } => "computing the shared secret",
+        }
+    }
+}
+
+impl Plan {
+    fn into_failed(self, reason: FailureReason) -> Failed {
+        Failed {
+            reason,
+            initiator: true,
+            entry: Some(self.acquire.entry),
+            reserved: self.ours,
+            installed: None,
+            acquire: Some(self.acquire),
+        }
+    }
+}
+
+/// Reads message 2, which is authentic: whatever is wrong with it ends the quick mode.
+fn read_reply(chain: &Chain, next_iv: Vec<u8>, plan: &Plan, sent: &SentRequest) -> Result<Reply, Refused> {
+    let malformed = |error: IkeError| Refused {
+        notify: NotifyType::PAYLOAD_MALFORMED,
+        reason: FailureReason::Protocol(error),
+    };
+    one(chain, PayloadType::SA).map_err(malformed)?;
+    let confirmed = chain.sa().and_then(|reply| phase2::confirm(&plan.offered, &plan.offers, reply));
+    let rule = "the reply is not one of our suites, unmodified";
+    let confirmed = confirmed.ok_or(Refused::rule(NotifyType::BAD_PROPOSAL_SYNTAX, rule))?;
+    let nr_b = chain.body(one(chain, PayloadType::NONCE).map_err(malformed)?).to_vec();
+    let ke = at_most_one(chain, PayloadType::KEY_EXCHANGE).map_err(malformed)?;
+    let g_xr = match (plan.pfs, ke) {
+        (None, None) => None,
+        (Some(group), Some(place)) => {
+            check_public(group, chain.body(place)).map_err(|error| Refused {
+                notify: NotifyType::INVALID_KEY_INFORMATION,
+                reason: FailureReason::Protocol(error),
+            })?;
+            Some(chain.body(place).to_vec())
+        }
+        _ => {
+            return Err(Refused::rule(
+                NotifyType::INVALID_KEY_INFORMATION,
+                "KE, but no PFS was agreed, or none",
+            ));
+        }
+    };
+    let ids: Vec<&[u8]> =
+        chain.positions(PayloadType::IDENTIFICATION).map(|place| chain.body(place)).collect();
+    if ids != [sent.id_ci_b.as_slice(), sent.id_cr_b.as_slice()] {
+        return Err(Refused::rule(
+            NotifyType::INVALID_ID_INFORMATION,
+            "the identities are not the ones we sent",
+        ));
+    }
+    let responder_lifetime = chain.notifications().find_map(responder_lifetime).unwrap_or_default();
+    Ok(Reply { next_iv, nr_b, g_xr, confirmed, responder_lifetime })
+}
+
+/// The lifetimes in a RESPONDER-LIFETIME notification (RFC 2407 section 4.6.3.1).
+fn responder_lifetime(notification: &Notification) -> Option<OfferedLifetime> {
+    if notification.notify_type != NotifyType::RESPONDER_LIFETIME {
+        return None;
+    }
+    read_lifetime(&Attribute::decode_all(&mut Reader::new(&notification.data)).ok()?)
+}
+
+/// Makes the pair and sends message 3.
+fn finish(
+    plan: Plan,
+    sent: &SentRequest,
+    reply: &Reply,
+    g_xy: Option<&[u8]>,
+    phase1: &Established,
+    step: &mut Step<'_, '_>,
+) -> QuickMode {
+    let names = step.names;
+    let offer = reply.confirmed.offer;
+    let ours = Spis {
+        esp: plan.ours.esp.filter(|_| offer.esp.is_some()),
+        ah: plan.ours.ah.filter(|_| offer.ah.is_some()),
+    };
+    let proposed = OfferedLifetime { seconds: offer.lifetime.seconds, kilobytes: offer.lifetime.kilobytes };
+    let agreed = proposed.shortest(reply.responder_lifetime);
+    let (local, peer) = (names.local.ip(), names.peer.ip());
+    let owners = owners(step.cx.policy, &plan.selector, plan.tunnel, local, peer, plan.acquire.entry);
+    let making = Making {
+        pair: plan.pair,
+        initiator: true,
+        tunnel: plan.tunnel,
+        selector: &plan.selector,
+        offer,
+        lifetime: enforced(agreed, offer.lifetime, step.cx.node.config.default_lifetime),
+        pfs: plan.pfs,
+        ours,
+        theirs: reply.confirmed.peer,
+        ni_b: &sent.ni_b,
+        nr_b: &reply.nr_b,
+        g_xy,
+        entries: (owners.0, plan.acquire.entry),
+        replaces: plan.acquire.replaces,
+    };
+    let Some((inbound, outbound)) = making.bundles(phase1, names) else {
+        let weak = IkeError::Unexpected("the derived key is weak");
+        return QuickMode::Failed(plan.into_failed(FailureReason::Protocol(weak)));
+    };
+    let unused = [
+        (IpsecProtocol::Esp, plan.ours.esp.filter(|_| ours.esp.is_none())),
+        (IpsecProtocol::Ah, plan.ours.ah.filter(|_| ours.ah.is_none())),
+    ];
+    for (protocol, spi) in unused {
+        step.cx.effects.extend(spi.map(|spi| Effect::ReleaseSpi { protocol, spi }));
+    }
+    install_inbound(&inbound, &outbound, step);
+    confirm(sent, reply, phase1, step);
+    install_outbound(&outbound, plan.acquire.replaces, step);
+    if let Some(old) = plan.acquire.replaces {
+        // The peer may send on the old pair until it has message 3, at the latest when its schedule ends.
+        let deadline = step.cx.now + step.cx.node.linger();
+        step.cx.node.timers.set(TimerKey::Replaced(old), deadline);
+    }
+    established(&making, (&inbound, &outbound), step);
+    QuickMode::Finished
+}
+
+/// Sends message 3.
+fn confirm(sent: &SentRequest, reply: &Reply, phase1: &Established, step: &mut Step<'_, '_>) {
+    let keys = &phase1.keys;
+    let protection = Protection::Third {
+        encryption: Encryption { key: &keys.key, iv: &reply.next_iv },
+        alg: keys.alg,
+        skeyid_a: &keys.skeyids.skeyid_a,
+        ni_b: &sent.ni_b,
+        nr_b: &reply.nr_b,
+    };
+    let sent = step.cx.node.outbox.send(step.header(), Vec::new(), protection);
+    step.send(&sent, false);
+}
