@@ -1,0 +1,451 @@
+//! What must hold at every step of every run, whatever faults and adversaries do.
+//!
+//! The observer sees records only, like any sink; it trusts no state of the nodes. Rules about protection count for flows
+//! whose SA both ends have reported as established.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ipsec_core::ike::failure::Phase;
+use ipsec_core::interface::ConnectionKind;
+use ipsec_core::io::{Keys, QuickModeInfo};
+use ipsec_core::packet::PacketId;
+use ipsec_core::sad::{BundleSpec, PairId, SaSpec, Spi};
+use ipsec_core::selector::{FlowKey, Selector};
+use ipsec_core::spd::{Action, EntryId, Mode, Spd};
+use ipsec_core::{Command, Duration, Event, Instant, Packet};
+
+use crate::ip::{self, IpView, protocol};
+use crate::sink::{Effect, Record};
+use crate::topology::{LinkId, NodeId};
+
+/// Violations kept; a broken run repeats itself.
+const KEPT: usize = 64;
+
+/// Something that must never happen, happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// When.
+    pub time: Instant,
+    /// On which node.
+    pub node: NodeId,
+    /// What.
+    pub kind: ViolationKind,
+}
+
+/// What was violated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ViolationKind {
+    /// A packet of a protected flow left in clear on an outside link; `quoted` inside an ICMP error.
+    ClearText {
+        /// The link.
+        link: LinkId,
+        /// Its flow.
+        flow: FlowKey,
+        /// Whether an ICMP error quotes it.
+        quoted: bool,
+    },
+    /// Two live inbound SAs have one SPI, destination and protocol.
+    SpiTwice {
+        /// Protocol number.
+        protocol: u8,
+        /// The SPI.
+        spi: Spi,
+    },
+    /// An SA's sequence number did not increase (RFC 4303 section 2.2).
+    Sequence {
+        /// The SPI.
+        spi: u32,
+        /// Highest number sent before.
+        before: u32,
+        /// The number sent now.
+        now: u32,
+    },
+    /// The two ends of an SA do not hold the same keys or algorithms.
+    KeysDiffer {
+        /// The SPI.
+        spi: Spi,
+    },
+    /// The two ends of an SA do not have mirrored selectors.
+    SelectorsDiffer {
+        /// The SPI.
+        spi: Spi,
+    },
+    /// The two ends of an ISAKMP SA do not hold the same key.
+    IsakmpKeysDiffer,
+    /// A packet came out of an SA that no node sent, or not with these octets.
+    NeverSent {
+        /// Its number.
+        packet: PacketId,
+    },
+    /// A packet came out of an SA twice.
+    DeliveredTwice {
+        /// Its number.
+        packet: PacketId,
+    },
+    /// Time moved back.
+    Time {
+        /// From.
+        from: Instant,
+        /// To.
+        to: Instant,
+    },
+    /// An exchange is still open although its repetitions ended long ago.
+    OutlivedSchedule {
+        /// The peer.
+        peer: SocketAddr,
+        /// Since when.
+        since: Instant,
+    },
+}
+
+impl fmt::Display for ViolationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ViolationKind::ClearText { flow, quoted, .. } => {
+                let how = if *quoted { "quoted in an ICMP error" } else { "in clear" };
+                write!(f, "protected flow {} > {} crosses an outside link {how}", flow.local, flow.remote)
+            }
+            ViolationKind::SpiTwice { protocol, spi } => {
+                write!(f, "two live inbound SAs of protocol {protocol} have SPI {spi}")
+            }
+            ViolationKind::Sequence { spi, before, now } => {
+                write!(f, "SA {spi:#010x} sent sequence number {now} after {before}")
+            }
+            ViolationKind::KeysDiffer { spi } => write!(f, "the ends of SA {spi} hold different keys"),
+            ViolationKind::SelectorsDiffer { spi } => {
+                write!(f, "the ends of SA {spi} do not have mirrored selectors")
+            }
+            ViolationKind::IsakmpKeysDiffer => f.write_str("the ends of an ISAKMP SA hold different keys"),
+            ViolationKind::NeverSent { packet } => {
+                write!(f, "packet {packet} came out of an SA but was never sent")
+            }
+            ViolationKind::DeliveredTwice { packet } => write!(f, "packet {packet} came out of an SA twice"),
+            ViolationKind::Time { from, to } => write!(f, "time moved back from {from} to {to}"),
+            ViolationKind::OutlivedSchedule { peer, since } => {
+                write!(f, "the exchange with {peer} is open since {since}")
+            }
+        }
+    }
+}
+
+/// What is known of a node.
+#[derive(Clone, Debug, Default)]
+struct Watched {
+    spd: Option<Arc<Spd>>,
+    addresses: Vec<IpAddr>,
+    schedule: Duration,
+}
+
+/// One live pair of SAs as its node reported it.
+#[derive(Clone, Debug)]
+struct Pair {
+    inbound: Vec<Spi>,
+    outbound: Vec<Spi>,
+    selector: Selector,
+    entry: EntryId,
+}
+
+/// (protocol, SPI, destination) of an SA.
+type SaKey = (u8, Spi, IpAddr);
+
+/// The observer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Invariants {
+    violations: Vec<Violation>,
+    outside: Vec<bool>,
+    nodes: BTreeMap<NodeId, Watched>,
+    pairs: BTreeMap<(NodeId, PairId), Pair>,
+    /// Flows both ends have reported as protected, seen from a node that is an end.
+    protected: Vec<(NodeId, PairId, Selector)>,
+    /// Live inbound SAs.
+    inbound: BTreeMap<(NodeId, SaKey), PairId>,
+    /// Each end's view of an SA: the receiver's and the sender's.
+    ends: BTreeMap<SaKey, [Option<BundleSpec>; 2]>,
+    isakmp: BTreeMap<(u64, u64), Keys>,
+    sequence: BTreeMap<(NodeId, SaKey), u32>,
+    /// By packet number, which counts from 1: a fold of what was sent, and whether it came out of an SA.
+    sent: Vec<(u64, bool)>,
+    open: BTreeMap<(NodeId, SocketAddr), Instant>,
+}
+
+impl Invariants {
+    pub(crate) fn new(outside: Vec<bool>) -> Self {
+        Invariants { outside, ..Invariants::default() }
+    }
+
+    pub(crate) fn introduce(
+        &mut self,
+        node: NodeId,
+        spd: Option<Arc<Spd>>,
+        addresses: Vec<IpAddr>,
+        schedule: Duration,
+    ) {
+        self.nodes.insert(node, Watched { spd, addresses, schedule });
+    }
+
+    pub(crate) fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    fn violated(&mut self, time: Instant, node: NodeId, kind: ViolationKind) {
+        if self.violations.len() < KEPT {
+            self.violations.push(Violation { time, node, kind });
+        }
+    }
+
+    pub(crate) fn clock(&mut self, from: Instant, to: Instant) {
+        if to < from {
+            self.violated(from, NodeId::ADVERSARY, ViolationKind::Time { from, to });
+        }
+    }
+
+    /// A command may take protection away on purpose: what the node protected so far no longer counts.
+    pub(crate) fn command(&mut self, node: NodeId, command: &Command) {
+        if let (Command::SetPolicy(policy), Some(watched)) = (command, self.nodes.get_mut(&node)) {
+            watched.spd = Some(policy.spd.clone());
+        }
+        if !matches!(command, Command::Initiate(..)) {
+            self.protected.retain(|(n, ..)| *n != node);
+        }
+    }
+
+    pub(crate) fn observe(&mut self, record: &Record<'_>) {
+        match record.effect {
+            Effect::Originated(packet) => {
+                let at = packet.id() as usize;
+                if self.sent.len() <= at {
+                    self.sent.resize(at + 1, (0, false));
+                }
+                self.sent[at] = (essence(packet), false);
+            }
+            Effect::Delivered { packet, protected: true } => self.delivered(record, packet),
+            Effect::Sent { link, packet, .. } if record.node != NodeId::ADVERSARY => {
+                self.left(record, link, packet);
+            }
+            Effect::Ipsec(event) => self.event(record, event),
+            _ => {}
+        }
+    }
+
+    fn delivered(&mut self, record: &Record<'_>, packet: &Packet) {
+        let id = packet.id();
+        let now = essence(packet);
+        let kind = match self.sent.get_mut(id as usize) {
+            Some((sent, delivered)) if *sent == now => {
+                if !std::mem::replace(delivered, true) {
+                    return;
+                }
+                ViolationKind::DeliveredTwice { packet: id }
+            }
+            _ => ViolationKind::NeverSent { packet: id },
+        };
+        self.violated(record.time, record.node, kind);
+    }
+
+    fn left(&mut self, record: &Record<'_>, link: LinkId, packet: &Packet) {
+        let (time, node) = (record.time, record.node);
+        let Some(watched) = self.nodes.get(&node).filter(|w| w.spd.is_some()) else { return };
+        let Some(view) = IpView::parse(packet.bytes()) else { return };
+        if let Some((number, spi, now)) = view.sa()
+            && watched.addresses.contains(&view.source)
+        {
+            let key = (node, (number, Spi(spi), view.destination));
+            let before = self.sequence.insert(key, now).unwrap_or(0);
+            if now <= before {
+                self.violated(time, node, ViolationKind::Sequence { spi, before, now });
+            }
+        }
+        let outside = self.outside.get(usize::from(link.0)).copied().unwrap_or(false);
+        if !outside || self.protected.is_empty() || view.is_ipsec() {
+            return;
+        }
+        if let Some(flow) = self.leaks(node, &view) {
+            self.violated(time, node, ViolationKind::ClearText { link, flow, quoted: false });
+        } else if let Some(inner) = quoted(&view)
+            && let Some(flow) = self.leaks(node, &inner)
+        {
+            self.violated(time, node, ViolationKind::ClearText { link, flow, quoted: true });
+        }
+    }
+
+    /// The flow of a clear packet, when an SA protects it and policy does not let it pass in clear.
+    fn leaks(&self, node: NodeId, view: &IpView<'_>) -> Option<FlowKey> {
+        let flow = flow_of(view);
+        let back = FlowKey {
+            local: flow.remote,
+            remote: flow.local,
+            local_port: flow.remote_port,
+            remote_port: flow.local_port,
+            ..flow
+        };
+        let covers = |s: &Selector| s.matches(&flow) || s.matches(&back);
+        self.protected.iter().find(|(n, _, s)| *n == node && covers(s))?;
+        let spd = self.nodes.get(&node)?.spd.as_ref()?;
+        let bypassed = [flow, back].iter().any(|f| {
+            matches!(spd.outbound(f, ConnectionKind::Lan).map(|e| &e.action), Some(Action::Bypass))
+                && self.protected.iter().any(|(n, _, s)| *n == node && s.matches(f))
+        });
+        (!bypassed).then_some(flow)
+    }
+
+    fn event(&mut self, record: &Record<'_>, event: &Event) {
+        let node = record.node;
+        match event {
+            Event::Keys(Keys::Ipsec(bundle)) => self.keys(record, bundle),
+            Event::Keys(keys @ Keys::Isakmp { cky_i, cky_r, .. }) => {
+                let key = (number_of(cky_i), number_of(cky_r));
+                if self.isakmp.entry(key).or_insert_with(|| keys.clone()) != keys {
+                    self.violated(record.time, node, ViolationKind::IsakmpKeysDiffer);
+                }
+            }
+            Event::QuickModeEstablished(info) => self.established(node, info),
+            Event::PairDeleted { pair, .. } => {
+                self.inbound.retain(|(n, _), p| *n != node || p != pair);
+                self.forget_if_soft(node, *pair);
+            }
+            Event::MainModeStarted { peer, .. } => {
+                self.open.insert((node, *peer), record.time);
+            }
+            Event::MainModeEstablished(info) => {
+                self.open.remove(&(node, info.peer));
+            }
+            Event::Failed(failure) if failure.phase == Phase::MainMode => {
+                self.open.remove(&(node, failure.peer));
+            }
+            Event::IsakmpSaDeleted { .. } => {}
+            _ => {}
+        }
+    }
+
+    /// A pair that is gone still obliges its node, which must negotiate anew before it sends, unless its policy allows
+    /// to fall back to clear.
+    fn forget_if_soft(&mut self, node: NodeId, pair: PairId) {
+        let Some(gone) = self.pairs.remove(&(node, pair)) else { return };
+        let spd = self.nodes.get(&node).and_then(|w| w.spd.as_ref());
+        let action = spd.and_then(|s| s.get(gone.entry)).map(|e| &e.action);
+        if !matches!(action, Some(Action::Protect(p)) if !p.fallback) {
+            self.protected.retain(|(n, p, _)| (*n, *p) != (node, pair));
+        }
+    }
+
+    fn established(&mut self, node: NodeId, info: &QuickModeInfo) {
+        let pair = Pair {
+            inbound: info.inbound_spis.clone(),
+            outbound: info.outbound_spis.clone(),
+            selector: info.selector.clone(),
+            entry: info.entry,
+        };
+        let other = self
+            .pairs
+            .iter()
+            .find(|((n, _), p)| *n != node && p.inbound == pair.outbound && p.outbound == pair.inbound);
+        if let Some(((peer, number), p)) = other {
+            for (n, number, selector) in [(node, info.pair, &pair.selector), (*peer, *number, &p.selector)] {
+                if !self.protected.iter().any(|(m, _, s)| *m == n && s == selector) {
+                    self.protected.push((n, number, selector.clone()));
+                }
+            }
+        }
+        self.pairs.insert((node, info.pair), pair);
+    }
+
+    fn keys(&mut self, record: &Record<'_>, bundle: &BundleSpec) {
+        let (time, node) = (record.time, record.node);
+        let destination = if bundle.inbound { bundle.local } else { bundle.peer };
+        for sa in &bundle.sas {
+            let key = (sa.protocol.number(), sa.spi, destination);
+            if bundle.inbound
+                && self.inbound.insert((node, key), bundle.pair).is_some_and(|p| p != bundle.pair)
+            {
+                let (protocol, spi) = (sa.protocol.number(), sa.spi);
+                self.violated(time, node, ViolationKind::SpiTwice { protocol, spi });
+            }
+            if !bundle.inbound {
+                // A new SA: an SPI may be used again once its old SA is gone.
+                self.sequence.remove(&(node, key));
+            }
+            let ends = self.ends.entry(key).or_default();
+            ends[usize::from(bundle.inbound)] = Some(bundle.clone());
+            let [Some(sender), Some(receiver)] = ends else { continue };
+            let (sender, receiver) = (sender.clone(), receiver.clone());
+            self.ends.remove(&key);
+            self.compare(record, sa, &sender, &receiver);
+        }
+    }
+
+    fn compare(&mut self, record: &Record<'_>, sa: &SaSpec, sender: &BundleSpec, receiver: &BundleSpec) {
+        let (time, node, spi) = (record.time, record.node, sa.spi);
+        let of = |b: &BundleSpec| b.sas.iter().find(|s| (s.protocol, s.spi) == (sa.protocol, spi)).cloned();
+        let modes = (matches!(sender.mode, Mode::Transport), matches!(receiver.mode, Mode::Transport));
+        if of(sender) != of(receiver) || modes.0 != modes.1 {
+            self.violated(time, node, ViolationKind::KeysDiffer { spi });
+        }
+        if sender.selector != receiver.selector.mirrored() {
+            self.violated(time, node, ViolationKind::SelectorsDiffer { spi });
+        }
+    }
+
+    pub(crate) fn at_quiet(&mut self, now: Instant) {
+        let late: Vec<_> = self
+            .open
+            .iter()
+            .filter(|((node, _), since)| {
+                let schedule = self.nodes.get(node).map_or(Duration::ZERO, |w| w.schedule);
+                // Twice the schedule: the answering side may begin late, and repeats as long.
+                **since + schedule * 2 + Duration::from_secs(5) < now
+            })
+            .map(|((node, peer), since)| (*node, *peer, *since))
+            .collect();
+        for (node, peer, since) in late {
+            self.violated(now, node, ViolationKind::OutlivedSchedule { peer, since });
+        }
+    }
+}
+
+fn number_of(cookie: &ipsec_core::wire::isakmp::Cookie) -> u64 {
+    u64::from_be_bytes(cookie.0)
+}
+
+/// A fold of what must not change between sender and receiver: addresses, protocol and payload.
+fn essence(packet: &Packet) -> u64 {
+    IpView::parse(packet.bytes()).map_or(0, |v| {
+        let ends = |a: IpAddr| match a {
+            IpAddr::V4(a) => u64::from(a.to_bits()),
+            IpAddr::V6(a) => ip::fold(&a.octets()),
+        };
+        ip::fold(v.payload)
+            ^ ends(v.source).rotate_left(32)
+            ^ ends(v.destination).rotate_left(8)
+            ^ u64::from(v.protocol)
+    })
+}
+
+fn flow_of(view: &IpView<'_>) -> FlowKey {
+    let ports = view.ports();
+    let icmp = (matches!(view.protocol, protocol::ICMP | protocol::ICMPV6) && view.offset == 0)
+        .then(|| ip::be16(view.payload, 0))
+        .flatten();
+    FlowKey {
+        local: view.source,
+        remote: view.destination,
+        protocol: view.protocol,
+        local_port: ports.map(|p| p.0).or(icmp),
+        remote_port: ports.map(|p| p.1),
+    }
+}
+
+/// The packet that an ICMP error quotes. It is cut short, so its header alone is read.
+fn quoted<'a>(view: &IpView<'a>) -> Option<IpView<'a>> {
+    let error = match view.protocol {
+        protocol::ICMP => matches!(view.payload.first()?, 3 | 4 | 5 | 11 | 12),
+        protocol::ICMPV6 => *view.payload.first()? < 128,
+        _ => false,
+    };
+    if !error || view.offset != 0 {
+        return None;
+    }
+    IpView::parse_quoted(view.payload.get(8..)?)
+}

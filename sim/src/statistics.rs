@@ -1,0 +1,73 @@
+//! Counters of a run.
+
+use std::collections::BTreeMap;
+
+use ipsec_core::Event;
+
+use crate::sink::{Effect, Record, Sink};
+
+/// How often what happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Records seen.
+    pub records: u64,
+    /// Packets put on links.
+    pub transmitted: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// Packets lost by links.
+    pub lost: u64,
+    /// Packets duplicated by links or the adversary.
+    pub duplicated: u64,
+    /// Packets altered by links or the adversary.
+    pub altered: u64,
+    /// Packets delivered to the node they were addressed to.
+    pub delivered: u64,
+    /// Of these, packets that came in on an SA.
+    pub delivered_protected: u64,
+    /// Packets sealed.
+    pub sealed: u64,
+    /// Packets opened.
+    pub opened: u64,
+    /// IKE messages sent again.
+    pub retransmitted: u64,
+    /// Main modes established, counted at each end.
+    pub main_modes: u64,
+    /// Quick modes established, counted at each end.
+    pub quick_modes: u64,
+    /// Negotiations that failed.
+    pub failures: u64,
+    /// Drops by reason, as printed.
+    pub drops: BTreeMap<String, u64>,
+}
+
+impl Sink for Statistics {
+    fn record(&mut self, record: &Record<'_>) {
+        self.records += 1;
+        match record.effect {
+            Effect::Sent { packet, fate, .. } => {
+                self.transmitted += 1;
+                self.octets += packet.len() as u64;
+                self.lost += u64::from(fate.lost);
+                self.duplicated += u64::from(fate.copies);
+                self.altered += u64::from(fate.altered);
+            }
+            Effect::Delivered { protected, .. } => {
+                self.delivered += 1;
+                self.delivered_protected += u64::from(protected);
+            }
+            Effect::Dropped(_, cause) => *self.drops.entry(cause.to_string()).or_default() += 1,
+            Effect::Ipsec(event) => match event {
+                Event::Dropped { reason, .. } => *self.drops.entry(reason.to_string()).or_default() += 1,
+                Event::Protected { .. } => self.sealed += 1,
+                Event::Opened { .. } => self.opened += 1,
+                Event::Retransmitted { .. } => self.retransmitted += 1,
+                Event::MainModeEstablished(_) => self.main_modes += 1,
+                Event::QuickModeEstablished(_) => self.quick_modes += 1,
+                Event::Failed(_) => self.failures += 1,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The trace: one readable line for each effect.
+
+use std::fmt::Write as _;
+
+use ipsec_core::Event;
+use ipsec_core::io::Keys;
+use ipsec_core::wire::describe;
+
+use crate::app::Action;
+use crate::sink::{DropCause, Effect, Record, Sink};
+use crate::topology::{Names, NodeId};
+
+/// A sink that writes lines: time, node, what happened, verdict.
+///
+/// ```text
+///     0.001000  gwa         forward    10.1.0.10 > 10.2.0.10: ICMP echo request, id 512, seq 256, length 40
+///     0.001000  gwa         held       packet 1 waits for IKE (policy entry 0)
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    names: Names,
+    lines: Vec<String>,
+    width: usize,
+    with_arrivals: bool,
+}
+
+impl Trace {
+    /// A trace that prints these names ([`Network::names`](crate::Network::names)).
+    pub fn new(names: Names) -> Self {
+        let width = names.nodes.iter().map(String::len).max().unwrap_or(0).max(9);
+        Trace { names, lines: Vec::new(), width, with_arrivals: false }
+    }
+
+    /// The same with a line for every arrival too, and for every packet that passes a door of IPsec.
+    pub fn verbose(self) -> Self {
+        Trace { with_arrivals: true, ..self }
+    }
+
+    /// The lines so far.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// All lines as one text.
+    pub fn text(&self) -> String {
+        self.lines.iter().fold(String::new(), |mut text, line| {
+            text.push_str(line);
+            text.push('\n');
+            text
+        })
+    }
+
+    /// Verb and description of an effect; `None` leaves it out.
+    fn line(&self, node: NodeId, effect: &Effect<'_>) -> Option<(&'static str, String)> {
+        let packet = |p: &ipsec_core::Packet| describe(p.bytes()).to_string();
+        Some(match effect {
+            Effect::Action(_, action) => ("action", describe_action(action)),
+            Effect::Originated(_) => return None,
+            Effect::Sent { link, packet: p, fate, .. } => {
+                let mut text = format!("{}  on {}", packet(p), self.names.link(*link));
+                if !fate.to_string().is_empty() {
+                    let _ = write!(text, "  [{fate}]");
+                }
+                ("send", text)
+            }
+            Effect::Arrived(interface, p) if self.with_arrivals => {
+                ("arrive", format!("{}  from {}", packet(p), self.names.interface(node, *interface)))
+            }
+            Effect::Arrived(..) => return None,
+            Effect::Forwarded { packet: p, .. } => ("forward", packet(p)),
+            Effect::Delivered { packet: p, protected } => {
+                ("deliver", format!("{}  [{}]", packet(p), if *protected { "protected" } else { "clear" }))
+            }
+            Effect::Dropped(p, cause) => ("drop", format!("{}  [{}]", packet(p), self.cause(node, *cause))),
+            Effect::Ipsec(event) => return describe_event(event, self.with_arrivals),
+            Effect::Work(duration) => ("work", format!("Diffie-Hellman, {} us", duration.as_micros())),
+            Effect::Line(_, line) => ("print", (*line).to_string()),
+            Effect::Violation(violation) => ("VIOLATION", violation.kind.to_string()),
+        })
+    }
+
+    fn cause(&self, node: NodeId, cause: DropCause) -> String {
+        match cause {
+            DropCause::InputFilter(i) => format!("input filter of {}", self.names.interface(node, i)),
+            DropCause::OutputFilter(i) => format!("output filter of {}", self.names.interface(node, i)),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl Sink for Trace {
+    fn record(&mut self, record: &Record<'_>) {
+        if let Some((verb, text)) = self.line(record.node, &record.effect) {
+            let name = self.names.node(record.node);
+            let time = record.time.to_string();
+            self.lines.push(format!("{time:>12}  {name:<width$}  {verb:<11}{text}", width = self.width));
+        }
+    }
+}
+
+fn describe_action(action: &Action) -> String {
+    match action {
+        Action::Ping(ping) => format!("ping {} -n {} -l {}", ping.destination, ping.count, ping.size),
+        Action::TcpConnect { remote, send, .. } => format!("connect to {remote}, send {} octets", send.len()),
+        Action::TcpListen { port, .. } => format!("listen on TCP {port}"),
+        Action::UdpEcho { port } => format!("echo on UDP {port}"),
+        Action::UdpSend { remote, payload, .. } => format!("send {} octets to UDP {remote}", payload.len()),
+        Action::Ipsec(command) => match command {
+            ipsec_core::Command::SetPolicy(p) => {
+                format!("assign a policy of {} entries", p.spd.entries().len())
+            }
+            ipsec_core::Command::Initiate(entry, _) => format!("initiate policy entry {}", entry.0),
+            ipsec_core::Command::Install(spec) => format!("install SA pair {} by hand", spec.pair.0),
+            ipsec_core::Command::DeletePair(pair) => format!("delete SA pair {}", pair.0),
+            ipsec_core::Command::Shutdown => "stop IPsec".into(),
+        },
+    }
+}
+
+fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)> {
+    Some(match event {
+        Event::Dropped { packet, reason, .. } => {
+            ("drop", format!("packet {packet}  [{reason}; {}]", reason.rfc()))
+        }
+        Event::Held { packet, entry } => {
+            ("held", format!("packet {packet} waits for IKE (entry {})", entry.0))
+        }
+        Event::Protected { packet, pair } if verbose => {
+            ("seal", format!("packet {packet} on pair {}", pair.0))
+        }
+        Event::Opened { packet, pair } if verbose => ("open", format!("packet {packet} on pair {}", pair.0)),
+        Event::Bypassed { packet, entry } if verbose => {
+            ("bypass", format!("packet {packet} by entry {}", entry.0))
+        }
+        Event::Protected { .. } | Event::Opened { .. } | Event::Bypassed { .. } => return None,
+        Event::MainModeStarted { peer, initiator, .. } => {
+            let role = if *initiator { "initiator" } else { "responder" };
+            ("main mode", format!("begins with {peer} as {role}"))
+        }
+        Event::MainModeEstablished(i) => (
+            "main mode",
+            format!(
+                "SA with {}: {} {} {}, {} s",
+                i.peer, i.proposal.cipher, i.proposal.hash, i.proposal.group, i.lifetime_seconds
+            ),
+        ),
+        Event::QuickModeEstablished(i) => {
+            let mut text = format!("SAs with {} for {}:", i.peer, i.selector);
+            if let Some(esp) = &i.offer.esp {
+                let _ = write!(text, " ESP {}", esp.cipher);
+                let _ = esp.mac.map(|mac| write!(text, " {mac}"));
+            }
+            let _ = i.offer.ah.map(|mac| write!(text, " AH {mac}"));
+            for (way, spis) in [("in", &i.inbound_spis), ("out", &i.outbound_spis)] {
+                let _ = write!(text, ", {way}");
+                let _ = spis.iter().try_for_each(|spi| write!(text, " {spi}"));
+            }
+            ("quick mode", text)
+        }
+        Event::Failed(f) => ("failed", format!("{:?} with {}: {}", f.phase, f.peer, f.reason)),
+        Event::Retransmitted { peer, attempt, .. } => ("repeat", format!("to {peer}, repetition {attempt}")),
+        Event::IkeIgnored { peer, reason } => ("ignored", format!("IKE from {peer}  [{reason}]")),
+        Event::Notified { peer, notify } => ("notified", format!("{notify} by {peer}")),
+        Event::InstallFailed { pair, why } => {
+            ("failed", format!("SA pair {} not installed: {why:?}", pair.0))
+        }
+        Event::SoftAssociation { entry, peer } => {
+            ("soft SA", format!("clear traffic with {peer} for a while (entry {})", entry.0))
+        }
+        Event::PathMtu { pair, mtu } => ("path MTU", format!("{mtu} for pair {}", pair.0)),
+        Event::PairDeleted { pair, why } => ("SA deleted", format!("pair {} [{why:?}]", pair.0)),
+        Event::IsakmpSaDeleted { why, .. } => ("SA deleted", format!("ISAKMP SA [{why:?}]")),
+        Event::Keys(Keys::Isakmp { .. } | Keys::Ipsec(_)) => return None,
+    })
+}

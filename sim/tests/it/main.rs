@@ -1,0 +1,9 @@
+//! Networks as their users see them: built from the public API, judged by what applications and sinks report.
+
+mod adversary;
+mod capture;
+mod determinism;
+mod filters;
+mod forwarding;
+mod tcp;
+mod topologies;
