@@ -188,8 +188,14 @@ impl Reassembler {
             self.forget(&key);
             return Reassembly::Bad;
         }
+        // A duplicate takes no room, so it must not cost anyone else's.
+        if self.partials.get(&key).is_some_and(|partial| partial.has(part.offset, data)) {
+            return Reassembly::Waiting;
+        }
         self.make_room(&key, data.len(), dropped);
         if data.len() + self.octets > self.max_octets || self.max_datagrams == 0 {
+            // Without this part the datagram can never be whole.
+            self.forget(&key);
             return Reassembly::Bad;
         }
         let partial = self.partials.entry(key).or_insert_with(|| Partial {
@@ -202,7 +208,6 @@ impl Reassembler {
             ecn: info.traffic_class & 3,
         });
         match partial.add(&info, part.more, part.offset, front, data) {
-            Added::Duplicate => return Reassembly::Waiting,
             Added::Contradiction => {
                 self.forget(&key);
                 return Reassembly::Bad;
@@ -263,15 +268,15 @@ impl Reassembler {
 
 enum Added {
     New,
-    Duplicate,
     Contradiction,
 }
 
 impl Partial {
+    fn has(&self, offset: usize, data: &[u8]) -> bool {
+        self.parts.get(&offset).is_some_and(|d| d == data)
+    }
+
     fn add(&mut self, info: &IpInfo, more: bool, offset: usize, front: &[u8], data: &[u8]) -> Added {
-        if self.parts.get(&offset).is_some_and(|d| d == data) {
-            return Added::Duplicate;
-        }
         let end = offset + data.len();
         let before = self.parts.range(..=offset).next_back().is_some_and(|(at, d)| at + d.len() > offset);
         let behind = self.parts.range(offset..).next().is_some_and(|(at, _)| *at < end);

@@ -3,6 +3,8 @@
 //! RFC 4301 speaks of SPD-S, SPD-O and SPD-I; here each entry says for which directions it counts. Entries of RFC 4301
 //! count for both; a Windows tunnel rule is two one-way entries.
 
+mod index;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -10,6 +12,7 @@ use core::net::IpAddr;
 use crate::crypto::{Cipher, Group, Mac};
 use crate::interface::ConnectionKind;
 use crate::selector::{FlowKey, Selector};
+use index::Index;
 
 /// Number of an entry: its place in its SPD, and its name in events, SAs and traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,16 +175,22 @@ pub struct Lifetime {
     pub kilobytes: Option<u32>,
 }
 
+/// Whether an entry counts in a direction and on interfaces of this kind.
+fn counts_on(entry: &SpdEntry, kind: ConnectionKind, counts: fn(Direction) -> bool) -> bool {
+    counts(entry.direction) && entry.connection.is_none_or(|c| c == kind)
+}
+
 /// The ordered policy entries: the first that matches decides. What nothing matches is discarded (RFC 4301 section 5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spd {
     entries: Vec<SpdEntry>,
+    index: Index,
 }
 
 impl Spd {
     /// An SPD of these entries, in match order.
     pub fn new(entries: Vec<SpdEntry>) -> Self {
-        Spd { entries }
+        Spd { index: Index::new(&entries), entries }
     }
 
     /// All entries in match order.
@@ -191,7 +200,9 @@ impl Spd {
 
     /// The entry with this id.
     pub fn get(&self, id: EntryId) -> Option<&SpdEntry> {
-        self.entries.iter().find(|e| e.id == id)
+        // An id is usually the place.
+        let at_place = usize::try_from(id.0).ok().and_then(|place| self.entries.get(place));
+        at_place.filter(|e| e.id == id).or_else(|| self.entries.iter().find(|e| e.id == id))
     }
 
     /// First entry for a packet leaving through an interface of this kind.
@@ -210,7 +221,9 @@ impl Spd {
         kind: ConnectionKind,
         counts: fn(Direction) -> bool,
     ) -> Option<&SpdEntry> {
-        self.counting(kind, counts).find(|e| e.selector.matches(flow))
+        let matches = |e: &SpdEntry| counts_on(e, kind, counts) && e.selector.matches(flow);
+        let place = self.index.first(flow, |place| self.entries.get(place).is_some_and(matches));
+        place.and_then(|place| self.entries.get(place))
     }
 
     fn counting(
@@ -218,8 +231,7 @@ impl Spd {
         kind: ConnectionKind,
         counts: fn(Direction) -> bool,
     ) -> impl Iterator<Item = &SpdEntry> {
-        let on = move |e: &&SpdEntry| e.connection.is_none_or(|c| c == kind);
-        self.entries.iter().filter(on).filter(move |e| counts(e.direction))
+        self.entries.iter().filter(move |e| counts_on(e, kind, counts))
     }
 
     /// What decides about a packet of `flow` that may be a fragment without ports (RFC 4301 section 7).
