@@ -10,6 +10,7 @@ pub mod alter;
 pub mod bytes;
 pub mod esp_open;
 pub mod isakmp;
+pub mod netsh;
 pub mod packet;
 pub mod pair;
 pub mod reassembly;
@@ -28,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ah_open", body: ah_open::body },
     Target { name: "esp_open", body: esp_open::body },
     Target { name: "isakmp", body: isakmp::body },
+    Target { name: "netsh", body: netsh::body },
     Target { name: "packet", body: packet::body },
     Target { name: "reassembly", body: reassembly::body },
 ];

@@ -1,0 +1,1 @@
+netsh ipsec static add filterlist name=½ûÖ¹ description = ¶Ë¿Ú
