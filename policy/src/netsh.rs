@@ -109,7 +109,9 @@ pub fn check(store: &Store, file: &str, bytes: &[u8]) -> (Output, Vec<Error>) {
 
 fn run(store: &mut Store, file: &str, bytes: &[u8], arguments: &[&str], go_on: bool) -> (Output, Vec<Error>) {
     let (text, _) = source::decode(bytes);
-    let lines: Vec<&str> = text.split('\n').map(|l| l.trim_end_matches('\r')).collect();
+    // Old Macintosh editors end lines with a carriage return alone.
+    let newline = if text.contains('\n') { '\n' } else { '\r' };
+    let lines: Vec<&str> = text.split(newline).map(|l| l.trim_end_matches('\r')).collect();
     let sources: Vec<Source> = (1..).zip(&lines).map(|(number, line)| Source::line(number, line)).collect();
     let mut session = Session::new(store, file, &lines, go_on);
     let result = if batch::is_batch(&sources) {

@@ -71,16 +71,14 @@ pub enum StoreError {
         name: String,
     },
     /// A rule still refers to it.
-    #[error("{kind} '{name}' is used by rule '{rule}' of policy '{policy}'")]
+    #[error("{kind} '{name}' is used by {user}")]
     InUse {
         /// What was to be deleted.
         kind: ObjectKind,
         /// Its name.
         name: String,
-        /// The rule that uses it.
-        rule: String,
-        /// The policy of that rule.
-        policy: String,
+        /// The rule that uses it and its policy.
+        user: String,
     },
 }
 
@@ -302,9 +300,11 @@ impl Store {
     fn check_unused(&self, kind: ObjectKind, id: Guid, name: String) -> Result<(), StoreError> {
         match self.users(id).next() {
             None => Ok(()),
-            Some((p, r)) => {
-                Err(StoreError::InUse { kind, name, rule: r.name.clone(), policy: p.name.clone() })
-            }
+            Some((p, r)) => Err(StoreError::InUse {
+                kind,
+                name,
+                user: format!("rule '{}' of policy '{}'", r.name, p.name),
+            }),
         }
     }
 

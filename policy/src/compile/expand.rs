@@ -136,7 +136,7 @@ pub(super) fn filters(
         }
     }
     // Stable: equal weights keep the order of creation.
-    out.sort_by(|a, b| b.weight.cmp(&a.weight));
+    out.sort_by_key(|filter| core::cmp::Reverse(filter.weight));
     Ok(out)
 }
 

@@ -37,6 +37,7 @@ fn one(
     let filters = filters(store, policy, local)?;
     let _ = writeln!(out, "Policy '{}' ({state}): filters in match order", policy.name);
     let _ = writeln!(out, "      IKE: UDP 500 and 4500 of this computer always pass");
+    let known = local.all().next().is_some();
     let mut last: Option<&CompiledFilter> = None;
     for (number, filter) in filters.iter().enumerate() {
         let tie = last.is_some_and(|l| {
@@ -46,12 +47,19 @@ fn one(
             out,
             "{:>4}. {}{}",
             number + 1,
-            line(filter),
+            line(filter, known),
             if tie { "  (tie: created later)" } else { "" }
         );
         last = Some(filter);
     }
     let _ = writeln!(out, "      everything else: permit");
+    if !known && filters.iter().any(is_tunnel) {
+        let _ = writeln!(
+            out,
+            "      note: a tunnel that ends at this computer is an inbound rule, any other an outbound one; this computer's \
+             addresses are not known here"
+        );
+    }
     if policy.default_response.active {
         let _ = writeln!(
             out,
@@ -68,16 +76,17 @@ fn one(
     Ok(())
 }
 
-fn line(filter: &CompiledFilter) -> String {
+fn line(filter: &CompiledFilter, known: bool) -> String {
     let direction = match filter.direction {
+        _ if !known && is_tunnel(filter) => "end?",
         Direction::Outbound => "out ",
         Direction::Inbound => "in  ",
         Direction::Both => "both",
     };
     let (source, destination) = &filter.flow;
-    let (from, to) = match (filter.direction, filter.half) {
+    let (from, to) = match filter.direction {
         // Ports of a half that comes in are those of its own source and destination.
-        (Direction::Inbound, _) => (filter.selector.remote_ports, filter.selector.local_ports),
+        Direction::Inbound => (filter.selector.remote_ports, filter.selector.local_ports),
         _ => (filter.selector.local_ports, filter.selector.remote_ports),
     };
     let port = |range: ipsec_core::selector::PortRange| {
@@ -85,7 +94,8 @@ fn line(filter: &CompiledFilter) -> String {
     };
     let arrow = if filter.direction == Direction::Both { "<->" } else { "->" };
     let protocol = crate::filter::protocol_name(filter.selector.protocol);
-    let mirrored = if filter.half == Half::Mirrored { " mirrored" } else { "" };
+    let is_half = filter.half == Half::Mirrored && filter.direction != Direction::Both;
+    let mirrored = if is_half { " mirrored" } else { "" };
     let connection = match filter.connection {
         None => "",
         Some(ConnectionKind::Lan) => " LAN only",
@@ -95,12 +105,16 @@ fn line(filter: &CompiledFilter) -> String {
         "{direction} {source}{} {arrow} {destination}{} {protocol}: {}  [rule '{}'{mirrored}{connection}]",
         port(from),
         port(to),
-        action(&filter.action),
+        action(&filter.action, known),
         filter.rule
     )
 }
 
-fn action(action: &Action) -> String {
+fn is_tunnel(filter: &CompiledFilter) -> bool {
+    matches!(&filter.action, Action::Protect(protect) if protect.mode != Mode::Transport)
+}
+
+fn action(action: &Action, known: bool) -> String {
     let protect = match action {
         Action::Bypass => return "permit".to_owned(),
         Action::Discard => return "block".to_owned(),
@@ -108,6 +122,7 @@ fn action(action: &Action) -> String {
     };
     let mode = match protect.mode {
         Mode::Transport => "transport".to_owned(),
+        Mode::Tunnel { remote, .. } if !known => format!("tunnel ending at {remote}"),
         Mode::Tunnel { local: None, remote } => format!("tunnel to {remote}"),
         Mode::Tunnel { local: Some(end), remote } if remote.is_unspecified() => {
             format!("tunnel from anyone to {end}")

@@ -14,6 +14,7 @@
 //! does not allow. [`conflicts`] names such rules.
 
 use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipsec_core::crypto::{Group, HashAlg};
 use ipsec_core::pad::{AuthMethod as CoreAuth, MainModeProposal, PadEntry, PadEntryId, Secret};
@@ -39,7 +40,7 @@ struct Pair<'a> {
 }
 
 /// Two rules that want the same pair of addresses to authenticate differently.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct AuthConflict {
     /// The rule that counts.
     pub used: String,
@@ -59,16 +60,13 @@ pub(super) fn entries(
     }
     let proposals: Vec<MainModeProposal> = policy.main_mode.methods.iter().map(proposal).collect();
     let mut entries: Vec<PadEntry> = Vec::new();
-    for (number, pair) in pairs.iter().enumerate() {
-        let (ours, peer) = (range(&pair.local), range(&pair.peer));
-        if entries.iter().any(|e| e.local == ours && e.peer == peer) {
-            continue;
-        }
+    let mut seen = BTreeSet::new();
+    for pair in pairs.iter().filter(|p| seen.insert((p.local, p.peer))) {
         entries.push(PadEntry {
-            id: PadEntryId(u32::try_from(number).map_err(|_| CompileError::TooManyEntries)?),
+            id: PadEntryId(u32::try_from(entries.len()).map_err(|_| CompileError::TooManyEntries)?),
             name: pair.rule.to_owned(),
-            local: ours,
-            peer,
+            local: range(&pair.local),
+            peer: range(&pair.peer),
             methods: pair.auth.iter().map(method).collect(),
             proposals: proposals.clone(),
             lifetime_seconds: policy.main_mode.lifetime_minutes.saturating_mul(60),
@@ -85,16 +83,15 @@ pub fn conflicts(
     local: &LocalAddresses,
 ) -> Result<Vec<AuthConflict>, CompileError> {
     let pairs = pairs(store, policy, local)?;
-    let mut found = Vec::new();
-    for (index, later) in pairs.iter().enumerate() {
-        let same = |p: &&Pair<'_>| p.local == later.local && p.peer == later.peer;
-        let Some(first) = pairs.iter().take(index).find(same) else { continue };
-        let conflict = AuthConflict { used: first.rule.to_owned(), ignored: later.rule.to_owned() };
-        if first.auth != later.auth && !found.contains(&conflict) {
-            found.push(conflict);
+    let mut found = BTreeSet::new();
+    let mut firsts: BTreeMap<(Scope, Scope), &Pair<'_>> = BTreeMap::new();
+    for later in &pairs {
+        let first = *firsts.entry((later.local, later.peer)).or_insert(later);
+        if first.auth != later.auth {
+            found.insert(AuthConflict { used: first.rule.to_owned(), ignored: later.rule.to_owned() });
         }
     }
-    Ok(found)
+    Ok(found.into_iter().collect())
 }
 
 /// All pairs, the most specific first, then by creation.
@@ -166,10 +163,11 @@ fn counterparts(filters: &[Filter], rules: &[ActiveRule<'_>]) -> Vec<IpAddr> {
     let back = |f: &Filter| filters.iter().any(|g| g.source == f.destination && g.destination == f.source);
     let mut peers: Vec<IpAddr> = Vec::new();
     for rule in rules {
-        if let Some((peer, false)) = rule.tunnel {
-            if rule.filters.iter().any(back) && !peers.contains(&peer) {
-                peers.push(peer);
-            }
+        if let Some((peer, false)) = rule.tunnel
+            && rule.filters.iter().any(back)
+            && !peers.contains(&peer)
+        {
+            peers.push(peer);
         }
     }
     peers

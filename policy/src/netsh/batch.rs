@@ -5,7 +5,7 @@
 //! netsh lines have an effect. What depends on the computer (errorlevel, files, `for /f`, environment) is not known:
 //! such a statement is named in a note and passed over, and variables it would have set are unknown afterwards.
 
-use super::context::{Session, is_remark};
+use super::context::{LONGEST_LINE, Session, is_remark};
 use super::error::{Error, ErrorKind, Fault};
 use super::source::Source;
 use super::{NoteKind, context};
@@ -13,9 +13,6 @@ use super::{NoteKind, context};
 mod expand;
 mod parse;
 mod run;
-
-/// Longer lines are no commands; `cmd` itself takes 8,191 characters.
-const LONGEST_LINE: usize = 64 << 10;
 
 /// One statement.
 #[derive(Clone, Debug)]
@@ -30,8 +27,8 @@ pub(super) enum Node {
     If { condition: Vec<Source>, then: Box<Node>, otherwise: Option<Box<Node>> },
     /// `for %%v in (set) do body`.
     For { options: Source, variable: char, set: Source, body: Box<Node> },
-    /// `first operator second`.
-    Pair(Box<Node>, Operator, Box<Node>),
+    /// `first operator second operator third ...`.
+    Sequence(Box<Node>, Vec<(Operator, Node)>),
     /// Something that could not be read.
     NotUnderstood(Source),
 }
@@ -86,10 +83,9 @@ fn logical_lines(session: &mut Session<'_>, lines: &[Source]) -> Vec<Source> {
     for line in lines {
         let mut line = line.clone();
         if joining {
-            if let Some(last) = out.last_mut() {
+            if let Some(mut last) = out.pop() {
                 last.append(&line);
-                line = last.clone();
-                out.pop();
+                line = last;
             }
         } else {
             line = without_prompt(&line.trim());
@@ -107,7 +103,7 @@ fn logical_lines(session: &mut Session<'_>, lines: &[Source]) -> Vec<Source> {
             continue;
         }
         if let Some(cut) = continuation(line.text()) {
-            line = line.slice(0..cut);
+            line.truncate(cut);
             joining = true;
         }
         out.push(line);

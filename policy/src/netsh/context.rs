@@ -10,6 +10,9 @@ use super::token::{self, Argument};
 use super::{Note, NoteKind, Output};
 use crate::store::{Store, StoreError};
 
+/// Lines are joined up to this many bytes; `cmd` itself takes 8,191 characters.
+pub(super) const LONGEST_LINE: usize = 32 << 10;
+
 /// Where the shell stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Context {
@@ -73,12 +76,25 @@ pub(super) struct Session<'a> {
     stack: Vec<Context>,
     /// A bare `netsh` was given: following lines are netsh's until `exit`.
     pub(super) interactive: bool,
+    /// `exit` was given: a `netsh -f` file ends there.
+    ended: bool,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(store: &'a mut Store, file: &'a str, lines: &'a [&'a str], go_on: bool) -> Self {
         let (output, errors, stack) = (Output::default(), Vec::new(), Vec::new());
-        Self { store, file, lines, go_on, errors, output, context: Context::Root, stack, interactive: false }
+        Self {
+            store,
+            file,
+            lines,
+            go_on,
+            errors,
+            output,
+            context: Context::Root,
+            stack,
+            interactive: false,
+            ended: false,
+        }
     }
 
     pub(super) fn finish(mut self, result: Result<(), Error>) -> (Output, Vec<Error>) {
@@ -183,7 +199,7 @@ impl<'a> Session<'a> {
             match word.as_str() {
                 "?" | "/?" | "-?" | "help" => return Ok(Ended::AfterCommand),
                 "exit" | "quit" | "bye" => {
-                    (self.context, self.interactive) = (Context::Root, false);
+                    (self.context, self.interactive, self.ended) = (Context::Root, false, true);
                     return Ok(Ended::AfterCommand);
                 }
                 ".." => self.context = self.context.parent(),
@@ -207,6 +223,9 @@ impl<'a> Session<'a> {
             Fault::new(argument.span(), ErrorKind::UnknownCommand { found, expected })
         };
         match self.context {
+            // A context knows its siblings through its parent.
+            Context::Static | Context::Dynamic if word == "static" => Ok(Some(Context::Static)),
+            Context::Static | Context::Dynamic if word == "dynamic" => Ok(Some(Context::Dynamic)),
             Context::Static | Context::Dynamic | Context::Other => Ok(None),
             Context::Ipsec => match abbreviation(word, &["static", "dynamic", "dump"], |w| w) {
                 Match::One("static") => Ok(Some(Context::Static)),
@@ -360,11 +379,15 @@ pub(super) fn run_script(session: &mut Session<'_>, lines: &[Source]) -> Result<
             }
         };
         let trimmed = whole.text().trim_end();
-        if let (Some(kept), false) = (trimmed.strip_suffix('^'), is_remark(trimmed)) {
+        let joinable = !is_remark(trimmed) && trimmed.len() < LONGEST_LINE;
+        if let (Some(kept), true) = (trimmed.strip_suffix('^'), joinable) {
             held = Some(whole.slice(0..kept.len()));
             continue;
         }
         script_line(session, &whole)?;
+        if session.ended {
+            return Ok(());
+        }
     }
     held.map_or(Ok(()), |whole| script_line(session, &whole))
 }

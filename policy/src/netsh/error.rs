@@ -10,7 +10,7 @@ use crate::store::StoreError;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Error {
     /// The file's name as given.
-    pub file: String,
+    pub file: Box<str>,
     /// Line in the file, from 1.
     pub line: u32,
     /// Column in characters, from 1.
@@ -18,7 +18,7 @@ pub struct Error {
     /// What is wrong.
     pub kind: ErrorKind,
     /// The line as it stands in the file.
-    pub text: String,
+    pub text: Box<str>,
     /// How many characters are at fault, at least 1.
     pub width: u32,
 }
@@ -175,11 +175,11 @@ impl Fault {
             usize::try_from(at.line).ok().and_then(|n| lines.get(n.wrapping_sub(1))).copied().unwrap_or("");
         let width = source.width(self.span);
         Error {
-            file: file.to_owned(),
+            file: file.into(),
             line: at.line,
             column: at.column,
             kind: self.kind,
-            text: text.to_owned(),
+            text: text.into(),
             width,
         }
     }

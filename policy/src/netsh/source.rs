@@ -83,7 +83,22 @@ impl Source {
 
     /// Characters with their offsets and places.
     pub(crate) fn chars(&self) -> impl Iterator<Item = (usize, char, Position)> {
-        self.text.char_indices().map(|(i, c)| (i, c, self.position(i)))
+        self.chars_from(0)
+    }
+
+    /// Characters from this byte on.
+    pub(crate) fn chars_from(&self, start: usize) -> impl Iterator<Item = (usize, char, Position)> {
+        let text = self.text.get(start..).unwrap_or("");
+        text.char_indices().map(move |(i, c)| (start + i, c, self.position(start + i)))
+    }
+
+    /// Drops everything from this byte on.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        if self.text.is_char_boundary(length) {
+            self.end = self.position(length);
+            self.text.truncate(length);
+            self.at.truncate(length);
+        }
     }
 
     /// How many columns from the place of `span`'s start to that of its end, at least 1, on one line.
@@ -95,8 +110,15 @@ impl Source {
 
 /// Reads a script file's bytes: UTF-8 or UTF-16 with or without a byte order mark, GBK (Chinese scripts are common),
 /// else Windows-1252. Names only have to agree within a script, so a wrong guess between single-byte code pages
-/// changes how they print and nothing else. Returns the encoding's name too.
+/// changes how they print and nothing else. Returns the encoding's name too. Stray byte order marks are dropped, and
+/// what follows an end-of-file character, as DOS has it.
 pub(crate) fn decode(bytes: &[u8]) -> (String, &'static str) {
+    let (text, name) = decode_all(bytes);
+    let end = text.find('\x1a').unwrap_or(text.len());
+    (text.get(..end).unwrap_or_default().replace('\u{feff}', ""), name)
+}
+
+fn decode_all(bytes: &[u8]) -> (String, &'static str) {
     if bytes.starts_with(&[0xff, 0xfe]) || looks_like_utf16(bytes, 1) {
         return (UTF_16LE.decode(bytes).0.into_owned(), "UTF-16LE");
     }
@@ -104,12 +126,12 @@ pub(crate) fn decode(bytes: &[u8]) -> (String, &'static str) {
         return (UTF_16BE.decode(bytes).0.into_owned(), "UTF-16BE");
     }
     if let Some(text) = UTF_8.decode_without_bom_handling_and_without_replacement(bytes) {
-        return (text.trim_start_matches('\u{feff}').to_owned(), "UTF-8");
+        return (text.into_owned(), "UTF-8");
     }
-    if is_gb2312(bytes) {
-        if let Some(text) = GBK.decode_without_bom_handling_and_without_replacement(bytes) {
-            return (text.into_owned(), "GBK");
-        }
+    if is_gb2312(bytes)
+        && let Some(text) = GBK.decode_without_bom_handling_and_without_replacement(bytes)
+    {
+        return (text.into_owned(), "GBK");
     }
     (WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(), "Windows-1252")
 }

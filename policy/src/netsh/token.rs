@@ -90,13 +90,14 @@ fn argument(input: &mut Input<'_>, end: usize) -> Result<Argument, Fault> {
 
 /// `"name=two words"`: the shell hands it over as one word, and netsh finds the tag in it.
 fn split_quoted(head: Word) -> Argument {
-    if let (true, Some((tag, value))) = (head.quoted, head.text.split_once('=')) {
-        if !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_alphabetic()) {
-            let span = head.span;
-            let tag = Word { text: tag.to_owned(), span: span.clone(), quoted: true };
-            let value = (!value.is_empty()).then(|| Word { text: value.to_owned(), span, quoted: true });
-            return Argument { tag: Some(tag), value };
-        }
+    if let (true, Some((tag, value))) = (head.quoted, head.text.split_once('='))
+        && !tag.is_empty()
+        && tag.bytes().all(|b| b.is_ascii_alphabetic())
+    {
+        let span = head.span;
+        let tag = Word { text: tag.to_owned(), span: span.clone(), quoted: true };
+        let value = (!value.is_empty()).then(|| Word { text: value.to_owned(), span, quoted: true });
+        return Argument { tag: Some(tag), value };
     }
     Argument { tag: None, value: Some(head) }
 }

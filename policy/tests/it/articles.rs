@@ -17,6 +17,7 @@ fn kb816514_makes_one_entry_a_direction() {
     let (store, output) = store_of("win2003.netsh", WIN2003);
     assert_eq!(output.notes, []);
     insta::assert_snapshot!(listing(&store, &computer(&["10.1.0.1", "192.0.2.1"])));
+    insta::assert_snapshot!("nothing_known_about_the_computer", listing(&store, &Default::default()));
     let (other, _) = store_of("3rd.netsh", THIRD);
     insta::assert_snapshot!(listing(&other, &computer(&["10.2.0.1", "198.51.100.1"])));
 }

@@ -64,7 +64,7 @@ fn columns_count_characters_through_continuations_and_variables() {
     let script = "@echo off\r\nset WHO=any\r\nnetsh ipsec static ^\r\n\tadd filter filterlist=过滤 ^\r\n  srcaddr=%WHO% dstaddr=1.2.3";
     let error = run_script(&mut store, "c.bat", script.as_bytes()).unwrap_err();
     assert_eq!((error.line, error.column), (5, 25));
-    assert_eq!(error.text, "  srcaddr=%WHO% dstaddr=1.2.3");
+    assert_eq!(&*error.text, "  srcaddr=%WHO% dstaddr=1.2.3");
     let script = "netsh ipsec static add policy name=策略 assign=x";
     let error = run_script(&mut store, "c.bat", script.as_bytes()).unwrap_err();
     assert_eq!((error.line, error.column), (1, 46));

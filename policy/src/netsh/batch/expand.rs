@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::netsh::context::LONGEST_LINE;
 use crate::netsh::source::{Position, Source};
 
 /// Variables by lower-case name; `None` is a value that cannot be known.
@@ -67,6 +68,10 @@ pub(super) fn expand(text: &Source, scope: &Scope<'_>) -> Expanded {
     let mut offset = 0;
     while let Some(c) = text.text().get(offset..).and_then(|t| t.chars().next()) {
         let at = text.position(offset);
+        if out.source.text().len() > LONGEST_LINE {
+            out.unknown.get_or_insert(("a line this long".to_owned(), at));
+            break;
+        }
         let rest = text.text().get(offset..).unwrap_or("");
         let taken = match c {
             '%' => percent(rest, at, scope, &mut out),

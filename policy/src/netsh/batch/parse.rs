@@ -4,7 +4,7 @@ use super::{Node, Operator};
 use crate::netsh::source::Source;
 
 /// Deeper nesting than this is not read.
-const DEPTH: usize = 64;
+const DEPTH: usize = 16;
 
 /// All statements of a file.
 pub(super) fn program(lines: &[Source]) -> Vec<Node> {
@@ -26,8 +26,8 @@ struct Cursor<'a> {
     depth: usize,
 }
 
-impl Cursor<'_> {
-    fn rest(&self) -> &str {
+impl<'a> Cursor<'a> {
+    fn rest(&self) -> &'a str {
         self.lines.get(self.line).and_then(|l| l.text().get(self.offset..)).unwrap_or("")
     }
 
@@ -52,7 +52,8 @@ impl Cursor<'_> {
 
     /// A statement with all the operators behind it.
     fn statement(&mut self) -> Option<Node> {
-        let mut left = self.command()?;
+        let first = self.command()?;
+        let mut others = Vec::new();
         loop {
             self.blanks();
             let rest = self.rest();
@@ -61,18 +62,18 @@ impl Cursor<'_> {
                 [b'|', b'|', ..] => (Operator::IfFailed, 2),
                 [b'&', ..] => (Operator::Then, 1),
                 [b'|', ..] => (Operator::Pipe, 1),
-                _ => return Some(left),
+                _ => break,
             };
             self.offset += length;
-            let Some(right) = self.command() else { return Some(left) };
-            left = Node::Pair(Box::new(left), operator, Box::new(right));
+            let Some(next) = self.command() else { break };
+            others.push((operator, next));
         }
+        Some(if others.is_empty() { first } else { Node::Sequence(Box::new(first), others) })
     }
 
     fn command(&mut self) -> Option<Node> {
         self.blanks();
-        let rest = self.rest().to_owned();
-        let rest = rest.as_str();
+        let rest = self.rest();
         if rest.is_empty() || rest.starts_with(')') {
             return None;
         }
@@ -240,8 +241,9 @@ impl Cursor<'_> {
     fn simple(&mut self) -> Node {
         let mut source = Source::default();
         let (mut quoted, start) = (false, self.offset);
-        let Some(line) = self.lines.get(self.line).cloned() else { return Node::Simple(source) };
-        let mut chars = line.chars().skip_while(|(i, ..)| *i < start).peekable();
+        let lines: &'a [Source] = self.lines;
+        let Some(line) = lines.get(self.line) else { return Node::Simple(source) };
+        let mut chars = line.chars_from(start).peekable();
         while let Some((index, c, at)) = chars.next() {
             self.offset = index;
             match c {

@@ -9,7 +9,7 @@ use crate::netsh::token::is_quote;
 /// A script that has executed this many statements is taken to run forever.
 const STEPS: u32 = 100_000;
 /// `call` may nest this deep.
-const CALLS: usize = 32;
+const CALLS: usize = 16;
 /// The longest text one variable may hold, so that doubling it in a loop ends.
 const LONGEST: usize = 8191;
 
@@ -113,18 +113,7 @@ impl<'s, 'a> Machine<'s, 'a> {
                 }
                 Ok(last)
             }
-            Node::Pair(first, operator, second) => {
-                let flow = self.node(first, before)?;
-                match (&flow, operator) {
-                    (Flow::Next, Operator::IfFailed) => Ok(Flow::Next),
-                    (Flow::Unsure, Operator::IfFailed | Operator::IfSucceeded) => {
-                        self.pass_over(second, "depends on a command that was not carried out");
-                        Ok(Flow::Unsure)
-                    }
-                    (Flow::Next | Flow::Unsure, _) => self.node(second, before),
-                    _ => Ok(flow),
-                }
-            }
+            Node::Sequence(first, others) => self.sequence(first, others, before),
             Node::If { condition, then, otherwise } => match self.condition(condition, before) {
                 Some(true) => self.node(then, before),
                 Some(false) => otherwise.as_ref().map_or(Ok(Flow::Next), |node| self.node(node, before)),
@@ -142,6 +131,27 @@ impl<'s, 'a> Machine<'s, 'a> {
                 Ok(Flow::Unsure)
             }
         }
+    }
+
+    /// Commands with operators between them, from left to right.
+    fn sequence(
+        &mut self,
+        first: &Node,
+        others: &[(Operator, Node)],
+        before: Option<&Variables>,
+    ) -> Result<Flow, Error> {
+        let mut flow = self.node(first, before)?;
+        for (operator, next) in others {
+            match (&flow, operator) {
+                (Flow::Next, Operator::IfFailed) => {}
+                (Flow::Unsure, Operator::IfFailed | Operator::IfSucceeded) => {
+                    self.pass_over(next, "depends on a command that was not carried out");
+                }
+                (Flow::Next | Flow::Unsure, _) => flow = self.node(next, before)?,
+                _ => break,
+            }
+        }
+        Ok(flow)
     }
 
     /// Names a statement that is not carried out; variables it would set are unknown from now on.
@@ -170,9 +180,9 @@ impl<'s, 'a> Machine<'s, 'a> {
                 }
             }
             Node::For { body, .. } => self.forget(body),
-            Node::Pair(a, _, b) => {
-                self.forget(a);
-                self.forget(b);
+            Node::Sequence(first, others) => {
+                self.forget(first);
+                others.iter().for_each(|(_, n)| self.forget(n));
             }
             Node::Label(_) | Node::NotUnderstood(_) => {}
         }
@@ -282,6 +292,8 @@ impl<'s, 'a> Machine<'s, 'a> {
 
     fn simple(&mut self, written: &Source, before: Option<&Variables>) -> Result<Flow, Error> {
         let Expanded { source, unknown, unset } = self.expand(written, before);
+        // Long lines count for more, so that the limit is one of work.
+        self.steps = self.steps.saturating_add(u32::try_from(source.text().len() / 256).unwrap_or(u32::MAX));
         let source = source.trim();
         let (word, rest) = split_word(&source);
         let lower = word.text().trim_matches('"').to_ascii_lowercase();
@@ -493,6 +505,6 @@ fn first_source(node: &Node) -> Source {
         Node::Block(nodes) => nodes.first().map(first_source).unwrap_or_default(),
         Node::If { condition, then, .. } => condition.first().cloned().unwrap_or_else(|| first_source(then)),
         Node::For { set, .. } => set.clone(),
-        Node::Pair(first, ..) => first_source(first),
+        Node::Sequence(first, _) => first_source(first),
     }
 }

@@ -76,6 +76,7 @@ pub(in crate::netsh) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
         Kind::Integer(low, high) => text.parse().ok().filter(|n| (low..=high).contains(n)).map(Value::Number),
         Kind::Address => address(text).map(Value::Address),
         Kind::Mask => mask(text).map(Value::Mask),
+        Kind::Port if text.eq_ignore_ascii_case("any") => Some(Value::Port(Port::Any)),
         Kind::Port => text.parse::<u16>().ok().map(|n| Value::Port(Port::from(n))),
         Kind::Protocol => protocol(text).map(Value::Protocol),
         Kind::Action => word(text, &["permit", "block", "negotiate"]).map(|w| {
@@ -148,11 +149,11 @@ fn address(text: &str) -> Option<Address> {
     if let Ok(net) = text.parse::<IpNet>() {
         return Some(Address::Subnet(net));
     }
-    if let Some((first, last)) = text.split_once('-') {
-        if let (Ok(first), Ok(last)) = (first.trim().parse::<IpAddr>(), last.trim().parse::<IpAddr>()) {
-            return (first.is_ipv4() == last.is_ipv4() && first <= last)
-                .then_some(Address::Range(first, last));
-        }
+    if let Some((first, last)) = text.split_once('-')
+        && let (Ok(first), Ok(last)) = (first.trim().parse::<IpAddr>(), last.trim().parse::<IpAddr>())
+    {
+        let ordered = first.is_ipv4() == last.is_ipv4() && first <= last;
+        return ordered.then_some(Address::Range(first, last));
     }
     is_host_name(text).then(|| Address::Name(text.to_owned(), Vec::new()))
 }
@@ -207,8 +208,7 @@ fn tunnel(text: &str) -> Option<Option<TunnelEndpoint>> {
 /// `<CA name> certmap:yes excludecaname:no`; `\'` stands for a quotation mark.
 fn root_ca(text: &str) -> Option<CertificateMethod> {
     let (mut map, mut exclude, mut name) = (false, false, text.trim());
-    loop {
-        let Some((front, last)) = name.rsplit_once(char::is_whitespace) else { break };
+    while let Some((front, last)) = name.rsplit_once(char::is_whitespace) {
         let lower = last.to_ascii_lowercase();
         let Some((option, value)) = lower.split_once(':') else { break };
         let target = match option {
