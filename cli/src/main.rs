@@ -1,3 +1,51 @@
-//! The `ipseclab` command.
+//! The `ipseclab` command: runs scenarios, shows policies, writes captures. Parsing and printing only.
 
-fn main() {}
+mod directory;
+mod exit;
+mod junit;
+mod list;
+mod netsh;
+mod print;
+mod run;
+mod seeds;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Deterministic simulation and conformance testbed for IPsec.
+///
+/// Exit codes: 0 every check held; 1 a check failed, or there was none; 2 a wrong option, scenario or script; 3 the
+/// environment failed, such as a file that cannot be written.
+#[derive(Debug, Parser)]
+#[command(name = "ipseclab", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the scenarios that come with this program.
+    List,
+    /// Run a scenario: story, security associations, checks, digest, captures.
+    Run(run::RunArgs),
+    /// Check netsh scripts and show the policy they make: rules, and filters in match order.
+    Netsh(netsh::NetshArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::List => list::list(),
+        Command::Run(args) => run::run(&args),
+        Command::Netsh(args) => netsh::netsh(&args),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => exit::FAILED,
+        Err(error) => {
+            eprintln!("ipseclab: {error}");
+            error.code()
+        }
+    }
+}

@@ -213,12 +213,12 @@ impl Pair {
         news
     }
 
-    /// Whether the pair is what `protect` asks for: mode, peer, and one of the offers.
+    /// Whether the pair is what `protect` asks for: mode, both ends of the tunnel, and one of the offers.
     pub fn satisfies(&self, protect: &Protect) -> bool {
         let mode = match (protect.mode, self.mode) {
             (Mode::Transport, Mode::Transport) => true,
-            (Mode::Tunnel { remote, .. }, Mode::Tunnel { .. }) => {
-                remote == self.peer || remote.is_unspecified()
+            (Mode::Tunnel { local, remote }, Mode::Tunnel { .. }) => {
+                local.is_none_or(|l| l == self.local) && (remote == self.peer || remote.is_unspecified())
             }
             _ => false,
         };

@@ -24,6 +24,7 @@ pub const TWINS: &str = include_str!("../twins.toml");
 const DIRECTORIES: &[Directory] = &[
     directory!("kb301284-alice-bob-transport": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
     directory!("kb301284-alice-bob-and-eve": "twin.toml", "steps.toml", "eve.netsh"),
+    directory!("kb301284-all-traffic": "twin.toml"),
     directory!("kb301284-pfs-on-one-side": "twin.toml"),
     directory!("kb301284-policy-on-one-end": "twin.toml"),
     directory!("kb301284-ports-reversed": "twin.toml"),
@@ -36,6 +37,7 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb816514-gwb-without-inbound-rule": "twin.toml"),
     directory!("kb816514-gwb-without-outbound-rule": "twin.toml"),
     directory!("kb816514-mirrored-filters": "twin.toml"),
+    directory!("kb816514-mirrored-filters-inbound-first": "twin.toml"),
     directory!("kb816514-missing-route": "twin.toml"),
     directory!("kb816514-netb-first": "twin.toml"),
     directory!("kb816514-pfs-on-one-side": "twin.toml"),

@@ -1,15 +1,50 @@
 //! Network stories that can be replayed: data first, one directory each, and the library that runs them.
+//!
+//! ```text
+//!  topology.toml, steps.toml, *.netsh   one directory a scenario       topology, steps
+//!  twin.toml, ../twins.toml             what differs, what must show   twin
+//!        |  embedded, or from a directory: source, scenario
+//!        v
+//!  ipsec_sim::Network  <-- build (netsh scripts through ipsec-policy)
+//!        |  run: steps at their times; observe: what was seen
+//!        v
+//!  checks -> Report; story, trace, captures
+//! ```
+//!
+//! ```
+//! use ipsec_scenarios::{RunOptions, embedded, run};
+//!
+//! let scenario = embedded::scenario(embedded::resolve("kb816514").unwrap()).unwrap();
+//! let outcomes = run(&scenario, &RunOptions { record: false, ..RunOptions::default() }).unwrap();
+//! assert!(outcomes.report.held, "{:#?}", outcomes.report.checks);
+//! ```
+//!
+//! The library reads no file and no clock: scenarios are compiled in, and run on every target.
 #![forbid(unsafe_code)]
 
+mod build;
+mod check;
 pub mod embedded;
 pub mod error;
+pub mod faults;
+pub mod names;
+mod observe;
+pub mod record;
+pub mod report;
+mod run;
 pub mod scenario;
 pub mod source;
 pub mod steps;
+mod story;
 pub mod topology;
+mod traffic;
 pub mod twin;
 pub mod value;
 
 pub use error::LoadError;
+pub use faults::FaultPlan;
+pub use record::Recording;
+pub use report::Report;
+pub use run::{Outcomes, RunOptions, replay, run};
 pub use scenario::Scenario;
 pub use source::Files;

@@ -38,6 +38,9 @@ pub struct Flow {
     pub to: Spanned<String>,
     /// The application.
     pub app: App,
+    /// Whether no policy protects it, and none should.
+    #[serde(default)]
+    pub clear: bool,
 }
 
 /// An application.
@@ -77,22 +80,15 @@ pub struct Tcp {
     pub port: u16,
     /// The client's port; none: a random high one.
     pub source_port: Option<u16>,
-    /// What the client says.
+    /// What the client says; the server says it again.
     pub line: String,
-    /// How often.
+    /// How often, in one connection.
     #[serde(default = "one")]
-    pub count: u32,
-    /// One each.
-    #[serde(default = "second")]
-    pub interval: Span,
+    pub lines: u32,
 }
 
 fn one() -> u32 {
     1
-}
-
-fn second() -> Span {
-    Span(std::time::Duration::from_secs(1))
 }
 
 /// UDP datagrams to an echo server.
@@ -227,6 +223,8 @@ pub enum Traffic {
     Tcp,
     /// IP protocol 17, other than ISAKMP.
     Udp,
+    /// Anything else.
+    Other,
 }
 
 /// A main-mode SA.

@@ -120,6 +120,9 @@ pub struct Direction {
     /// The unprotected links on which a packet of the flow can be read.
     #[serde(default)]
     pub clear_on: Vec<Spanned<String>>,
+    /// Whether ping says `Negotiating IP Security.` first.
+    #[serde(default)]
+    pub negotiating: bool,
     /// The nodes where IPsec SAs come up.
     #[serde(default)]
     pub sas: Vec<Spanned<String>>,

@@ -57,13 +57,19 @@ impl<'de> Deserialize<'de> for Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Net(pub Prefix);
 
+impl FromStr for Net {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is no address with a prefix length, as in `10.1.0.10/16`");
+        let net: IpNet = text.parse().map_err(|_| wanted())?;
+        Ok(Net(Prefix { address: net.addr(), len: net.prefix_len() }))
+    }
+}
+
 impl<'de> Deserialize<'de> for Net {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(d)?;
-        let net: IpNet = text.parse().map_err(|_| {
-            de::Error::custom(format!("`{text}` is no address with a prefix length, as in `10.1.0.10/16`"))
-        })?;
-        Ok(Net(Prefix { address: net.addr(), len: net.prefix_len() }))
+        String::deserialize(d)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -3,7 +3,7 @@
 //! The observer sees records only, like any sink; it trusts no state of the nodes. Rules about protection count for flows
 //! whose SA both ends have reported as established.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -164,7 +164,9 @@ pub(crate) struct Invariants {
     inbound: BTreeMap<(NodeId, SaKey), PairId>,
     /// Each end's view of an SA: the receiver's and the sender's.
     ends: BTreeMap<SaKey, [Option<BundleSpec>; 2]>,
-    isakmp: BTreeMap<(u64, u64), Keys>,
+    /// By cookies: the keys each node has, and the nodes that established the SA. Before that keys may differ: the two ends
+    /// may have different pre-shared keys, and find out by the first message that does not decrypt.
+    isakmp: BTreeMap<(u64, u64), (BTreeMap<NodeId, Keys>, BTreeSet<NodeId>)>,
     sequence: BTreeMap<(NodeId, SaKey), u32>,
     /// By packet number, which counts from 1: a fold of what was sent, and whether it came out of an SA.
     sent: Vec<(u64, bool)>,
@@ -297,9 +299,7 @@ impl Invariants {
             Event::Keys(Keys::Ipsec(bundle)) => self.keys(record, bundle),
             Event::Keys(keys @ Keys::Isakmp { cky_i, cky_r, .. }) => {
                 let key = (number_of(cky_i), number_of(cky_r));
-                if self.isakmp.entry(key).or_insert_with(|| keys.clone()) != keys {
-                    self.violated(record.time, node, ViolationKind::IsakmpKeysDiffer);
-                }
+                self.isakmp.entry(key).or_default().0.insert(node, keys.clone());
             }
             Event::QuickModeEstablished(info) => self.established(node, info),
             Event::PairDeleted { pair, .. } => {
@@ -311,6 +311,7 @@ impl Invariants {
             }
             Event::MainModeEstablished(info) => {
                 self.open.remove(&(node, info.peer));
+                self.isakmp_established(record.time, node, (number_of(&info.cky_i), number_of(&info.cky_r)));
             }
             Event::Failed(failure) if failure.phase == Phase::MainMode => {
                 self.open.remove(&(node, failure.peer));
@@ -385,6 +386,17 @@ impl Invariants {
         }
         if sender.selector != receiver.selector.mirrored() {
             self.violated(time, node, ViolationKind::SelectorsDiffer { spi });
+        }
+    }
+
+    /// Once both ends have established an ISAKMP SA, they have the same keys.
+    fn isakmp_established(&mut self, time: Instant, node: NodeId, cookies: (u64, u64)) {
+        let (keys, established) = self.isakmp.entry(cookies).or_default();
+        established.insert(node);
+        let mut of_ends = established.iter().filter_map(|n| keys.get(n));
+        let first = of_ends.next();
+        if of_ends.any(|k| Some(k) != first) {
+            self.violated(time, node, ViolationKind::IsakmpKeysDiffer);
         }
     }
 

@@ -81,7 +81,13 @@ impl Network {
 
     /// Handles the next event; `false` when there is none.
     pub fn step(&mut self, sink: &mut impl Sink) -> bool {
-        while let Some((time, occasion)) = self.world.queue.pop() {
+        self.step_by(Instant::NEVER, sink)
+    }
+
+    /// Handles the next event at or before `limit`. Timers that were moved meanwhile are no events.
+    fn step_by(&mut self, limit: Instant, sink: &mut impl Sink) -> bool {
+        while self.next_time().is_some_and(|t| t <= limit) {
+            let Some((time, occasion)) = self.world.queue.pop() else { return false };
             if let Occasion::Timer(node) = occasion
                 && self.nodes[usize::from(node.0)].is_stale(time, &mut self.world.queue)
             {
@@ -99,9 +105,7 @@ impl Network {
     /// Runs until no event at or before `end` is left; the time is then `end`. Returns how many events were handled.
     pub fn run_until(&mut self, end: Instant, sink: &mut impl Sink) -> u64 {
         let before = self.steps;
-        while self.next_time().is_some_and(|t| t <= end) {
-            self.step(sink);
-        }
+        while self.step_by(end, sink) {}
         self.now = self.now.max(end);
         self.steps - before
     }

@@ -1,0 +1,49 @@
+//! Scenarios from a directory.
+
+use std::path::Path;
+
+use ipsec_scenarios::{Files, Scenario, embedded};
+
+use crate::exit::Error;
+
+/// The scenario that an argument names: one that comes with the program, or a directory.
+pub(crate) fn scenario(text: &str) -> Result<Scenario, Error> {
+    let path = Path::new(text);
+    match embedded::resolve(text) {
+        Ok(name) => embedded::scenario(name).map_err(|e| Error::usage(format!("{name}/{e}"))),
+        Err(_) if path.is_dir() => load(path),
+        Err(fitting) if fitting.is_empty() => Err(Error::usage(format!(
+            "there is no scenario or directory `{text}`; `ipseclab list` names the scenarios"
+        ))),
+        Err(fitting) => Err(Error::usage(format!("`{text}` may be any of {}", fitting.join(", ")))),
+    }
+}
+
+/// Reads a directory. A twin's parent is a directory beside it, or a scenario that comes with the program; what a twin
+/// must show stands in `twins.toml` beside it, or in the program's.
+fn load(path: &Path) -> Result<Scenario, Error> {
+    let files = read(path)?;
+    let beside = path.canonicalize().ok().and_then(|p| p.parent().map(Path::to_path_buf)).unwrap_or_default();
+    let parents = |name: &str| {
+        let directory = beside.join(name);
+        if directory.is_dir() { read(&directory).ok() } else { embedded::files(name) }
+    };
+    let twins = std::fs::read_to_string(beside.join("twins.toml"));
+    let twins = twins.as_deref().unwrap_or(embedded::TWINS);
+    Scenario::load(&files, parents, Some(twins)).map_err(|e| Error::usage(format!("{}/{e}", path.display())))
+}
+
+fn read(path: &Path) -> Result<Files, Error> {
+    let failed = |e: &std::io::Error| Error::file(path, e);
+    let full = path.canonicalize().map_err(|e| failed(&e))?;
+    let name = full.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let mut files = Files::new(&name);
+    for entry in std::fs::read_dir(&full).map_err(|e| failed(&e))? {
+        let entry = entry.map_err(|e| failed(&e))?;
+        if entry.file_type().is_ok_and(|t| t.is_file()) {
+            let content = std::fs::read(entry.path()).map_err(|e| Error::file(&entry.path(), &e))?;
+            files.insert(&entry.file_name().to_string_lossy(), content);
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,93 @@
+//! The story of a run, for people.
+
+use std::path::{Path, PathBuf};
+
+use ipsec_scenarios::Report;
+use ipsec_scenarios::report::RunReport;
+
+pub(crate) fn story(report: &Report, folder: &Path, captures: &[PathBuf]) -> String {
+    let mut text = format!("{}: {}\nseed {}{}\n", report.scenario, report.title, report.seed, faults(report));
+    for run in &report.runs {
+        if let Some(name) = &run.name {
+            text += &format!("\n=== {name}\n");
+        }
+        text.push('\n');
+        for line in &run.story {
+            text += &format!("{line}\n");
+        }
+        text += &associations(run);
+    }
+    text += &checks(report);
+    text += &format!("\nDigest    {}\n", report.digest);
+    text += &files(folder, captures);
+    text + &format!("Replay    {}\n", report.replay)
+}
+
+fn faults(report: &Report) -> String {
+    match &report.faults {
+        None => String::new(),
+        Some(plan) => format!(", faults{} until {} s", plan.options(), plan.until.as_secs()),
+    }
+}
+
+fn associations(run: &RunReport) -> String {
+    let mut text = String::from("\nSecurity associations\n");
+    if run.main_modes.is_empty() && run.quick_modes.is_empty() {
+        text += "  none\n";
+    }
+    for sa in &run.main_modes {
+        let role = if sa.initiator { "initiator" } else { "responder" };
+        let (node, peer, minutes) = (&sa.node, &sa.peer, sa.lifetime_seconds / 60);
+        text += &format!("  {node:8} main mode   {peer}  {}, {minutes} min, {role}\n", sa.proposal);
+    }
+    for sa in &run.quick_modes {
+        let role = if sa.initiator { "initiator" } else { "responder" };
+        let pfs = sa.pfs_group.map_or(String::new(), |g| format!(", PFS group {g}"));
+        text += &format!(
+            "  {:8} quick mode  {}  {} {}{pfs}, {}, in {} out {}, {role}\n",
+            sa.node,
+            sa.peer,
+            sa.method,
+            sa.mode,
+            sa.lifetime,
+            sa.inbound_spis.join("+"),
+            sa.outbound_spis.join("+"),
+        );
+        text += &format!("  {:8}             {}\n", "", sa.selector);
+    }
+    text
+}
+
+fn checks(report: &Report) -> String {
+    let (held, all) = report.tally();
+    let mut text = format!("\nChecks: {held} of {all} held\n");
+    for check in &report.checks {
+        let name = match &check.run {
+            Some(run) => format!("{run}/{}", check.id),
+            None => check.id.clone(),
+        };
+        let verdict = if check.held { "held  " } else { "FAILED" };
+        text += &format!("  {verdict}  {name}: {}\n", check.detail);
+        if !check.held {
+            text += &format!("          \"{}\"\n", check.says);
+        }
+    }
+    if all == 0 {
+        text += "  FAILED  there is no check at all\n";
+    }
+    text
+}
+
+fn files(folder: &Path, captures: &[PathBuf]) -> String {
+    let mut text = format!("Report    {}\n", folder.join("report.json").display());
+    for capture in captures {
+        text += &format!("Capture   {}\n", capture.display());
+    }
+    let outside = captures.iter().find(|c| c.file_name().is_some_and(|n| n == "outside.pcapng"));
+    if let Some(capture) = outside.or_else(|| captures.first()) {
+        let config = capture.with_file_name("wireshark");
+        text +=
+            &format!("To read   WIRESHARK_CONFIG_DIR={} tshark -r {}\n", config.display(), capture.display());
+    }
+    text
+}

@@ -1,0 +1,187 @@
+//! The command as people and CI servers use it: exit codes, prefixes, files, errors.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn ipseclab(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ipseclab"))
+        .args(args)
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .output()
+        .expect("the binary runs")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("no signal")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+/// A fresh folder for one test.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).expect("a folder");
+    path
+}
+
+fn data(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(name).display().to_string()
+}
+
+#[test]
+fn list_names_every_scenario() {
+    let output = ipseclab(&["list"]);
+    assert_eq!(code(&output), 0);
+    let text = stdout(&output);
+    for name in ipsec_scenarios::embedded::names() {
+        assert!(text.contains(name), "{name} is missing");
+    }
+}
+
+#[test]
+fn a_prefix_chooses_the_story_before_its_twins() {
+    let out = folder("prefix");
+    let output = ipseclab(&["run", "kb816514", "--out", &out.display().to_string()]);
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).starts_with("kb816514-neta-netb-tunnel:"));
+    for file in ["outside.pcapng", "neta.pcapng", "trace.txt", "report.json", "wireshark/esp_sa"] {
+        assert!(out.join(file).exists(), "{file} is missing");
+    }
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["schema"], "ipseclab-report/1");
+    assert_eq!(report["held"], true);
+    assert!(report["checks"].as_array().is_some_and(|c| c.len() > 5));
+    assert!(stdout(&output).contains(report["digest"].as_str().unwrap()));
+}
+
+#[test]
+fn json_is_what_report_json_holds() {
+    let out = folder("json");
+    let output = ipseclab(&["run", "kb301284", "--format", "json", "--out", &out.display().to_string()]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stdout(&output), std::fs::read_to_string(out.join("report.json")).unwrap());
+}
+
+#[test]
+fn ambiguous_and_unknown_names_are_usage_errors() {
+    let output = ipseclab(&["run", "kb816514-gwa"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("kb816514-gwa-without-inbound-rule"), "{}", stderr(&output));
+    assert_eq!(code(&ipseclab(&["run", "kb999"])), 2);
+    assert_eq!(code(&ipseclab(&["run"])), 2);
+    assert_eq!(code(&ipseclab(&["fly"])), 2);
+}
+
+#[test]
+fn options_are_checked() {
+    for args in [
+        ["--loss", "10"],
+        ["--loss", "101%"],
+        ["--seeds", "5..5"],
+        ["--seeds", "7"],
+        ["--seed", "x"],
+        ["--format", "xml"],
+        ["--faults-until", "45"],
+    ] {
+        let output = ipseclab(&["run", "kb816514", args[0], args[1]]);
+        assert_eq!(code(&output), 2, "{args:?}: {}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_failed_check_is_exit_code_1_and_prints_the_replay() {
+    let out = folder("failing");
+    let scenario = out.join("mine");
+    std::fs::create_dir(&scenario).unwrap();
+    for file in ["topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"] {
+        let text = std::fs::read_to_string(Path::new(&data("kb816514-neta-netb-tunnel")).join(file)).unwrap();
+        std::fs::write(scenario.join(file), text.replace("at_least = 10", "at_least = 100")).unwrap();
+    }
+    let mine = scenario.display().to_string();
+    let files = out.join("files").display().to_string();
+    let output = ipseclab(&["run", &mine, "--seed", "7", "--out", &files]);
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(stdout(&output).contains("FAILED  ping-neta-netb"));
+    assert!(stderr(&output).contains(&format!("ipseclab run {mine} --seed 7")), "{}", stderr(&output));
+    let junit = ipseclab(&["run", &mine, "--format", "junit", "--out", &files]);
+    assert_eq!(code(&junit), 1);
+    assert!(stdout(&junit).contains("<failure message="));
+}
+
+#[test]
+fn a_directory_runs_like_its_name() {
+    let out = folder("directory");
+    let digest = |scenario: &str, n: &str| {
+        let files = out.join(n).display().to_string();
+        let output = ipseclab(&["run", scenario, "--format", "json", "--out", &files]);
+        let report: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        report["digest"].as_str().unwrap().to_string()
+    };
+    let name = "kb816514-gwa-without-outbound-rule";
+    assert_eq!(digest(&data(name), "a"), digest(name, "b"));
+}
+
+#[test]
+fn a_broken_scenario_names_file_line_and_key() {
+    let out = folder("broken");
+    std::fs::write(out.join("topology.toml"), "title = \"t\"\narticle = \"a\"\nlinc = []\n").unwrap();
+    let output = ipseclab(&["run", &out.display().to_string()]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("topology.toml:3:1: linc: unknown field"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_cannot_be_written_is_exit_code_3() {
+    let out = folder("unwritable");
+    let file = out.join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    let output =
+        ipseclab(&["run", "kb816514-gwa-without-out", "--out", &file.join("below").display().to_string()]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+}
+
+#[test]
+fn seeds_print_their_rate() {
+    let output = ipseclab(&["run", "kb816514", "--seeds", "0..2"]);
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("2 of 2 seeds held every check"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("runs per second"));
+}
+
+#[test]
+fn netsh_shows_rules_and_filters_in_match_order() {
+    let script = data("kb816514-neta-netb-tunnel/gwa.netsh");
+    let output = ipseclab(&["netsh", &script, "--address", "203.0.113.1/24", "--address", "10.1.0.1/16"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = stdout(&output);
+    for wanted in
+        ["rule 'Tunnel to NetB'", "rule 'Tunnel to NetA'", "tunnel to 203.0.113.2", "everything else: permit"]
+    {
+        assert!(text.contains(wanted), "no `{wanted}` in\n{text}");
+    }
+    assert!(!text.contains("-actual key-"), "keys are not printed");
+}
+
+#[test]
+fn netsh_errors_name_the_place() {
+    let out = folder("netsh");
+    let script = out.join("wrong.netsh");
+    std::fs::write(
+        &script,
+        "netsh ipsec static add policy name=p\nnetsh ipsec static add filter filterlist=f srcaddr=me\n",
+    )
+    .unwrap();
+    let output = ipseclab(&["netsh", &script.display().to_string()]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("wrong.netsh:2:"), "{}", stderr(&output));
+    assert_eq!(code(&ipseclab(&["netsh", "no-such-file.netsh"])), 2);
+    assert_eq!(code(&ipseclab(&["netsh"])), 2);
+}

@@ -1,0 +1,111 @@
+//! From a scenario's files to a network of the simulator.
+
+use ipsec_core::Instant;
+use ipsec_core::config::{IkeConfig, PolicyDatabases};
+use ipsec_core::interface::{Boundary, ConnectionKind, InterfaceId};
+use ipsec_core::route::Route;
+use ipsec_policy::compile::{LocalAddresses, LocalInterface, compile};
+use ipsec_policy::exempt::ExemptLevel;
+use ipsec_policy::{Store, netsh};
+use ipsec_sim::packet_filter::{Filter, PacketFilter};
+use ipsec_sim::{Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeConfig};
+
+use crate::error::{LoadError, missing};
+use crate::faults::FaultPlan;
+use crate::scenario::Scenario;
+use crate::topology::{self, Kind, Permit, Profile, Side};
+
+/// The links and nodes of a scenario, in the order of its topology: the numbers of the simulator are their indices.
+pub(crate) fn network(scenario: &Scenario, seed: u64, faults: &FaultPlan) -> Result<Builder, LoadError> {
+    let mut builder = Builder::new(seed);
+    for link in &scenario.topology.links {
+        let mut config = LinkConfig::new(link.name.get_ref()).latency(link.latency.0);
+        config.mtu = link.mtu;
+        config.jitter = link.jitter.0;
+        config.outside = link.unprotected;
+        config.faults = faults.faults();
+        config.faults_until = Instant::EPOCH + faults.until;
+        builder.link(config);
+    }
+    for node in &scenario.topology.nodes {
+        builder.node(node_config(scenario, node)?);
+    }
+    Ok(builder)
+}
+
+fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig, LoadError> {
+    let name = node.name.get_ref();
+    let mut config = match node.kind {
+        Kind::Host => NodeConfig::host(name),
+        Kind::Gateway | Kind::Router => NodeConfig::router(name),
+    };
+    for interface in &node.interfaces {
+        config.interfaces.push(interface_config(scenario, node, interface)?);
+    }
+    for route in &node.routes {
+        let interface = node.interface_towards(route).unwrap_or(0) as u16;
+        let (destination, next_hop) = (route.to.0, route.via);
+        config.routes.push(Route { destination, next_hop, interface: InterfaceId(interface), source: None });
+    }
+    // A gateway, and every computer with a policy of its own, has an IPsec layer; others are too simple to have one.
+    if node.kind == Kind::Gateway || node.policy.is_some() {
+        let mut ipsec = IpsecConfig::new(policy(scenario, node)?);
+        ipsec.ike = IkeConfig { vendor_ids: node.profile.vendor_ids(), ..IkeConfig::default() };
+        config.ipsec = Some(ipsec);
+    }
+    Ok(config)
+}
+
+fn interface_config(
+    scenario: &Scenario,
+    node: &topology::Node,
+    interface: &topology::Interface,
+) -> Result<InterfaceConfig, LoadError> {
+    let wanted = interface.link.get_ref();
+    let link = scenario.topology.links.iter().position(|l| l.name.get_ref() == wanted);
+    let link = link.ok_or_else(|| missing("topology.toml", format!("no link `{wanted}`")))?;
+    let filter = node.packet_filter.iter().find(|f| f.interface.get_ref() == interface.name.get_ref());
+    Ok(InterfaceConfig {
+        name: interface.name.get_ref().clone(),
+        link: LinkId(link as u16),
+        kind: ConnectionKind::Lan,
+        boundary: match interface.boundary {
+            Some(Side::Protected) => Boundary::Protected,
+            Some(Side::Unprotected) => Boundary::Unprotected,
+            None => Boundary::Host,
+        },
+        addresses: vec![interface.address.get_ref().0],
+        input: packet_filter(filter.and_then(|f| f.input.as_ref())),
+        output: packet_filter(filter.and_then(|f| f.output.as_ref())),
+    })
+}
+
+/// "Drop all packets except those that meet the criteria below."
+fn packet_filter(permits: Option<&Vec<Permit>>) -> PacketFilter {
+    let Some(permits) = permits else { return PacketFilter::default() };
+    PacketFilter::drop_except(permits.iter().map(|p| Filter::between(p.from.0, p.to.0)).collect())
+}
+
+/// Runs the node's script and compiles what it assigned.
+fn policy(scenario: &Scenario, node: &topology::Node) -> Result<PolicyDatabases, LoadError> {
+    let addresses = node.interfaces.iter().map(|i| i.address.get_ref().0).collect();
+    let mut local = LocalAddresses {
+        interfaces: vec![LocalInterface { kind: ConnectionKind::Lan, addresses }],
+        ..LocalAddresses::default()
+    };
+    if node.profile == Profile::Windows2000 {
+        local.exempt = ExemptLevel::All;
+    }
+    let mut store = Store::new();
+    let file = node.policy.as_ref().map_or("", |p| p.get_ref().as_str());
+    if !file.is_empty() {
+        netsh::run_script(&mut store, file, scenario.files.bytes(file)?).map_err(|e| LoadError {
+            file: file.to_string(),
+            line: 0,
+            column: 0,
+            key: None,
+            message: e.to_string(),
+        })?;
+    }
+    compile(&store, &local).map_err(|e| missing(file, e.to_string()))
+}

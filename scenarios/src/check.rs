@@ -1,0 +1,257 @@
+//! Checks: what the files ask for against what was observed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipsec_core::selector::{AddressRange, Selector};
+use ipsec_core::spd::Mode;
+use ipsec_sim::LinkId;
+
+use crate::names;
+use crate::observe::Observer;
+use crate::report::CheckResult;
+use crate::scenario::Scenario;
+use crate::steps::{Condition, MainMode, ModeName, QuickMode, Seen};
+use crate::traffic::{Answers, Ends};
+use crate::twin::{Direction, Outcome, Twin};
+use crate::value::Net;
+
+/// Everything a check can look at.
+pub(crate) struct Facts<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) observer: &'a Observer,
+    /// Answers of each flow, the last start of it.
+    pub(crate) answers: &'a BTreeMap<String, Answers>,
+    /// What ipconfig printed, by node, in order.
+    pub(crate) ipconfig: &'a BTreeMap<String, Vec<String>>,
+}
+
+/// Held or not, and what was found.
+type Verdict = (bool, String);
+
+impl Facts<'_> {
+    /// Evaluates a condition of `steps.toml`.
+    pub(crate) fn condition(&self, condition: &Condition) -> Verdict {
+        match condition {
+            Condition::Replies(c) => {
+                let a = self.answers.get(c.flow.get_ref()).copied().unwrap_or_default();
+                let enough = a.answered >= c.at_least && c.at_most.is_none_or(|m| a.answered <= m);
+                let held = enough && (!c.negotiating || a.negotiating > 0);
+                let waited = match a.negotiating {
+                    0 => String::new(),
+                    n => format!(", {n} said `Negotiating IP Security.`"),
+                };
+                (held, format!("{} of {} answered{waited}", a.answered, a.asked))
+            }
+            Condition::Seen(c) => self.seen(c),
+            Condition::MainMode(c) => self.main_mode(c),
+            Condition::QuickMode(c) => self.quick_mode(c),
+            Condition::Established(c) => {
+                let node = self.observer.node(c.node.get_ref());
+                let main = self.observer.main_modes.iter().filter(|m| Some(m.node) == node).count();
+                let quick = self.observer.quick_modes.iter().filter(|q| Some(q.node) == node).count();
+                let detail = format!(
+                    "{main} main modes and {quick} quick modes; wanted {} and {}",
+                    c.main_modes, c.quick_modes
+                );
+                ((main, quick) == (c.main_modes, c.quick_modes), detail)
+            }
+            Condition::SameInterfaces(node) => {
+                let snapshots = self.ipconfig.get(node.get_ref()).map_or(&[][..], Vec::as_slice);
+                let same = snapshots.windows(2).all(|w| w.first() == w.last());
+                (
+                    same && snapshots.len() > 1,
+                    format!("{} snapshots: {}", snapshots.len(), snapshots.join(" / ")),
+                )
+            }
+            Condition::NoDrops(nodes) => {
+                let wanted: BTreeSet<_> =
+                    nodes.iter().filter_map(|n| self.observer.node(n.get_ref())).collect();
+                let found: Vec<String> =
+                    self.drops().into_iter().filter(|(n, _)| wanted.contains(n)).map(|(_, d)| d).collect();
+                (found.is_empty(), if found.is_empty() { "nothing dropped".into() } else { found.join("; ") })
+            }
+        }
+    }
+
+    fn seen(&self, c: &Seen) -> Verdict {
+        let link = self.observer.link(c.link.get_ref());
+        let count = |t| link.and_then(|l| self.observer.seen.get(&(l, t))).copied().unwrap_or(0);
+        let held =
+            c.some.iter().all(|t| count(*t.get_ref()) > 0) && c.none.iter().all(|t| count(*t.get_ref()) == 0);
+        let listed = c
+            .some
+            .iter()
+            .chain(&c.none)
+            .map(|t| format!("{} {:?}", count(*t.get_ref()), t.get_ref()).to_lowercase());
+        (held, format!("on {}: {}", c.link.get_ref(), listed.collect::<Vec<_>>().join(", ")))
+    }
+
+    fn main_mode(&self, c: &MainMode) -> Verdict {
+        let node = self.observer.node(c.node.get_ref());
+        let mut found = Vec::new();
+        for m in
+            self.observer.main_modes.iter().filter(|m| Some(m.node) == node && m.info.peer.ip() == c.peer)
+        {
+            let proposal = names::proposal(&m.info.proposal);
+            let lifetime = u64::from(m.info.lifetime_seconds);
+            if proposal == c.proposal && lifetime == c.lifetime.0.as_secs() {
+                return (true, format!("{proposal}, {} min, at {} s", lifetime / 60, m.at));
+            }
+            found.push(format!("{proposal}, {lifetime} s"));
+        }
+        (false, format!("wanted {}, {}; found {}", c.proposal, c.lifetime, listed(&found)))
+    }
+
+    fn quick_mode(&self, c: &QuickMode) -> Verdict {
+        let node = self.observer.node(c.node.get_ref());
+        let mut found = Vec::new();
+        for q in self.observer.quick_modes.iter().filter(|q| Some(q.node) == node && q.info.peer == c.peer) {
+            let method = names::method(&q.info.offer);
+            let mode = match q.info.mode {
+                Mode::Transport => ModeName::Transport,
+                Mode::Tunnel { .. } => ModeName::Tunnel,
+            };
+            let pfs = q.info.pfs.is_some();
+            let fits = (&method, mode, pfs) == (&c.method, c.mode, c.pfs)
+                && covers(&q.info.selector, c.local, c.remote);
+            let pfs = if pfs { ", PFS" } else { "" };
+            let text = format!("{method} {mode:?}{pfs}, {}, at {} s", q.info.selector, q.at);
+            if fits {
+                return (true, text);
+            }
+            found.push(text);
+        }
+        (false, format!("wanted {} {:?}, PFS {}; found {}", c.method, c.mode, c.pfs, listed(&found)))
+    }
+
+    fn drops(&self) -> Vec<(ipsec_sim::NodeId, String)> {
+        let name = |n| self.observer.names.node(n);
+        let all = self.observer.drops.iter();
+        all.map(|((n, p, r), times)| (*n, format!("{} dropped {times} {p}: {r}", name(*n)))).collect()
+    }
+
+    /// The unprotected links on which a packet of the flow, in either direction, could be read.
+    pub(crate) fn clear_links(&self, ends: &Ends) -> Vec<String> {
+        let unprotected = self.scenario.topology.links.iter().enumerate().filter(|(_, l)| l.unprotected);
+        let readable =
+            |link: LinkId, from, to| self.observer.readable.contains_key(&(link, ends.protocol, from, to));
+        unprotected
+            .filter(|(i, _)| {
+                let link = LinkId(*i as u16);
+                readable(link, ends.source, ends.destination) || readable(link, ends.destination, ends.source)
+            })
+            .map(|(_, l)| l.name.get_ref().clone())
+            .collect()
+    }
+
+    /// What the people at both ends saw.
+    fn outcome(&self, flow: &str, ends: &Ends) -> Outcome {
+        let answered = self.answers.get(flow).is_some_and(|a| a.answered > 0);
+        let arrived =
+            self.observer.delivered.contains(&(ends.to, ends.protocol, ends.source, ends.destination));
+        let clear = !self.clear_links(ends).is_empty();
+        let unroutable = |(_, p, reason): &(_, crate::twin::PacketPattern, String)| {
+            reason == "no-route" && (p.from, p.to) == (ends.source, ends.destination)
+        };
+        match (answered, arrived) {
+            (true, _) if clear => Outcome::Clear,
+            (true, _) => Outcome::Protected,
+            (false, true) => Outcome::OneWay,
+            (false, false) if self.observer.drops.keys().any(unroutable) => Outcome::Unreachable,
+            (false, false) if !clear && self.observer.quick_modes.is_empty() => Outcome::NoSa,
+            (false, false) => Outcome::Refused,
+        }
+    }
+
+    /// Checks of one direction of a twin.
+    pub(crate) fn direction(&self, twin: &Twin, direction: &Direction, ends: &Ends) -> Vec<CheckResult> {
+        let flow = direction.flow.get_ref();
+        let mut results = Vec::new();
+        let mut add = |id: &str, (held, detail): Verdict| {
+            let (run, says) = (Some(flow.clone()), twin.sentence.clone());
+            results.push(CheckResult { id: id.into(), run, says, held, detail });
+        };
+        let outcome = self.outcome(flow, ends);
+        let a = self.answers.get(flow).copied().unwrap_or_default();
+        let detail =
+            format!("{outcome:?}, wanted {:?}; {} of {} answered", direction.outcome, a.answered, a.asked);
+        add("outcome", (outcome == direction.outcome, detail));
+        let clear = self.clear_links(ends);
+        let names =
+            |list: &[toml::Spanned<String>]| list.iter().map(|s| s.get_ref().clone()).collect::<Vec<_>>();
+        add("clear-on", compare(&clear, &names(&direction.clear_on)));
+        let established =
+            self.observer.quick_modes.iter().map(|q| self.observer.names.node(q.node).to_string());
+        add("sas", compare(&established.collect::<Vec<_>>(), &names(&direction.sas)));
+        add("drops", self.expected_drops(direction));
+        add("failures", self.expected_failures(direction));
+        results
+    }
+
+    /// Every drop is expected, and every expected drop happened.
+    fn expected_drops(&self, direction: &Direction) -> Verdict {
+        let observer = self.observer;
+        let mut missing: Vec<_> = direction.drops.iter().collect();
+        let mut surprising = Vec::new();
+        for ((node, packet, reason), times) in &observer.drops {
+            let node = observer.names.node(*node);
+            let fits = |d: &&crate::twin::Drop| {
+                d.node.get_ref() == node && d.packet.matches(packet) && d.reason == *reason
+            };
+            if !direction.drops.iter().any(|d| fits(&d)) {
+                surprising.push(format!("{node} dropped {times} {packet}: {reason}"));
+            }
+            missing.retain(|d| !fits(d));
+        }
+        let missing = missing.iter().map(|d| format!("{} {}: {}", d.node.get_ref(), d.packet, d.reason));
+        verdict(direction.drops.len(), missing.collect(), surprising)
+    }
+
+    /// Every failed negotiation is expected, and every expected one happened.
+    fn expected_failures(&self, direction: &Direction) -> Verdict {
+        let observer = self.observer;
+        let mut missing: Vec<_> = direction.failures.iter().collect();
+        let mut surprising = Vec::new();
+        for ((node, phase, reason), failed) in &observer.failures {
+            let node = observer.names.node(*node);
+            let fits = |f: &&crate::twin::Failure| {
+                f.node.get_ref() == node && f.phase == *phase && f.reason == *reason
+            };
+            if !direction.failures.iter().any(|f| fits(&f)) {
+                surprising.push(format!("{node} {phase}: {reason} ({})", failed.detail));
+            }
+            missing.retain(|f| !fits(f));
+        }
+        let missing = missing.iter().map(|f| format!("{} {}: {}", f.node.get_ref(), f.phase, f.reason));
+        verdict(direction.failures.len(), missing.collect(), surprising)
+    }
+}
+
+fn verdict(expected: usize, missing: Vec<String>, surprising: Vec<String>) -> Verdict {
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!("did not happen: {}", missing.join("; ")));
+    }
+    if !surprising.is_empty() {
+        parts.push(format!("not expected: {}", surprising.join("; ")));
+    }
+    let held = parts.is_empty();
+    (held, if held { format!("{expected} as expected, no others") } else { parts.join("; ") })
+}
+
+fn compare(found: &[String], wanted: &[String]) -> Verdict {
+    let set = |list: &[String]| list.iter().cloned().collect::<BTreeSet<_>>();
+    let (found, wanted) = (set(found), set(wanted));
+    let text = |set: &BTreeSet<String>| listed(&set.iter().cloned().collect::<Vec<_>>());
+    (found == wanted, format!("{}, wanted {}", text(&found), text(&wanted)))
+}
+
+fn listed(found: &[String]) -> String {
+    if found.is_empty() { "none".into() } else { found.join("; ") }
+}
+
+fn covers(selector: &Selector, local: Option<Net>, remote: Option<Net>) -> bool {
+    let is =
+        |ranges: &[AddressRange], net: Option<Net>| net.is_none_or(|n| *ranges == [AddressRange::from(n.0)]);
+    is(&selector.local, local) && is(&selector.remote, remote)
+}

@@ -1,0 +1,96 @@
+//! Names of drop reasons, failures and algorithms, as `twins.toml`, `steps.toml` and reports write them.
+
+use ipsec_core::DropReason;
+use ipsec_core::crypto::{Cipher, Group};
+use ipsec_core::ike::failure::{FailureReason, Phase};
+use ipsec_core::pad::MainModeProposal;
+use ipsec_core::spd::Offer;
+use ipsec_sim::DropCause;
+
+/// `clear-text-refused` for [`DropReason::ClearTextRefused`].
+pub fn drop_reason(reason: &DropReason) -> String {
+    variant(reason)
+}
+
+/// `input-filter` for [`DropCause::InputFilter`]; a rule that IPsec would name too has that name.
+pub fn drop_cause(cause: &DropCause) -> String {
+    match cause {
+        DropCause::Rule(reason) => drop_reason(reason),
+        other => variant(other),
+    }
+}
+
+/// `no-response` for [`FailureReason::NoResponse`], `notified 14` for a notification of type 14.
+pub fn failure(reason: &FailureReason) -> String {
+    match reason {
+        FailureReason::Notified(n) => format!("notified {n}"),
+        other => variant(other),
+    }
+}
+
+/// The name of a notify message type (RFC 2408 section 3.14.1, RFC 2407 section 4.6.3), or its number.
+pub fn notify(kind: u16) -> String {
+    match kind {
+        11 => "INVALID-SPI".into(),
+        14 => "NO-PROPOSAL-CHOSEN".into(),
+        18 => "INVALID-ID-INFORMATION".into(),
+        24 => "AUTHENTICATION-FAILED".into(),
+        24_576 => "RESPONDER-LIFETIME".into(),
+        24_577 => "REPLAY-STATUS".into(),
+        24_578 => "INITIAL-CONTACT".into(),
+        other => format!("message type {other}"),
+    }
+}
+
+/// `main-mode` or `quick-mode`.
+pub fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::MainMode => "main-mode",
+        Phase::QuickMode => "quick-mode",
+    }
+}
+
+/// The name of an enum's variant in kebab case, without its contents.
+fn variant(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    let name: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let mut kebab = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !kebab.is_empty() {
+            kebab.push('-');
+        }
+        kebab.push(c.to_ascii_lowercase());
+    }
+    kebab
+}
+
+/// As `netsh` writes it: `3DES-SHA1-2`, with netsh's own number 3 for the 2,048-bit group.
+pub fn proposal(p: &MainModeProposal) -> String {
+    let group = if p.group == Group::Modp2048 { 3 } else { p.group.id() };
+    format!("{}-{}-{group}", p.cipher.microsoft_name(), p.hash.microsoft_name())
+}
+
+/// As `netsh` writes it: `ESP[DES,MD5]`, `AH[SHA1]+ESP[3DES,None]`.
+pub fn method(offer: &Offer) -> String {
+    let ah = offer.ah.map(|mac| format!("AH[{}]", mac.microsoft_name()));
+    let esp = offer.esp.map(|esp| {
+        let cipher = if esp.cipher == Cipher::Null { "None" } else { esp.cipher.microsoft_name() };
+        format!("ESP[{cipher},{}]", esp.mac.map_or("None", |mac| mac.microsoft_name()))
+    });
+    [ah, esp].into_iter().flatten().collect::<Vec<_>>().join("+")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipsec_core::spd::EntryId;
+
+    #[test]
+    fn variants_become_kebab() {
+        assert_eq!(drop_reason(&DropReason::ClearTextRefused(EntryId(3))), "clear-text-refused");
+        assert_eq!(drop_reason(&DropReason::TooBig { mtu: 1400 }), "too-big");
+        assert_eq!(drop_cause(&DropCause::Rule(DropReason::NoRoute)), "no-route");
+        assert_eq!(failure(&FailureReason::Notified(14)), "notified 14");
+        assert_eq!(failure(&FailureReason::TimedOut("x")), "timed-out");
+    }
+}

@@ -1,0 +1,211 @@
+//! What a run showed: a sink that keeps what checks, reports and the story need.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipsec_core::io::{MainModeInfo, QuickModeInfo};
+use ipsec_core::packet::PacketId;
+use ipsec_core::sad::PairId;
+use ipsec_core::selector::FlowKey;
+use ipsec_core::{DropReason, Event, Instant};
+use ipsec_sim::ip::{IpView, protocol};
+use ipsec_sim::{Effect, LinkId, Names, NodeId, Record, Sink};
+
+use crate::names;
+use crate::steps::Traffic;
+use crate::story::Story;
+use crate::twin::PacketPattern;
+
+/// Something a node established, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Timed<T> {
+    pub(crate) at: Instant,
+    pub(crate) node: NodeId,
+    pub(crate) info: T,
+}
+
+/// A failed negotiation: how often, and the whole reason of the first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failed {
+    pub(crate) times: u32,
+    pub(crate) detail: String,
+}
+
+/// Everything that was observed.
+#[derive(Clone, Debug)]
+pub(crate) struct Observer {
+    pub(crate) names: Names,
+    pub(crate) story: Story,
+    pub(crate) main_modes: Vec<Timed<MainModeInfo>>,
+    pub(crate) quick_modes: Vec<Timed<QuickModeInfo>>,
+    /// Pairs that are gone, by node.
+    pub(crate) deleted: BTreeSet<(NodeId, PairId)>,
+    /// Drops by node, packet and reason; how often.
+    pub(crate) drops: BTreeMap<(NodeId, PacketPattern, String), u32>,
+    /// Failed negotiations by node, phase and reason.
+    pub(crate) failures: BTreeMap<(NodeId, &'static str, String), Failed>,
+    /// Kinds of packets on each link; how many.
+    pub(crate) seen: BTreeMap<(LinkId, Traffic), u32>,
+    /// What could be read on each link: protocol and addresses of the outermost header; when last.
+    pub(crate) readable: BTreeMap<(LinkId, u8, IpAddr, IpAddr), Instant>,
+    /// Whole packets that reached the stack of their destination.
+    pub(crate) delivered: BTreeSet<(NodeId, u8, IpAddr, IpAddr)>,
+    /// What each numbered packet was when it was made.
+    ids: BTreeMap<PacketId, PacketPattern>,
+    /// What last came in at each node.
+    last: BTreeMap<NodeId, PacketPattern>,
+}
+
+impl Observer {
+    pub(crate) fn new(names: Names, tell: bool) -> Self {
+        Observer {
+            story: Story::new(names.clone(), tell),
+            names,
+            main_modes: Vec::new(),
+            quick_modes: Vec::new(),
+            deleted: BTreeSet::new(),
+            drops: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            readable: BTreeMap::new(),
+            delivered: BTreeSet::new(),
+            ids: BTreeMap::new(),
+            last: BTreeMap::new(),
+        }
+    }
+
+    /// The node of this name.
+    pub(crate) fn node(&self, name: &str) -> Option<NodeId> {
+        self.names.nodes.iter().position(|n| n == name).map(|i| NodeId(i as u16))
+    }
+
+    /// The link of this name.
+    pub(crate) fn link(&self, name: &str) -> Option<LinkId> {
+        self.names.links.iter().position(|n| n == name).map(|i| LinkId(i as u16))
+    }
+
+    fn event(&mut self, time: Instant, node: NodeId, event: &Event) {
+        match event {
+            Event::MainModeEstablished(info) => {
+                self.main_modes.push(Timed { at: time, node, info: info.clone() });
+            }
+            Event::QuickModeEstablished(info) => {
+                self.quick_modes.push(Timed { at: time, node, info: info.clone() });
+            }
+            Event::PairDeleted { pair, .. } => {
+                self.deleted.insert((node, *pair));
+            }
+            Event::Failed(failure) => {
+                let key = (node, names::phase(failure.phase), names::failure(&failure.reason));
+                let failed = self.failures.entry(key).or_default();
+                failed.times += 1;
+                if failed.times == 1 {
+                    failed.detail = failure.reason.to_string();
+                }
+            }
+            Event::Dropped { packet, reason, flow, .. } => {
+                self.ipsec_drop(time, node, *packet, reason, *flow)
+            }
+            _ => {}
+        }
+        self.story.event(time, node, event);
+    }
+
+    fn ipsec_drop(
+        &mut self,
+        time: Instant,
+        node: NodeId,
+        packet: PacketId,
+        reason: &DropReason,
+        flow: Option<FlowKey>,
+    ) {
+        let last = self.last.get(&node).copied();
+        let known = if packet == 0 { None } else { self.ids.get(&packet).copied() };
+        let Some(pattern) = known.or_else(|| flow.map(|f| oriented(&f, last))).or(last) else { return };
+        self.dropped(time, node, pattern, names::drop_reason(reason), &reason.to_string());
+    }
+
+    fn dropped(&mut self, time: Instant, node: NodeId, packet: PacketPattern, reason: String, why: &str) {
+        let times = self.drops.entry((node, packet, reason)).or_default();
+        *times += 1;
+        if *times == 1 {
+            self.story.dropped(time, node, &packet, why);
+        }
+    }
+}
+
+impl Sink for Observer {
+    fn record(&mut self, record: &Record<'_>) {
+        let (time, node) = (record.time, record.node);
+        match record.effect {
+            Effect::Originated(packet) => {
+                if let (Some(p), true) = (pattern(packet.bytes()), packet.id() != 0) {
+                    self.ids.insert(packet.id(), p);
+                }
+            }
+            Effect::Sent { link, packet, .. } => {
+                let Some(view) = IpView::parse(packet.bytes()) else { return };
+                let kind = traffic(&view);
+                *self.seen.entry((link, kind)).or_default() += 1;
+                if !matches!(kind, Traffic::Isakmp | Traffic::Esp | Traffic::Ah) {
+                    self.readable.insert((link, view.protocol, view.source, view.destination), time);
+                }
+            }
+            Effect::Arrived(_, packet) => {
+                if let Some(p) = pattern(packet.bytes()) {
+                    self.last.insert(node, p);
+                }
+            }
+            Effect::Delivered { packet, .. } => {
+                if let Some(p) = pattern(packet.bytes()) {
+                    self.delivered.insert((node, p.protocol, p.from, p.to));
+                }
+            }
+            Effect::Dropped(packet, cause) => {
+                if let Some(p) = pattern(packet.bytes()) {
+                    self.dropped(time, node, p, names::drop_cause(&cause), &cause.to_string());
+                }
+            }
+            Effect::Ipsec(event) => self.event(time, node, event),
+            Effect::Line(_, line) => self.story.line(time, node, line),
+            Effect::Violation(violation) => self.story.violation(time, node, &violation.kind.to_string()),
+            _ => {}
+        }
+    }
+}
+
+/// A flow in the direction in which its packet went: as the packet that last came in, else from here to there.
+fn oriented(flow: &FlowKey, last: Option<PacketPattern>) -> PacketPattern {
+    let inbound = last.is_some_and(|l| (l.from, l.to) == (flow.remote, flow.local));
+    let (from, from_port, to, to_port) = if inbound {
+        (flow.remote, flow.remote_port, flow.local, flow.local_port)
+    } else {
+        (flow.local, flow.local_port, flow.remote, flow.remote_port)
+    };
+    PacketPattern { protocol: flow.protocol, from, from_port, to, to_port }
+}
+
+/// Protocol, addresses and ports of a datagram.
+fn pattern(bytes: &[u8]) -> Option<PacketPattern> {
+    let view = IpView::parse(bytes)?;
+    let ports = matches!(view.protocol, protocol::TCP | protocol::UDP).then(|| view.ports()).flatten();
+    Some(PacketPattern {
+        protocol: view.protocol,
+        from: view.source,
+        from_port: ports.map(|p| p.0),
+        to: view.destination,
+        to_port: ports.map(|p| p.1),
+    })
+}
+
+fn traffic(view: &IpView<'_>) -> Traffic {
+    match view.protocol {
+        protocol::ESP => Traffic::Esp,
+        protocol::AH => Traffic::Ah,
+        protocol::ICMP | protocol::ICMPV6 => Traffic::Icmp,
+        protocol::TCP => Traffic::Tcp,
+        protocol::UDP if view.is_ike() => Traffic::Isakmp,
+        protocol::UDP => Traffic::Udp,
+        _ => Traffic::Other,
+    }
+}

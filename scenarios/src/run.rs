@@ -1,0 +1,434 @@
+//! Runs a scenario: the network, the steps at their times, the checks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ipsec_core::Instant;
+use ipsec_sim::adversary::Injection;
+use ipsec_sim::digest::DigestSink;
+use ipsec_sim::ip::{Header, datagram, protocol};
+use ipsec_sim::{LinkId, Network};
+use sha2::{Digest as _, Sha256};
+
+use crate::build;
+use crate::check::Facts;
+use crate::error::{LoadError, missing};
+use crate::faults::{FaultPlan, RECOVERY};
+use crate::names;
+use crate::observe::Observer;
+use crate::record::Recording;
+use crate::report::{
+    CheckResult, DropReport, FailureReport, FlowReport, MainModeReport, QuickModeReport, Report, RunReport,
+    SCHEMA,
+};
+use crate::scenario::Scenario;
+use crate::steps::{Do, Inject};
+use crate::story::lifetime;
+use crate::traffic::{self, Answers, Running};
+use crate::twin::{Direction, Outcome};
+
+/// When a twin's flow starts.
+const TWIN_START: Instant = Instant::from_secs(2);
+/// How long a run with faults goes on after its probes began.
+const PROBING: Duration = Duration::from_secs(40);
+
+/// How to run a scenario.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Everything random comes from it.
+    pub seed: u64,
+    /// Misfortunes of the links. With any, the scenario's own checks give way to those of recovery.
+    pub faults: FaultPlan,
+    /// Whether to keep trace, captures and story.
+    pub record: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        RunOptions { seed: 1, faults: FaultPlan::NONE, record: true }
+    }
+}
+
+/// A report, and the files that go with it.
+#[derive(Clone, Debug)]
+pub struct Outcomes {
+    /// The report.
+    pub report: Report,
+    /// Trace and captures of each run, when recorded.
+    pub recordings: Vec<Recording>,
+}
+
+/// Runs a scenario: once, or once for each direction of a twin.
+///
+/// # Errors
+/// When a file of the scenario is wrong in a way that only building the network shows.
+pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Outcomes, LoadError> {
+    let directions: Vec<Option<&Direction>> = match &scenario.twin {
+        None => vec![None],
+        Some(twin) => twin.directions.iter().map(Some).collect(),
+    };
+    let (mut checks, mut runs, mut recordings) = (Vec::new(), Vec::new(), Vec::new());
+    for direction in directions {
+        let act = Act::new(scenario, options, direction)?;
+        let (mut found, run, recording) = act.play()?;
+        checks.append(&mut found);
+        recordings.extend(recording);
+        runs.push(run);
+    }
+    let digest = match runs.as_slice() {
+        [run] => run.digest.clone(),
+        runs => {
+            let mut all = Sha256::new();
+            runs.iter().for_each(|r| all.update(r.digest.as_bytes()));
+            all.finalize().iter().map(|octet| format!("{octet:02x}")).collect()
+        }
+    };
+    let report = Report {
+        schema: SCHEMA,
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
+        seed: options.seed,
+        faults: (!options.faults.is_none()).then_some(options.faults),
+        digest,
+        held: !checks.is_empty() && checks.iter().all(|c| c.held),
+        checks,
+        runs,
+        replay: replay(&scenario.name, options),
+    };
+    Ok(Outcomes { report, recordings })
+}
+
+/// The command that runs `scenario` with these options.
+pub fn replay(scenario: &str, options: &RunOptions) -> String {
+    format!("ipseclab run {scenario} --seed {}{}", options.seed, options.faults.options())
+}
+
+/// One run of a network.
+struct Act<'a> {
+    scenario: &'a Scenario,
+    options: &'a RunOptions,
+    direction: Option<&'a Direction>,
+    network: Network,
+    sinks: (Option<Recording>, DigestSink, Observer),
+    flows: Vec<Running>,
+    ipconfig: BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> Act<'a> {
+    fn new(
+        scenario: &'a Scenario,
+        options: &'a RunOptions,
+        direction: Option<&'a Direction>,
+    ) -> Result<Self, LoadError> {
+        let mut builder = build::network(scenario, options.seed, &options.faults)?;
+        let stepped = scenario.steps.steps.iter().filter(|_| direction.is_none());
+        let stepped = stepped.filter_map(|s| match &s.r#do {
+            Do::Inject(inject) => Some((s.at.get_ref().0, inject)),
+            _ => None,
+        });
+        let forged = direction.iter().flat_map(|d| d.inject.iter().map(|i| (i.at.0, &i.packet)));
+        for (at, inject) in stepped.chain(forged) {
+            builder.inject(injection(scenario, Instant::EPOCH + at, inject)?);
+        }
+        let mut network = builder.build().map_err(|e| missing("topology.toml", e.to_string()))?;
+        traffic::listen(scenario, &mut network)?;
+        let names = network.names();
+        let name = direction.map(|d| d.flow.get_ref().as_str());
+        let recorder = options.record.then(|| Recording::new(name, &names));
+        let observer = Observer::new(names, options.record);
+        let sinks = (recorder, DigestSink::new(), observer);
+        Ok(Act { scenario, options, direction, network, sinks, flows: Vec::new(), ipconfig: BTreeMap::new() })
+    }
+
+    fn play(mut self) -> Result<(Vec<CheckResult>, RunReport, Option<Recording>), LoadError> {
+        let faulty = !self.options.faults.is_none();
+        let mut end = Instant::EPOCH + self.direction.map_or(self.scenario.steps.end.0, |d| d.end.0);
+        match self.direction {
+            Some(direction) => self.start(direction.flow.get_ref(), TWIN_START)?,
+            None => self.steps()?,
+        }
+        let probed = Instant::EPOCH + self.options.faults.until + RECOVERY;
+        if faulty {
+            self.probe(probed)?;
+            end = end.max(probed + PROBING);
+        }
+        self.network.run_until(end, &mut self.sinks);
+        self.network.finish(&mut self.sinks);
+        let mut checks = if faulty { self.recovery(probed)? } else { self.checks()? };
+        checks.push(self.invariants());
+        let report = self.report(end);
+        Ok((checks, report, self.sinks.0))
+    }
+
+    /// Runs up to each step and does it.
+    fn steps(&mut self) -> Result<(), LoadError> {
+        let mut steps: Vec<_> = self.scenario.steps.steps.iter().collect();
+        steps.sort_by_key(|s| s.at.get_ref().0);
+        for step in steps {
+            let at = Instant::EPOCH + step.at.get_ref().0;
+            // What is due at the very time of a step happens after it.
+            self.network.run_until(at - Duration::from_nanos(1), &mut self.sinks);
+            if let Some(says) = &step.says {
+                self.sinks.2.story.quote(says);
+            }
+            match &step.r#do {
+                Do::Start(flow) => self.start(flow.get_ref(), at)?,
+                Do::Ipconfig(node) => self.ipconfig(node.get_ref(), at),
+                Do::Monitor(node) => self.monitor(node.get_ref(), at),
+                Do::Capture(link) => {
+                    self.sinks.2.story.say(at, link.get_ref(), "is captured, like every other link");
+                }
+                Do::Inject(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, flow: &str, at: Instant) -> Result<(), LoadError> {
+        let Some(flow) = self.scenario.steps.flow(flow) else { return Ok(()) };
+        let running = traffic::start(self.scenario, &mut self.network, flow, at)?;
+        self.flows.push(running);
+        Ok(())
+    }
+
+    /// Keeps the SAs in use while things go wrong, and starts every flow that was started once more after it.
+    fn probe(&mut self, at: Instant) -> Result<(), LoadError> {
+        for began in self.flows.clone() {
+            let Some(flow) = self.scenario.steps.flow(&began.flow) else { continue };
+            if let crate::steps::App::Ping(_) = flow.app {
+                traffic::keep_pinging(self.scenario, &mut self.network, flow, began.began, at)?;
+            }
+            self.start(&began.flow, at)?;
+        }
+        Ok(())
+    }
+
+    /// Interfaces with their addresses, as `ipconfig` lists them.
+    fn ipconfig(&mut self, node: &str, at: Instant) {
+        let observer = &mut self.sinks.2;
+        let names = self.network.names();
+        let Some(id) = observer.node(node) else { return };
+        let known = self.scenario.topology.node(node);
+        let interfaces = names.interfaces.get(usize::from(id.0)).map_or(&[][..], Vec::as_slice);
+        let text: Vec<String> = interfaces
+            .iter()
+            .map(|name| {
+                let of = known.and_then(|n| n.interfaces.iter().find(|i| i.name.get_ref() == name));
+                of.map_or(name.clone(), |i| format!("{name} {}", i.address.get_ref().0))
+            })
+            .collect();
+        let text = text.join(", ");
+        observer.story.say(at, node, &format!("ipconfig: {text}"));
+        self.ipconfig.entry(node.into()).or_default().push(text);
+    }
+
+    /// SAs as IP Security Monitor lists them.
+    fn monitor(&mut self, node: &str, at: Instant) {
+        let observer = &mut self.sinks.2;
+        let Some(id) = observer.node(node) else { return };
+        let alive = observer
+            .quick_modes
+            .iter()
+            .filter(|q| q.node == id && !observer.deleted.contains(&(id, q.info.pair)));
+        let lines: Vec<String> = alive
+            .map(|q| {
+                format!("monitor: {} with {}, {}", names::method(&q.info.offer), q.info.peer, q.info.selector)
+            })
+            .collect();
+        if lines.is_empty() {
+            observer.story.say(at, node, "monitor: no security associations");
+        }
+        for line in lines {
+            observer.story.say(at, node, &line);
+        }
+    }
+
+    fn answers(&self, since: Instant) -> BTreeMap<String, Answers> {
+        let flows = self.flows.iter().filter(|f| f.began >= since);
+        flows.map(|f| (f.flow.clone(), f.answers(&self.network))).collect()
+    }
+
+    fn checks(&self) -> Result<Vec<CheckResult>, LoadError> {
+        let answers = self.answers(Instant::EPOCH);
+        let (scenario, observer) = (self.scenario, &self.sinks.2);
+        let facts = Facts { scenario, observer, answers: &answers, ipconfig: &self.ipconfig };
+        if let (Some(direction), Some(twin)) = (self.direction, &scenario.twin) {
+            let Some(flow) = scenario.steps.flow(direction.flow.get_ref()) else { return Ok(Vec::new()) };
+            return Ok(facts.direction(twin, direction, &traffic::ends(scenario, flow)?));
+        }
+        let checks = scenario.steps.checks.iter().map(|check| {
+            let (held, detail) = facts.condition(&check.holds);
+            CheckResult { id: check.id.get_ref().clone(), run: None, says: check.says.clone(), held, detail }
+        });
+        Ok(checks.collect())
+    }
+
+    /// After the faults every flow works again, and nothing that is protected could be read at any time.
+    fn recovery(&self, probed: Instant) -> Result<Vec<CheckResult>, LoadError> {
+        let answers = self.answers(probed);
+        let (scenario, observer) = (self.scenario, &self.sinks.2);
+        let facts = Facts { scenario, observer, answers: &answers, ipconfig: &self.ipconfig };
+        let works = |d: &Direction| matches!(d.outcome, Outcome::Protected | Outcome::Clear);
+        if self.direction.is_some_and(|d| !works(d)) {
+            return Ok(Vec::new());
+        }
+        let run = self.direction.map(|d| d.flow.get_ref().clone());
+        let mut checks = Vec::new();
+        for (name, a) in &answers {
+            let Some(flow) = scenario.steps.flow(name) else { continue };
+            let says = format!(
+                "{} s after the faults ended, every run is protected and connected",
+                RECOVERY.as_secs()
+            );
+            let detail = format!("{} of {} answered", a.answered, a.asked);
+            let (id, held) = (format!("connected-{name}"), a.answered == a.asked);
+            checks.push(CheckResult { id, run: run.clone(), says: says.clone(), held, detail });
+            if !flow.clear {
+                let clear = facts.clear_links(&traffic::ends(scenario, flow)?);
+                let detail = if clear.is_empty() {
+                    "never readable".into()
+                } else {
+                    format!("readable on {}", clear.join(", "))
+                };
+                let (id, held) = (format!("protected-{name}"), clear.is_empty());
+                checks.push(CheckResult { id, run: run.clone(), says, held, detail });
+            }
+        }
+        Ok(checks)
+    }
+
+    fn invariants(&self) -> CheckResult {
+        let violations = self.network.violations();
+        let detail = match violations.first() {
+            None => "all held at every step".to_string(),
+            Some(first) => {
+                format!("{} violated, first at {} s: {}", violations.len(), first.time, first.kind)
+            }
+        };
+        CheckResult {
+            id: "invariants".into(),
+            run: self.direction.map(|d| d.flow.get_ref().clone()),
+            says: "no clear inner packet outside, sequence numbers rise, keys and selectors agree, each packet delivered was sent once".into(),
+            held: violations.is_empty(),
+            detail,
+        }
+    }
+
+    fn report(&mut self, end: Instant) -> RunReport {
+        let story = self.sinks.2.story.take();
+        let (_, digest, observer) = &self.sinks;
+        let node = |id| observer.names.node(id).to_string();
+        let us = |at: Instant| at.as_nanos() / 1_000;
+        let spis = |spis: &[ipsec_core::sad::Spi]| spis.iter().map(|s| format!("{:#010x}", s.0)).collect();
+        RunReport {
+            name: self.direction.map(|d| d.flow.get_ref().clone()),
+            simulated_ms: end.as_millis(),
+            events: self.network.steps(),
+            digest: digest.digest().to_string(),
+            main_modes: observer
+                .main_modes
+                .iter()
+                .map(|m| MainModeReport {
+                    at_us: us(m.at),
+                    node: node(m.node),
+                    peer: m.info.peer.to_string(),
+                    initiator: m.info.initiator,
+                    proposal: names::proposal(&m.info.proposal),
+                    lifetime_seconds: m.info.lifetime_seconds,
+                })
+                .collect(),
+            quick_modes: observer
+                .quick_modes
+                .iter()
+                .map(|q| QuickModeReport {
+                    at_us: us(q.at),
+                    node: node(q.node),
+                    peer: q.info.peer.to_string(),
+                    initiator: q.info.initiator,
+                    method: names::method(&q.info.offer),
+                    mode: if matches!(q.info.mode, ipsec_core::spd::Mode::Transport) {
+                        "transport"
+                    } else {
+                        "tunnel"
+                    }
+                    .into(),
+                    pfs_group: q.info.pfs.map(|g| g.id()),
+                    selector: q.info.selector.to_string(),
+                    inbound_spis: spis(&q.info.inbound_spis),
+                    outbound_spis: spis(&q.info.outbound_spis),
+                    lifetime: lifetime(&q.info.offer),
+                })
+                .collect(),
+            flows: self
+                .flows
+                .iter()
+                .map(|f| {
+                    let a = f.answers(&self.network);
+                    let (asked, answered, negotiating) = (a.asked, a.answered, a.negotiating);
+                    FlowReport { flow: f.flow.clone(), began_us: us(f.began), asked, answered, negotiating }
+                })
+                .collect(),
+            drops: observer
+                .drops
+                .iter()
+                .map(|((n, packet, reason), times)| DropReport {
+                    node: node(*n),
+                    packet: packet.to_string(),
+                    reason: reason.clone(),
+                    times: *times,
+                })
+                .collect(),
+            failures: observer
+                .failures
+                .iter()
+                .map(|((n, phase, reason), failed)| FailureReport {
+                    node: node(*n),
+                    phase: (*phase).into(),
+                    reason: reason.clone(),
+                    detail: failed.detail.clone(),
+                    times: failed.times,
+                })
+                .collect(),
+            violations: self
+                .network
+                .violations()
+                .iter()
+                .map(|v| format!("{} {}: {}", v.time, node(v.node), v.kind))
+                .collect(),
+            links: observer.names.links.clone(),
+            story,
+        }
+    }
+}
+
+/// A forged echo request.
+fn injection(scenario: &Scenario, at: Instant, inject: &Inject) -> Result<Injection, LoadError> {
+    let (link_name, node_name) = (inject.link.get_ref(), inject.node.get_ref());
+    let link = scenario.topology.links.iter().position(|l| l.name.get_ref() == link_name);
+    let node = scenario.topology.node(node_name);
+    let interface = node.and_then(|n| n.interfaces.iter().find(|i| i.link.get_ref() == link_name));
+    let (Some(link), Some(interface)) = (link, interface) else {
+        return Err(missing("steps.toml", format!("inject: `{node_name}` is not on link `{link_name}`")));
+    };
+    let (source, destination) = (inject.from, inject.to);
+    let header =
+        Header { source, destination, protocol: protocol::ICMP, ttl: 64, ident: 1, dont_fragment: false };
+    Ok(Injection {
+        at,
+        link: LinkId(link as u16),
+        next_hop: interface.address.get_ref().0.address,
+        bytes: datagram(header, &echo_request()),
+    })
+}
+
+/// An ICMP echo request (RFC 792) with eight octets of data and its checksum.
+fn echo_request() -> Vec<u8> {
+    let mut message = vec![8, 0, 0, 0, 0x66, 0x66, 0, 1];
+    message.extend(*b"injected");
+    let sum: u32 =
+        message.chunks_exact(2).map(|w| w.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet))).sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
+    message.splice(2..4, checksum.to_be_bytes());
+    message
+}

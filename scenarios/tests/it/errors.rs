@@ -1,0 +1,64 @@
+//! What is wrong with a scenario is said with file, line, column and key.
+
+use ipsec_scenarios::{Files, RunOptions, Scenario, embedded, run};
+
+/// The tunnel with one text of one file replaced.
+fn broken(file: &str, text: &str, with: &str) -> String {
+    let mut files: Files = embedded::files("kb816514-neta-netb-tunnel").unwrap();
+    let before = files.text(file).unwrap().to_string();
+    assert!(before.contains(text), "{file} has no {text}");
+    files.insert(file, before.replacen(text, with, 1));
+    let loaded = Scenario::load(&files, embedded::files, Some(embedded::TWINS));
+    match loaded.and_then(|s| run(&s, &RunOptions::default())) {
+        Ok(_) => panic!("{with} was accepted"),
+        Err(e) => e.to_string(),
+    }
+}
+
+#[test]
+fn of_the_topology() {
+    let is = |text: &str, with: &str, wanted: &str| assert_eq!(broken("topology.toml", text, with), wanted);
+    is(
+        "link = \"neta\", address",
+        "link = \"nets\", address",
+        "topology.toml:23:38: interfaces.link: no link `nets`; there are neta, outside, netb",
+    );
+    is(
+        "10.1.0.10/16",
+        "10.1.0.10",
+        "topology.toml:23:56: interfaces: `10.1.0.10` is no address with a prefix length, as in `10.1.0.10/16`",
+    );
+    is(
+        "latency = \"20ms\"",
+        "latncy = \"20ms\"",
+        "topology.toml:12:1: latncy: unknown field `latncy`, expected one of `name`, `latency`, `jitter`, `mtu`, `unprotected`",
+    );
+    is(
+        "policy = \"gwa.netsh\"",
+        "policy = \"gwc.netsh\"",
+        "topology.toml:32:10: node.policy: there is no such file",
+    );
+}
+
+#[test]
+fn of_the_steps() {
+    let is = |text: &str, with: &str, wanted: &str| assert_eq!(broken("steps.toml", text, with), wanted);
+    is(
+        "from = \"host-a\"",
+        "from = \"hosta\"",
+        "steps.toml:6:8: flow.from: no node `hosta`; there are host-a, gwa, gwb, host-b",
+    );
+    is(
+        "at = \"40s\"",
+        "at = \"40\"",
+        "steps.toml:42:6: at: `40` is no duration: write a whole number and ns, us, ms, s, m or h, as in `20ms`",
+    );
+    is("at = \"40s\"", "at = \"45s\"", "steps.toml:42:6: step.at: the run ends at 45s");
+}
+
+#[test]
+fn of_a_script() {
+    let error = broken("gwa.netsh", "mirrored=no", "mirrored=maybe");
+    assert!(error.starts_with("gwa.netsh:"), "{error}");
+    assert!(error.contains("maybe"), "{error}");
+}

@@ -1,0 +1,38 @@
+//! Links misbehave until a set time; 120 s later everything works, and nothing leaked at any time.
+
+use ipsec_scenarios::value::Ppm;
+use ipsec_scenarios::{FaultPlan, RunOptions, embedded, run};
+
+fn recovers(name: &str, faults: FaultPlan, seeds: std::ops::Range<u64>) {
+    let scenario = embedded::scenario(name).unwrap();
+    for seed in seeds {
+        let report = run(&scenario, &RunOptions { seed, faults, record: false }).unwrap().report;
+        let failed: Vec<_> = report.checks.iter().filter(|c| !c.held).map(|c| (&c.id, &c.detail)).collect();
+        assert!(report.held, "{failed:?}\nreplay: {}", report.replay);
+        // A check for each flow and the invariants.
+        assert!(report.checks.len() > 2, "{:?}", report.checks);
+    }
+}
+
+const TENTH: FaultPlan =
+    FaultPlan { loss: Ppm(100_000), duplication: Ppm(100_000), reordering: Ppm(100_000), ..FaultPlan::NONE };
+
+#[test]
+fn kb816514_recovers() {
+    recovers("kb816514-neta-netb-tunnel", TENTH, 0..10);
+}
+
+#[test]
+fn kb301284_recovers() {
+    recovers("kb301284-alice-bob-transport", TENTH, 0..10);
+}
+
+#[test]
+fn kb816514_survives_corruption() {
+    recovers("kb816514-neta-netb-tunnel", FaultPlan { corruption: Ppm(100_000), ..FaultPlan::NONE }, 0..5);
+}
+
+#[test]
+fn nothing_gets_through_while_every_packet_is_lost() {
+    recovers("kb816514-neta-netb-tunnel", FaultPlan { loss: Ppm(1_000_000), ..FaultPlan::NONE }, 0..2);
+}

@@ -1,0 +1,1 @@
+//! Wireshark as an independent judge.
