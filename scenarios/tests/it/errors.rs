@@ -21,12 +21,12 @@ fn of_the_topology() {
     is(
         "link = \"neta\", address",
         "link = \"nets\", address",
-        "topology.toml:23:38: interfaces.link: no link `nets`; there are neta, outside, netb",
+        "topology.toml:22:38: interfaces.link: no link `nets`; there are neta, outside, netb",
     );
     is(
         "10.1.0.10/16",
         "10.1.0.10",
-        "topology.toml:23:56: interfaces: `10.1.0.10` is no address with a prefix length, as in `10.1.0.10/16`",
+        "topology.toml:22:56: interfaces: `10.1.0.10` is no address with a prefix length, as in `10.1.0.10/16`",
     );
     is(
         "latency = \"20ms\"",
@@ -36,7 +36,7 @@ fn of_the_topology() {
     is(
         "policy = \"gwa.netsh\"",
         "policy = \"gwc.netsh\"",
-        "topology.toml:32:10: node.policy: there is no such file",
+        "topology.toml:31:10: node.policy: there is no such file",
     );
 }
 
@@ -51,9 +51,9 @@ fn of_the_steps() {
     is(
         "at = \"40s\"",
         "at = \"40\"",
-        "steps.toml:42:6: at: `40` is no duration: write a whole number and ns, us, ms, s, m or h, as in `20ms`",
+        "steps.toml:47:6: at: `40` is no duration: write a whole number and ns, us, ms, s, m or h, as in `20ms`",
     );
-    is("at = \"40s\"", "at = \"45s\"", "steps.toml:42:6: step.at: the run ends at 45s");
+    is("at = \"40s\"", "at = \"45s\"", "steps.toml:47:6: step.at: the run ends at 45s");
 }
 
 #[test]
