@@ -23,6 +23,7 @@ use crate::crypto::{Icv, KeyError, Mac, MacKey, Suite};
 use crate::esp::{OpenError, Opened, SealError};
 use crate::ip::{IpInfo, protocol, read_u32, refresh_length, write};
 use crate::packet::Packet;
+use crate::wire::IpProtocol;
 
 /// Octets in front of the ICV.
 pub const FIXED_LEN: usize = 12;
@@ -203,6 +204,11 @@ fn immutable_v4(headers: &mut [u8]) -> Option<()> {
     Some(())
 }
 
+/// IPv6 extension headers with parts that change on the way.
+const HOP_BY_HOP: u8 = IpProtocol::HOP_BY_HOP.0;
+const ROUTING: u8 = IpProtocol::ROUTING.0;
+const DESTINATION: u8 = IpProtocol::DESTINATION_OPTIONS.0;
+
 fn immutable_v6(headers: &mut [u8]) -> Option<()> {
     // RFC 4302 section 3.3.3.1.2.1: class, flow label and hop limit.
     write(headers, 0, &[0x60, 0, 0, 0]);
@@ -216,10 +222,8 @@ fn immutable_v6(headers: &mut [u8]) -> Option<()> {
         };
         headers.get(at..at + len)?;
         match next {
-            protocol::HOP_BY_HOP | protocol::DESTINATION => {
-                zero_mutable_options(headers.get_mut(at..at + len)?)?
-            }
-            protocol::ROUTING => arrive(headers, at, len)?,
+            HOP_BY_HOP | DESTINATION => zero_mutable_options(headers.get_mut(at..at + len)?)?,
+            ROUTING => arrive(headers, at, len)?,
             // An atomic fragment header, or something unknown: covered as it is.
             _ => {}
         }

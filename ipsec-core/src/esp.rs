@@ -39,9 +39,9 @@ use core::fmt;
 use crate::crypto::{Cipher, CipherKey, KeyError, Mac, MacKey, Suite};
 use crate::ip::{IpInfo, protocol, read_u32, refresh_length, write};
 use crate::packet::Packet;
-
-/// Octets of SPI and sequence number.
-pub const HEADER_LEN: usize = 8;
+use crate::wire::IpProtocol;
+use crate::wire::esp::EspTrailer;
+pub use crate::wire::esp::HEADER_LEN;
 
 /// Why a packet could not be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -152,15 +152,14 @@ impl Esp {
         self.suite().icv_len()
     }
 
-    /// Octets of padding for `payload` octets: up to the cipher's block, and at least to 4 octets (RFC 4303 section 2.4).
-    fn padding(&self, payload: usize) -> usize {
-        let align = self.cipher.cipher().block_len().max(4);
-        (payload + 2).next_multiple_of(align) - payload - 2
+    /// Padding up to the cipher's block, and at least to 4 octets (RFC 4303 section 2.4).
+    fn trailer(&self, payload: usize, next_header: u8) -> EspTrailer {
+        EspTrailer::for_payload(payload, self.cipher.cipher().block_len(), IpProtocol(next_header))
     }
 
     /// Octets that sealing adds to a datagram with `payload` octets behind the place of the ESP header.
     pub fn overhead(&self, payload: usize) -> usize {
-        HEADER_LEN + self.iv_len() + self.padding(payload) + 2 + self.icv_len()
+        HEADER_LEN + self.iv_len() + self.trailer(payload, 0).len() + self.icv_len()
     }
 
     /// Seals everything behind the IP header (and behind the IPv6 extension headers that belong in front), in place.
@@ -185,12 +184,8 @@ impl Esp {
         }
         // Octets behind the datagram (Ethernet padding) are not part of it.
         packet.truncate(info.total_len);
-        let padding = self.padding(payload);
-        for (i, octet) in packet.push_back(padding + 2).iter_mut().enumerate() {
-            *octet = if i < padding { i as u8 + 1 } else { padding as u8 };
-        }
-        let trailer = packet.len();
-        write(packet.bytes_mut(), trailer - 1, &[info.transport.protocol]);
+        let trailer = self.trailer(payload, info.transport.protocol);
+        trailer.write(packet.push_back(trailer.len()));
         let header = packet.splice_front(at, 0, HEADER_LEN + iv.len()).ok_or(SealError::Malformed)?;
         write(header, 0, &self.spi.to_be_bytes());
         write(header, 4, &(sequence as u32).to_be_bytes());
@@ -252,11 +247,13 @@ impl Esp {
             .and_then(|b| b.split_at_mut_checked(iv_len))
             .ok_or(OpenError::Length)?;
         self.cipher.decrypt_cbc_in_place(iv, data).map_err(|_| OpenError::Length)?;
-        let (padding, next_header) = trailer(data).ok_or(OpenError::Padding)?;
+        // One reaction, whatever is wrong with the padding.
+        let (_, trailer) = EspTrailer::decode(data).map_err(|_| OpenError::Padding)?;
+        let next_header = trailer.next_header.0;
         if next_header == protocol::NONE {
             return Err(OpenError::Dummy);
         }
-        packet.truncate(packet.len() - padding - 2);
+        packet.truncate(packet.len() - trailer.len());
         packet.splice_front(at, HEADER_LEN + iv_len, 0).ok_or(OpenError::Length)?;
         write(packet.bytes_mut(), info.upper.number_at, &[next_header]);
         if refresh_length(packet.bytes_mut()) {
@@ -292,17 +289,6 @@ impl AsRef<[u8]> for High {
 /// SPI and sequence number of the ESP header at `at`.
 pub fn header(bytes: &[u8], at: usize) -> Option<(u32, u32)> {
     Some((read_u32(bytes, at)?, read_u32(bytes, at + 4)?))
-}
-
-/// Pad length and next header of decrypted `data`, when the padding is 1, 2, 3, … (RFC 4303 section 2.4).
-///
-/// Every octet is looked at before the answer: one reaction, whatever is wrong.
-fn trailer(data: &[u8]) -> Option<(usize, u8)> {
-    let (rest, [pad_len, next_header]) = data.split_last_chunk::<2>()?;
-    let padding = usize::from(*pad_len);
-    let octets = rest.get(rest.len().checked_sub(padding)?..)?;
-    let wrong = octets.iter().zip(1u8..).fold(0, |wrong, (octet, expected)| wrong | (octet ^ expected));
-    (wrong == 0).then_some((padding, *next_header))
 }
 
 #[cfg(test)]

@@ -1,42 +1,42 @@
 //! What the datapath needs to know of an IP datagram, read and changed in place.
 //!
-//! The codecs in [`wire`](crate::wire) build and take apart whole headers; the walks touch a few fields of each packet and
-//! must not allocate. [`IpInfo`] is read once a step and says where things are.
+//! The views in [`wire`](crate::wire) are of one family each and borrow the packet; the walks change it. [`IpInfo`] is read
+//! once a step, for either family, and says where things are.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 
 use crate::selector::FlowKey;
+use crate::wire::checksum::{Checksum, checksum};
+use crate::wire::ipv4::{Ipv4, Ipv4Header};
+use crate::wire::ipv6::{Ipv6, Ipv6Header};
+use crate::wire::{IpProtocol, ipv6};
 
-/// Protocol numbers the datapath acts upon (IANA "Assigned Internet Protocol Numbers").
+/// Protocol numbers the datapath acts upon, as the octets of the headers (names: [`IpProtocol`]).
 pub mod protocol {
-    /// IPv6 hop-by-hop options.
-    pub const HOP_BY_HOP: u8 = 0;
+    use crate::wire::IpProtocol;
+
     /// ICMP for IPv4.
-    pub const ICMP: u8 = 1;
+    pub const ICMP: u8 = IpProtocol::ICMP.0;
     /// IPv4 in IP.
-    pub const IPV4: u8 = 4;
+    pub const IPV4: u8 = IpProtocol::IPV4.0;
     /// TCP.
-    pub const TCP: u8 = 6;
+    pub const TCP: u8 = IpProtocol::TCP.0;
     /// UDP.
-    pub const UDP: u8 = 17;
+    pub const UDP: u8 = IpProtocol::UDP.0;
     /// DCCP.
     pub const DCCP: u8 = 33;
     /// IPv6 in IP.
-    pub const IPV6: u8 = 41;
-    /// IPv6 routing header.
-    pub const ROUTING: u8 = 43;
+    pub const IPV6: u8 = IpProtocol::IPV6.0;
     /// IPv6 fragment header.
-    pub const FRAGMENT: u8 = 44;
+    pub const FRAGMENT: u8 = IpProtocol::FRAGMENT.0;
     /// Encapsulating Security Payload.
-    pub const ESP: u8 = 50;
+    pub const ESP: u8 = IpProtocol::ESP.0;
     /// Authentication Header.
-    pub const AH: u8 = 51;
+    pub const AH: u8 = IpProtocol::AH.0;
     /// ICMP for IPv6.
-    pub const ICMPV6: u8 = 58;
+    pub const ICMPV6: u8 = IpProtocol::ICMPV6.0;
     /// No next header: in ESP, a dummy packet (RFC 4303 section 2.6).
-    pub const NONE: u8 = 59;
-    /// IPv6 destination options.
-    pub const DESTINATION: u8 = 60;
+    pub const NONE: u8 = IpProtocol::NO_NEXT_HEADER.0;
     /// SCTP.
     pub const SCTP: u8 = 132;
     /// IPv6 mobility header.
@@ -46,9 +46,6 @@ pub mod protocol {
 }
 
 use protocol::*;
-
-/// Extension headers looked through at most; a longer chain is malformed.
-const MAX_EXTENSIONS: usize = 16;
 
 /// A place in the header chain: a protocol number, the octet that holds it, and where that protocol's header begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,81 +157,64 @@ impl IpInfo {
     }
 }
 
-fn parse_v4(b: &[u8]) -> Option<IpInfo> {
-    let header_len = usize::from(b.first()? & 0x0f) * 4;
-    let total_len = usize::from(read_u16(b, 2)?);
-    if header_len < 20 || total_len < header_len || b.len() < total_len {
-        return None;
-    }
-    let flags = read_u16(b, 6)?;
-    let (offset, more) = (usize::from(flags & 0x1fff) * 8, flags & 0x2000 != 0);
-    let fragment = (more || offset > 0).then_some(FragmentInfo {
-        offset,
-        more,
-        ident: u32::from(read_u16(b, 4)?),
+fn parse_v4(bytes: &[u8]) -> Option<IpInfo> {
+    let packet = Ipv4::decode(bytes).ok()?;
+    let fragment = packet.is_fragment().then(|| FragmentInfo {
+        offset: packet.fragment_offset().into(),
+        more: packet.more_fragments(),
+        ident: packet.identification().into(),
         header_at: 0,
     });
-    let place = Place { protocol: *b.get(9)?, number_at: 9, offset: header_len };
+    let place = Place { protocol: packet.protocol().0, number_at: 9, offset: packet.header_len() };
     Some(IpInfo {
-        source: Ipv4Addr::from_octets(*b.get(12..)?.first_chunk()?).into(),
-        destination: Ipv4Addr::from_octets(*b.get(16..)?.first_chunk()?).into(),
-        header_len,
-        total_len,
-        traffic_class: *b.get(1)?,
-        ttl: *b.get(8)?,
-        dont_fragment: flags & 0x4000 != 0,
+        source: packet.src().into(),
+        destination: packet.dst().into(),
+        header_len: packet.header_len(),
+        total_len: packet.total_len(),
+        traffic_class: packet.tos(),
+        ttl: packet.ttl(),
+        dont_fragment: packet.dont_fragment(),
         fragment,
         transport: place,
         upper: place,
     })
 }
 
-fn parse_v6(b: &[u8]) -> Option<IpInfo> {
-    let total_len = 40 + usize::from(read_u16(b, 4)?);
-    if b.len() < total_len {
-        return None;
-    }
-    let mut place = Place { protocol: *b.get(6)?, number_at: 6, offset: 40 };
+fn parse_v6(bytes: &[u8]) -> Option<IpInfo> {
+    let packet = Ipv6::decode(bytes).ok()?;
+    let mut place = Place { protocol: packet.next_header().0, number_at: 6, offset: ipv6::HEADER_LEN };
     let mut transport = place;
     let mut fragment = None;
-    for _ in 0..MAX_EXTENSIONS {
-        let len = match place.protocol {
-            HOP_BY_HOP | ROUTING | DESTINATION => 8 + 8 * usize::from(*b.get(place.offset + 1)?),
-            FRAGMENT => {
-                let field = read_u16(b, place.offset + 2)?;
-                fragment = Some(FragmentInfo {
-                    offset: usize::from(field & 0xfff8),
-                    more: field & 1 != 0,
-                    ident: read_u32(b, place.offset + 4)?,
-                    header_at: place.offset,
-                });
-                8
-            }
-            _ => break,
-        };
-        let next =
-            Place { protocol: *b.get(place.offset)?, number_at: place.offset, offset: place.offset + len };
-        if next.offset > total_len {
-            return None;
-        }
-        if place.protocol != DESTINATION {
-            transport = next;
-        }
-        place = next;
-        if fragment.is_some_and(|f| f.offset > 0) {
+    for extension in packet.extensions() {
+        let extension = extension.ok()?;
+        // For IPsec, AH is what the headers lead to.
+        if extension.kind == IpProtocol::AH {
             break;
         }
+        if let Some(header) = extension.fragment() {
+            fragment = Some(FragmentInfo {
+                offset: header.offset.into(),
+                more: header.more,
+                ident: header.identification,
+                header_at: extension.offset,
+            });
+        }
+        place = Place {
+            protocol: extension.next_header.0,
+            number_at: extension.offset,
+            offset: extension.offset + extension.bytes.len(),
+        };
+        if extension.kind != IpProtocol::DESTINATION_OPTIONS {
+            transport = place;
+        }
     }
-    let chain_ends = fragment.is_some_and(|f| f.offset > 0)
-        || !matches!(place.protocol, HOP_BY_HOP | ROUTING | DESTINATION | FRAGMENT);
-    chain_ends.then_some(())?;
     Some(IpInfo {
-        source: Ipv6Addr::from_octets(*b.get(8..)?.first_chunk()?).into(),
-        destination: Ipv6Addr::from_octets(*b.get(24..)?.first_chunk()?).into(),
-        header_len: 40,
-        total_len,
-        traffic_class: (read_u16(b, 0)? >> 4) as u8,
-        ttl: *b.get(7)?,
+        source: packet.src().into(),
+        destination: packet.dst().into(),
+        header_len: ipv6::HEADER_LEN,
+        total_len: ipv6::HEADER_LEN + packet.payload_len(),
+        traffic_class: packet.traffic_class(),
+        ttl: packet.hop_limit(),
         dont_fragment: true,
         // An atomic fragment is a whole datagram (RFC 6946).
         fragment: fragment.filter(|f| f.more || f.offset > 0),
@@ -260,29 +240,10 @@ pub fn write(bytes: &mut [u8], at: usize, value: &[u8]) {
     }
 }
 
-/// The Internet checksum of the concatenation of `parts`, each of even length but the last (RFC 1071).
-pub fn checksum(parts: &[&[u8]]) -> u16 {
-    let mut sum = 0u64;
-    for part in parts {
-        let (pairs, odd) = part.as_chunks::<2>();
-        sum += pairs.iter().map(|p| u64::from(u16::from_be_bytes(*p))).sum::<u64>();
-        sum += odd.first().map_or(0, |b| u64::from(*b) << 8);
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
-}
-
 /// The checksum of an upper-layer `payload` between these addresses, pseudo-header included (RFC 768, RFC 8200 section 8.1).
 pub fn upper_checksum(source: IpAddr, destination: IpAddr, protocol: u8, payload: &[u8]) -> u16 {
-    let len = (payload.len() as u32).to_be_bytes();
-    let tail = [0, 0, 0, protocol];
-    match (source, destination) {
-        (IpAddr::V4(s), IpAddr::V4(d)) => checksum(&[&s.octets(), &d.octets(), &len, &tail, payload]),
-        (IpAddr::V6(s), IpAddr::V6(d)) => checksum(&[&s.octets(), &d.octets(), &len, &tail, payload]),
-        _ => 0,
-    }
+    let sum = Checksum::new().pseudo_header(source, destination, IpProtocol(protocol), payload.len());
+    sum.bytes(payload).finish()
 }
 
 /// Computes the IPv4 header checksum again, after a change. Does nothing to IPv6.
@@ -292,7 +253,7 @@ pub fn refresh_checksum(bytes: &mut [u8]) {
     }
     let header_len = bytes.first().map_or(0, |b| usize::from(b & 0x0f) * 4);
     write(bytes, 10, &[0, 0]);
-    let sum = bytes.get(..header_len).map_or(0, |header| checksum(&[header]));
+    let sum = bytes.get(..header_len).map_or(0, checksum);
     write(bytes, 10, &sum.to_be_bytes());
 }
 
@@ -342,32 +303,26 @@ impl NewHeader {
     /// payload is too long or the families differ.
     #[must_use]
     pub fn write(&self, bytes: &mut [u8]) -> bool {
-        match (self.source, self.destination) {
-            (IpAddr::V4(s), IpAddr::V4(d)) => {
-                let mut h = [0; 20];
-                h[0] = 0x45;
-                h[1] = self.traffic_class;
-                h[4..6].copy_from_slice(&self.ident.to_be_bytes());
-                h[6] = if self.dont_fragment { 0x40 } else { 0 };
-                h[8] = self.ttl;
-                h[9] = self.protocol;
-                h[12..16].copy_from_slice(&s.octets());
-                h[16..20].copy_from_slice(&d.octets());
-                write(bytes, 0, &h);
+        let Some(payload_len) = bytes.len().checked_sub(self.len()) else { return false };
+        let protocol = IpProtocol(self.protocol);
+        let written = match (self.source, self.destination) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => Ipv4Header {
+                tos: self.traffic_class,
+                identification: self.ident,
+                dont_fragment: self.dont_fragment,
+                ttl: self.ttl,
+                ..Ipv4Header::new(src, dst, protocol)
             }
-            (IpAddr::V6(s), IpAddr::V6(d)) => {
-                let mut h = [0; 40];
-                h[0] = 0x60 | self.traffic_class >> 4;
-                h[1] = self.traffic_class << 4;
-                h[6] = self.protocol;
-                h[7] = self.ttl;
-                h[8..24].copy_from_slice(&s.octets());
-                h[24..40].copy_from_slice(&d.octets());
-                write(bytes, 0, &h);
+            .write(bytes, payload_len),
+            (IpAddr::V6(src), IpAddr::V6(dst)) => Ipv6Header {
+                traffic_class: self.traffic_class,
+                hop_limit: self.ttl,
+                ..Ipv6Header::new(src, dst, protocol)
             }
+            .write(bytes, payload_len),
             _ => return false,
-        }
-        bytes.len() >= self.len() && refresh_length(bytes)
+        };
+        written.is_ok()
     }
 }
 
@@ -375,16 +330,6 @@ impl NewHeader {
 mod tests {
     use super::*;
     use hex_literal::hex;
-
-    #[test]
-    fn checksum_of_rfc_1071() {
-        // RFC 1071 section 3: the sum is ddf2.
-        assert_eq!(checksum(&[&hex!("0001f203f4f5f6f7")]), !0xddf2);
-        assert_eq!(
-            checksum(&[&[1]]),
-            internet_checksum::checksum(&[1]).iter().fold(0, |n, b| n << 8 | u16::from(*b))
-        );
-    }
 
     #[test]
     fn place_for_esp_in_ipv6() {

@@ -19,13 +19,14 @@ use crate::ike::effect::{Acquire, Datagram, Effect};
 use crate::ike::{Ike, IkeContext};
 use crate::interface::{Boundary, Interface, InterfaceId};
 use crate::io::{Command, DeleteReason, DropReason, Event, Input, Keys, Output};
-use crate::ip::{NewHeader, protocol, upper_checksum, write};
+use crate::ip::{NewHeader, protocol, write};
 use crate::packet::{Packet, PacketId, PacketPool};
 use crate::rng::{Label, Streams};
 use crate::sad::{BundleSpec, InstallContext, LifeEnd, PairId, Sad};
 use crate::selector::FlowKey;
 use crate::spd::{Action, EntryId, Mode, SpdEntry};
 use crate::time::{Duration, Instant};
+use crate::wire::udp;
 use pending::Pending;
 pub use status::Status;
 
@@ -415,15 +416,9 @@ impl Ipsec {
             return;
         };
         let mut packet = self.pool.take(0, &datagram.payload);
-        let length = datagram.payload.len() + 8;
-        write(packet.push_front(8), 0, &datagram.local.port().to_be_bytes());
-        write(packet.bytes_mut(), 2, &datagram.peer.port().to_be_bytes());
-        write(packet.bytes_mut(), 4, &(length as u16).to_be_bytes());
-        let sum = match upper_checksum(local, peer, protocol::UDP, packet.bytes()) {
-            0 => 0xffff,
-            sum => sum,
-        };
-        write(packet.bytes_mut(), 6, &sum.to_be_bytes());
+        let (from, to) = (datagram.local.port(), datagram.peer.port());
+        write(packet.push_front(udp::HEADER_LEN), 0, &udp::header(from, to, datagram.payload.len()));
+        udp::fill_checksum(local, peer, packet.bytes_mut());
         let header = NewHeader {
             source: local,
             destination: peer,

@@ -181,6 +181,6 @@ mod tests {
         encapsulate(&mut p, &outer("2001:db8::1", "2001:db8::2", DfPolicy::Copy)).unwrap();
         set_ecn(p.bytes_mut(), 3);
         assert_eq!(decapsulate(&mut p).unwrap().traffic_class, 3);
-        assert_eq!(crate::ip::checksum(&[&p.bytes()[..20]]), 0);
+        assert_eq!(crate::wire::checksum::checksum(&p.bytes()[..20]), 0);
     }
 }

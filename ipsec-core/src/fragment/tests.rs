@@ -39,7 +39,7 @@ fn sizes_of_rfc_791() {
         [(0, true), (552, true), (1104, false)]
     );
     assert!(fragments.iter().all(|f| f.id() == 5));
-    assert!(fragments.iter().all(|f| crate::ip::checksum(&[&f.bytes()[..20]]) == 0));
+    assert!(fragments.iter().all(|f| crate::wire::checksum::checksum(&f.bytes()[..20]) == 0));
 }
 
 #[test]

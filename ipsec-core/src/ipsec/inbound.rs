@@ -9,11 +9,14 @@ use crate::esp::OpenError;
 use crate::fragment::Reassembly;
 use crate::interface::{Boundary, ConnectionKind, InterfaceId};
 use crate::io::{DropReason, Event, Output};
-use crate::ip::{IpInfo, NewHeader, checksum, protocol, read_u16, upper_checksum, write};
+use crate::ip::{IpInfo, NewHeader, protocol, read_u16};
 use crate::packet::Packet;
 use crate::sad::{IpsecProtocol, IpsecSa, PairId, SaError, Spi};
 use crate::spd::{Action, Decision, Door, Mode};
 use crate::time::Instant;
+use crate::wire::icmp::{self, Icmp, IcmpMessage};
+use crate::wire::udp::Udp;
+use crate::wire::{IpProtocol, PacketInfo};
 use crate::{ah, esp, tunnel};
 
 /// UDP port of IKE (RFC 2408 section 2.5.1).
@@ -265,29 +268,16 @@ impl Ipsec {
 
     /// IKE's datagrams precede every filter (RFC 4301 section 4.4.1).
     fn ike_arrived(&mut self, packet: Packet, interface: InterfaceId, info: &IpInfo, now: Instant) {
-        let at = info.upper.offset;
-        let datagram = packet.bytes().get(at..info.total_len).unwrap_or_default();
-        let length = read_u16(datagram, 4).map_or(0, usize::from);
-        let source_port = read_u16(datagram, 0).unwrap_or(0);
-        let unchecked = info.is_v4() && read_u16(datagram, 6) == Some(0);
-        let intact = length >= 8
-            && length <= datagram.len()
-            && (unchecked
-                || upper_checksum(
-                    info.source,
-                    info.destination,
-                    protocol::UDP,
-                    datagram.get(..length).unwrap_or_default(),
-                ) == 0);
-        if !intact {
+        let bytes = packet.bytes().get(info.upper.offset..info.total_len).unwrap_or_default();
+        let intact = |udp: &Udp<'_>| udp.checksum_ok(info.source, info.destination);
+        let Some(udp) = Udp::decode(bytes).ok().filter(intact) else {
             let flow = info.inbound_flow(packet.bytes());
             self.drop_packet(packet, interface, DropReason::Malformed, Some(flow));
             return;
-        }
+        };
         let local = SocketAddr::new(info.destination, IKE_PORT);
-        let peer = SocketAddr::new(info.source, source_port);
-        let payload = datagram.get(8..length).unwrap_or_default();
-        self.with_ike(now, |ike, cx| ike.handle_datagram(local, peer, payload, cx));
+        let peer = SocketAddr::new(info.source, udp.src_port);
+        self.with_ike(now, |ike, cx| ike.handle_datagram(local, peer, udp.payload, cx));
         self.pool.recycle(packet);
     }
 
@@ -296,18 +286,14 @@ impl Ipsec {
     ///
     /// It is not authenticated, so it can only lower the MTU, not below what every path carries, and for a while.
     fn path_mtu_message(&mut self, packet: &Packet, info: &IpInfo, now: Instant) -> bool {
-        let Some(icmp) = packet.bytes().get(info.upper.offset..info.total_len) else { return false };
-        let mtu = match (info.upper.protocol, icmp) {
-            // Destination unreachable, fragmentation needed (RFC 1191 section 4).
-            (protocol::ICMP, [3, 4, ..]) => read_u16(icmp, 6),
-            // Packet too big (RFC 4443 section 3.2).
-            (protocol::ICMPV6, [2, ..]) => {
-                crate::ip::read_u32(icmp, 4).map(|mtu| u16::try_from(mtu).unwrap_or(u16::MAX))
-            }
-            _ => return false,
+        let bytes = packet.bytes().get(info.upper.offset..info.total_len).unwrap_or_default();
+        let icmp = if info.is_v4() { Icmp::decode_v4(bytes) } else { Icmp::decode_v6(bytes) };
+        let Some(icmp) = icmp.ok().filter(|icmp| icmp.checksum_ok(info.source, info.destination)) else {
+            return false;
         };
-        let Some((mtu, quoted)) = mtu.zip(icmp.get(8..)) else { return false };
-        let Some((source, destination, proto, spi)) = quoted_spi(quoted) else { return false };
+        let IcmpMessage::TooBig { mtu } = icmp.message else { return false };
+        let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+        let Some((source, destination, proto, spi)) = quoted_spi(icmp.payload) else { return false };
         if !self.owns(source) {
             return false;
         }
@@ -332,23 +318,13 @@ impl Ipsec {
             .filter(|a| a.is_ipv4() == info.is_v4())
             .or_else(|| own().find(|a| a.is_ipv4() == info.is_v4()))?;
         let quoted = packet.bytes().get(..info.total_len.min(QUOTED))?;
-        let mut error = self.pool.take(packet.id(), quoted);
-        let header = error.push_front(8);
-        let proto = if info.is_v4() {
-            write(header, 0, &[3, 4, 0, 0, 0, 0]);
-            write(header, 6, &mtu.to_be_bytes());
-            protocol::ICMP
-        } else {
-            write(header, 0, &[2, 0, 0, 0]);
-            write(header, 4, &u32::from(mtu).to_be_bytes());
-            protocol::ICMPV6
+        let message = IcmpMessage::TooBig { mtu: mtu.into() };
+        let (proto, body) = match (source, info.source) {
+            (IpAddr::V6(from), IpAddr::V6(to)) => {
+                (protocol::ICMPV6, icmp::encode_v6(from, to, message, quoted))
+            }
+            _ => (protocol::ICMP, icmp::encode_v4(message, quoted)),
         };
-        let sum = match info.is_v4() {
-            true => checksum(&[error.bytes()]),
-            false => upper_checksum(source, info.source, proto, error.bytes()),
-        };
-        write(error.bytes_mut(), 2, &sum.to_be_bytes());
-        let ident = self.next_ident() as u16;
         let header = NewHeader {
             source,
             destination: info.source,
@@ -356,8 +332,9 @@ impl Ipsec {
             traffic_class: 0,
             ttl: super::TTL,
             dont_fragment: false,
-            ident,
+            ident: self.next_ident() as u16,
         };
+        let mut error = self.pool.take(packet.id(), &body);
         error.push_front(header.len());
         header.write(error.bytes_mut()).then_some(error)
     }
@@ -385,18 +362,11 @@ fn ipsec_header(bytes: &[u8], info: &IpInfo) -> Option<(u32, u32, IpsecProtocol)
 /// Source, destination, protocol and SPI of an IPsec packet whose beginning an ICMP error quotes. The quote is cut short,
 /// so it is not a datagram by its own account.
 fn quoted_spi(quoted: &[u8]) -> Option<(IpAddr, IpAddr, IpsecProtocol, u32)> {
-    let v4 = quoted.first()? >> 4 == 4;
-    let (source, destination, proto, at): (IpAddr, IpAddr, u8, usize) = if v4 {
-        let header_len = usize::from(quoted.first()? & 0x0f) * 4;
-        let address = |at: usize| Some(IpAddr::from(*quoted.get(at..)?.first_chunk::<4>()?));
-        (address(12)?, address(16)?, *quoted.get(9)?, header_len)
-    } else {
-        let address = |at: usize| Some(IpAddr::from(*quoted.get(at..)?.first_chunk::<16>()?));
-        (address(8)?, address(24)?, *quoted.get(6)?, 40)
+    let info = PacketInfo::of_quoted(quoted).ok().filter(|info| !info.is_later_fragment())?;
+    let (proto, spi) = match info.protocol {
+        IpProtocol::ESP => (IpsecProtocol::Esp, esp::header(quoted, info.upper_at)?.0),
+        IpProtocol::AH => (IpsecProtocol::Ah, ah::header(quoted, info.upper_at)?.0),
+        _ => return None,
     };
-    match proto {
-        protocol::ESP => Some((source, destination, IpsecProtocol::Esp, esp::header(quoted, at)?.0)),
-        protocol::AH => Some((source, destination, IpsecProtocol::Ah, crate::ip::read_u32(quoted, at + 4)?)),
-        _ => None,
-    }
+    Some((info.src, info.dst, proto, spi))
 }

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::config::{DfPolicy, PolicyDatabases};
-use crate::crypto::{Cipher, Mac};
+use crate::crypto::{Cipher, Group, HashAlg, Mac};
 use crate::interface::{ConnectionKind, Egress};
 use crate::ip::IpInfo;
-use crate::pad::Secret;
+use crate::pad::{AuthMethod, MainModeProposal, Pad, PadEntry, PadEntryId, Secret};
 use crate::route::{Route, RouteTable};
 use crate::sad::{IpsecProtocol, SaSpec, Spi};
 use crate::selector::{AddressRange, Prefix, Selector};
@@ -84,6 +84,25 @@ fn tunnel_policy(me: u8) -> Vec<SpdEntry> {
     ]
 }
 
+/// Main mode with everybody, so that what waits waits for an answer.
+fn anyone() -> Pad {
+    let entry = PadEntry {
+        id: PadEntryId(1),
+        name: String::new(),
+        local: vec![AddressRange::ANY_V4],
+        peer: vec![AddressRange::ANY_V4],
+        methods: vec![AuthMethod::PreSharedKey(Secret::new(b"secret".to_vec()))],
+        proposals: vec![MainModeProposal {
+            cipher: Cipher::TripleDes,
+            hash: HashAlg::Md5,
+            group: Group::Modp768,
+        }],
+        lifetime_seconds: 28_800,
+        quick_modes: 0,
+    };
+    Pad { entries: vec![entry] }
+}
+
 fn config(me: u8, entries: Vec<SpdEntry>) -> Config {
     let interface = |id, boundary, address, len| Interface {
         id,
@@ -101,7 +120,7 @@ fn config(me: u8, entries: Vec<SpdEntry>) -> Config {
     ] {
         routes.add(Route { destination, next_hop: None, interface, source: None });
     }
-    let policy = PolicyDatabases { spd: Arc::new(Spd::new(entries)), ..PolicyDatabases::default() };
+    let policy = PolicyDatabases { spd: Arc::new(Spd::new(entries)), pad: Arc::new(anyone()) };
     Config::new(
         vec![
             interface(INSIDE, Boundary::Protected, inner(me), 16),

@@ -1,7 +1,8 @@
 //! Path MTU (RFC 4301 section 8).
 
 use super::*;
-use crate::ip::{checksum, read_u16};
+use crate::ip::read_u16;
+use crate::wire::checksum::checksum;
 
 fn with_df(mut packet: Packet) -> Packet {
     packet.bytes_mut()[6] |= 0x40;
@@ -23,7 +24,7 @@ fn the_sender_is_told_the_largest_size_that_fits() {
     let b = error.bytes();
     assert_eq!((b[9], &b[20..22], read_u16(b, 26)), (protocol::ICMP, &[3, 4][..], Some(1438)));
     assert_eq!((b[12..16].to_vec(), b[16..20].to_vec()), (vec![10, 1, 0, 1], vec![10, 1, 0, 10]));
-    assert_eq!((checksum(&[&b[..20]]), checksum(&[&b[20..]])), (0, 0));
+    assert_eq!((checksum(&b[..20]), checksum(&b[20..])), (0, 0));
     // That size does fit, in one piece.
     let (sent, _, _) = outbound(&mut a, with_df(request(1438 - 28)));
     assert_eq!(sent.len(), 1);
@@ -41,7 +42,7 @@ fn with_df_cleared_the_outer_packet_is_cut() {
 fn needs_fragmentation(sealed: &Packet, mtu: u16) -> Packet {
     let mut error = Packet::from_slice(0, &sealed.bytes()[..28]);
     error.push_front(8).copy_from_slice(&[3, 4, 0, 0, 0, 0, (mtu >> 8) as u8, mtu as u8]);
-    let sum = checksum(&[error.bytes()]);
+    let sum = checksum(error.bytes());
     write(error.bytes_mut(), 2, &sum.to_be_bytes());
     let header = crate::fragment::fresh_header(outer(9), outer(1), protocol::ICMP, 64, 1);
     error.push_front(20);
