@@ -263,3 +263,23 @@ impl Pair {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn honest_ends_agree() {
+        let mut tunnel = Agreement::usual();
+        (tunnel.tunnel, tunnel.pfs) = (true, Pfs::SameGroup);
+        for agreement in [Agreement::usual(), tunnel] {
+            let mut pair = Pair::agreed(&agreement, 1);
+            pair.send(0, 100);
+            pair.run_honestly(Duration::from_secs(1));
+            assert_eq!((pair.main_modes, pair.quick_modes), ([1, 1], [1, 1]), "{agreement:?}");
+            pair.send(1, 100);
+            pair.run_honestly(Duration::from_secs(1));
+            assert_eq!(pair.delivered, [1, 1]);
+        }
+    }
+}

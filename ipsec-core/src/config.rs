@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::ike::outbox::Lie;
 use crate::interface::Interface;
 use crate::pad::Pad;
 use crate::route::RouteTable;
@@ -51,6 +52,8 @@ pub struct IkeConfig {
     pub rekey_margin_permille: u32,
     /// Vendor IDs sent in the first message of each side, as raw bodies.
     pub vendor_ids: Vec<Vec<u8>>,
+    /// What a probe lies about, one lie for each IKE message it sends; an honest node has none.
+    pub lies: Vec<Lie>,
 }
 
 impl Default for IkeConfig {
@@ -60,6 +63,7 @@ impl Default for IkeConfig {
             default_lifetime: Lifetime { seconds: Some(3_600), kilobytes: Some(100_000) },
             rekey_margin_permille: 100,
             vendor_ids: Vec::new(),
+            lies: Vec::new(),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Node {
             config: config.ike.clone(),
             limits: config.limits.clone(),
             key_log: config.key_log,
-            outbox: Outbox,
+            outbox: Outbox::new(&config.ike.lies),
             timers: Timers::default(),
             pairs: Pairs::default(),
             contacted: BTreeSet::new(),

@@ -1,8 +1,11 @@
 //! Sending: a typed message in, a datagram out, and the bytes that later hashes and IVs are computed from.
 //!
 //! Hashes cover bytes as sent (RFC 2409 section 5), so a state builds a typed message, and takes everything it needs later
-//! from what [`Outbox::send`] really sent. A probe's outbox may alter the message first; hashes and chains still fit.
+//! from what [`Outbox::send`] really sent. A probe's outbox tells a [`Lie`] first; hashes and chains still fit.
 
+mod lie;
+
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::v1::{auth, protect};
@@ -10,9 +13,13 @@ use crate::crypto::{CipherKey, HashAlg};
 use crate::wire::ikev1::Hash;
 use crate::wire::isakmp::{Flags, Header, Payload, PayloadType, encode_chain};
 
+pub use lie::Lie;
+
 /// Encodes, authenticates and encrypts messages.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Outbox;
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    lies: VecDeque<Lie>,
+}
 
 /// How a message is authenticated and encrypted.
 #[derive(Clone, Copy, Debug)]
@@ -86,8 +93,20 @@ impl Sent {
 }
 
 impl Outbox {
+    /// An outbox that tells these lies, one for each message, and is honest from then on.
+    pub fn new(lies: &[Lie]) -> Self {
+        Outbox { lies: lies.iter().cloned().collect() }
+    }
+
     /// Encodes `payloads`, adds the HASH that `protection` asks for, and encrypts. The header's E flag follows.
-    pub fn send(&self, mut header: Header, mut payloads: Vec<Payload>, protection: Protection<'_>) -> Sent {
+    pub fn send(
+        &mut self,
+        mut header: Header,
+        mut payloads: Vec<Payload>,
+        protection: Protection<'_>,
+    ) -> Sent {
+        let lie = self.lies.pop_front().unwrap_or_default();
+        lie.tell(&mut header, &mut payloads);
         let message_id = header.message_id;
         let encryption = match protection {
             Protection::Clear => None,
@@ -113,7 +132,8 @@ impl Outbox {
             }
         };
         let bodies = payloads.iter().map(|payload| (payload.payload_type(), payload.to_body())).collect();
-        let (first, body) = encode_chain(&payloads);
+        let (first, mut body) = encode_chain(&payloads);
+        lie.spoil(&mut body);
         let Some(Encryption { key, iv }) = encryption else {
             return Sent { datagram: header.encode_with(first, &body), last_block: Vec::new(), bodies };
         };
