@@ -211,7 +211,7 @@ pub(crate) fn corrupt(bytes: &mut [u8], draw: u64) {
 
 /// Maps a random number to 0..bound (0 for bound 0), by its high bits.
 fn below(draw: u64, bound: u64) -> u64 {
-    (u128::from(draw) * u128::from(bound) >> 64) as u64
+    ((u128::from(draw) * u128::from(bound)) >> 64) as u64
 }
 
 #[cfg(test)]

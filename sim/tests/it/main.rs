@@ -5,5 +5,6 @@ mod capture;
 mod determinism;
 mod filters;
 mod forwarding;
+mod gateways;
 mod tcp;
 mod topologies;
