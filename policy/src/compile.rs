@@ -51,9 +51,11 @@ mod listing;
 pub mod main_mode;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 pub use expand::{CompiledFilter, Half};
 pub use listing::listing;
+pub use warnings::{Warning, warnings};
 
 /// What the compiler must know about the computer.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -10,7 +10,7 @@
 //! a [`Note`] and never guessed. The first error stops the script and leaves the store as it was before it.
 //!
 //! One leniency is deliberate. A batch file goes on after a netsh command has failed, and scripts begin by deleting what
-//! an earlier run may have left; so deleting something that does not exist is a note, not an error.
+//! an earlier run may have left; so deleting (or showing) something that does not exist is a note, not an error.
 
 use core::fmt;
 

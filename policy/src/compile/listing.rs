@@ -6,7 +6,8 @@ use ipsec_core::interface::ConnectionKind;
 use ipsec_core::spd::{Action, Direction, Mode};
 
 use super::expand::{CompiledFilter, Half, filters};
-use super::{CompileError, LocalAddresses, main_mode};
+use super::warnings::warnings;
+use super::{CompileError, LocalAddresses};
 use crate::policy::Policy;
 use crate::store::Store;
 
@@ -66,12 +67,8 @@ fn one(
             "      note: the default response rule is on; it makes filters from what peers propose"
         );
     }
-    for conflict in main_mode::conflicts(store, policy, local)? {
-        let _ = writeln!(
-            out,
-            "      note: rules '{}' and '{}' authenticate the same addresses differently; the first counts",
-            conflict.used, conflict.ignored
-        );
+    for warning in warnings(store, policy, local)? {
+        let _ = writeln!(out, "      warning: {warning}");
     }
     Ok(())
 }

@@ -293,10 +293,11 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Err(Fault { kind: ErrorKind::Store(error @ StoreError::NotFound { .. }), span })
-                if bound.command.verb == Verb::Delete =>
+                if matches!(bound.command.verb, Verb::Delete | Verb::Show) =>
             {
+                let what = if bound.command.verb == Verb::Show { "shown" } else { "deleted" };
                 let text =
-                    format!("nothing deleted: {error}; Windows prints an error here and the script goes on");
+                    format!("nothing {what}: {error}; Windows prints an error here and the script goes on");
                 self.note(source.position(span.start), NoteKind::Remark, text);
                 Ok(())
             }

@@ -63,6 +63,20 @@ fn what_depends_on_the_computer_is_named() {
     insta::assert_snapshot!(notes(&output));
 }
 
+/// Blocks that hang on something not understood do not run by half; lists may run over lines.
+#[test]
+fn blocks_and_lists() {
+    let script = "@echo off\nif foo (\n netsh ipsec static add policy name=never\n)\n\
+        for %%z on (a b) do (\n if a==a (\n  netsh ipsec static add policy name=never\n )\n)\n\
+        for /f \"tokens=1\" %%a in ('type l.txt ^| find \"(x)\"') do (\n netsh ipsec static add policy name=%%a\n)\n\
+        for %%i in (A,\n B) do if %%i==A (netsh ipsec static add policy name=%%i) else netsh ipsec static add policy name=x%%i\n\
+        netsh ipsec static add policy name=C > nul 2>nul || netsh ipsec static add policy name=never & netsh ipsec static add policy name=D\n\
+        if \"%~1\"==\"\" (\n netsh ipsec static add policy name=\"(E)\"\n) else if \"%1\"==\"x\" (\n netsh ipsec static add policy name=never\n)\n\
+        call:sub F\ngoto:end\n:sub\nnetsh ipsec static add policy name=%1\ngoto:eof\n:end\n\
+        ver | find \"5.2\" && netsh ipsec static add policy name=never\ngoto nowhere\nnetsh ipsec static add policy name=never";
+    assert_eq!(names(script), ["A", "xB", "C", "D", "(E)", "F"]);
+}
+
 #[test]
 fn positional_values_take_the_tags_that_are_left() {
     let (store, output) = store_of("s", b"add filter filterlist=block any srcmask=32 dstaddr=me description=445 protocol=tcp mirrored=yes dstport=445");

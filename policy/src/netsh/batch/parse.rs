@@ -1,6 +1,7 @@
 //! Reading a batch file into statements.
 
 use super::{Node, Operator};
+use crate::netsh::context::LONGEST_LINE;
 use crate::netsh::source::Source;
 
 /// Deeper nesting than this is not read.
@@ -202,39 +203,77 @@ impl<'a> Cursor<'a> {
         if self.rest().starts_with('(') { self.command() } else { self.statement() }
     }
 
+    /// `for [options] %%v in (set) do body`; the set may run over several lines.
     fn repetition(&mut self) -> Node {
         let start = self.offset;
         let rest = self.rest();
         let lower = rest.to_ascii_lowercase();
-        let (Some(percent), Some(open)) = (rest.find("%%"), lower.find(" in ")) else {
+        let head = rest.find("%%").zip(
+            lower
+                .find(" in")
+                .filter(|i| lower.get(i + 3..).is_some_and(|behind| behind.trim_start().starts_with('('))),
+        );
+        let Some((percent, open)) = head.filter(|(percent, open)| percent < open) else {
             return self.not_understood(start);
         };
         let variable = rest.get(percent + 2..).and_then(|r| r.chars().next());
-        let bracket = rest.get(open..).and_then(|r| r.find('(')).map(|i| i + open);
-        let close = bracket.and_then(|b| rest.get(b..).and_then(|r| r.find(')')).map(|i| i + b));
-        let (Some(variable), Some(bracket), Some(close), true) = (variable, bracket, close, percent < open)
-        else {
-            return self.not_understood(start);
-        };
-        let Some(line) = self.lines.get(self.line) else { return self.not_understood(start) };
-        let options = line.slice(start..start + percent).trim();
-        let set = line.slice(start + bracket + 1..start + close);
-        self.offset = start + close + 1;
+        let bracket = rest.get(open..).and_then(|r| r.find('(')).map(|i| start + open + i + 1);
+        let (Some(variable), Some(bracket)) = (variable, bracket) else { return self.not_understood(start) };
+        self.offset = start + percent;
+        let options = self.piece(start).trim();
+        self.offset = bracket;
+        let Some(set) = self.bracketed() else { return self.not_understood(start) };
         self.blanks();
         if !self.keyword("do") {
-            return self.not_understood(start);
+            return self.not_understood(self.offset);
         }
         match self.body() {
             Some(body) => Node::For { options, variable, set, body: Box::new(body) },
-            None => self.not_understood(start),
+            None => self.not_understood(self.offset),
         }
     }
 
+    /// What stands up to the bracket that closes the one just passed; line ends count as blanks. Nothing is taken when
+    /// there is none.
+    fn bracketed(&mut self) -> Option<Source> {
+        let lines: &'a [Source] = self.lines;
+        let (mut depth, mut quoted, mut set) = (0_u32, false, Source::default());
+        let (mut number, mut from) = (self.line, self.offset);
+        while let Some(line) = lines.get(number) {
+            for (index, c, at) in line.chars_from(from) {
+                quoted ^= c == '"';
+                match c {
+                    '(' if !quoted => depth += 1,
+                    ')' if !quoted && depth == 0 => {
+                        (self.line, self.offset) = (number, index + 1);
+                        return Some(set);
+                    }
+                    ')' if !quoted => depth -= 1,
+                    _ => {}
+                }
+                set.push(c, at);
+            }
+            set.push(' ', line.position(line.text().len()));
+            if set.text().len() > LONGEST_LINE {
+                return None;
+            }
+            (number, from) = (number + 1, 0);
+        }
+        None
+    }
+
+    /// Takes the rest of the line, and the block that it opens: what is not understood must not run by half.
     fn not_understood(&mut self, start: usize) -> Node {
-        let line = self.lines.get(self.line);
-        let start = start.min(line.map_or(0, |l| l.text().len()));
-        self.offset = line.map_or(0, |l| l.text().len());
-        Node::NotUnderstood(self.piece(start))
+        let line = self.lines.get(self.line).map_or("", |l| l.text());
+        let start = start.min(line.len());
+        let opens = line.get(start..).unwrap_or("").trim_end().ends_with('(');
+        self.offset = line.len();
+        let node = Node::NotUnderstood(self.piece(start));
+        if opens {
+            self.offset = line.trim_end().len() - 1;
+            let _ = self.block();
+        }
+        node
     }
 
     /// A command up to an operator, or to a closing bracket inside a block; carets and redirections are taken out.

@@ -16,7 +16,7 @@ const LONGEST: usize = 8191;
 /// Commands that neither change policy nor decide what follows.
 const HARMLESS: &[&str] = &[
     "cls", "pause", "title", "color", "chcp", "prompt", "ver", "timeout", "mode", "cd", "chdir", "pushd",
-    "popd", "find", "findstr", "more", "sort", "verify", "break",
+    "popd", "more", "sort", "verify", "break",
 ];
 
 /// Where to go on.
@@ -83,7 +83,14 @@ impl<'s, 'a> Machine<'s, 'a> {
                 Flow::Goto(label) if label == "eof" => return Ok(Flow::Next),
                 Flow::Goto(label) => match self.labels.get(label.as_str()) {
                     Some(at) => index = *at,
-                    None => return Ok(Flow::Exit),
+                    None => {
+                        let at = first_source(node);
+                        self.not_understood_because(
+                            &at,
+                            &format!("there is no label :{label}, the script ends"),
+                        );
+                        return Ok(Flow::Exit);
+                    }
                 },
                 Flow::Return => return Ok(Flow::Next),
                 Flow::Exit => return Ok(Flow::Exit),
@@ -189,9 +196,13 @@ impl<'s, 'a> Machine<'s, 'a> {
     }
 
     fn not_understood(&mut self, source: &Source) {
+        self.not_understood_because(source, "not understood, not carried out");
+    }
+
+    fn not_understood_because(&mut self, source: &Source, why: &str) {
         let source = source.trim();
         if !source.text().is_empty() {
-            let text = format!("not understood, not carried out: {}", shorten(source.text()));
+            let text = format!("{why}: {}", shorten(source.text()));
             self.session.note(source.start(), NoteKind::NotUnderstood, text);
         }
     }
@@ -312,9 +323,9 @@ impl<'s, 'a> Machine<'s, 'a> {
                 let at = inner.find("netsh").filter(|_| word.text().len() < source.text().len());
                 match at {
                     Some(at)
-                        if inner
-                            .get(..at)
-                            .is_some_and(|o| o.split_whitespace().all(|w| w.starts_with('/'))) =>
+                        if inner.get(..at).is_some_and(|o| {
+                            o.split_whitespace().all(|w| w.starts_with('/') || w == "\"\"")
+                        }) =>
                     {
                         let (_, command) = split_word(&rest.from(at));
                         self.netsh(&command, written, unknown.or(unset))
@@ -358,6 +369,8 @@ impl<'s, 'a> Machine<'s, 'a> {
                 self.variables = self.saved.pop().unwrap_or_default();
                 Ok(Flow::Next)
             }
+            // Whether they find something is not known, and decides nothing else.
+            "find" | "findstr" => Ok(Flow::Unsure),
             _ if HARMLESS.contains(&name) => Ok(Flow::Next),
             _ => {
                 self.not_understood(&source);
@@ -440,13 +453,15 @@ fn split_word(source: &Source) -> (Source, Source) {
     let mut quoted = false;
     let end = source.chars().find(|(i, c, _)| {
         quoted ^= is_quote(*c);
-        // `call:label` and `echo.` need no blank.
-        !quoted
-            && (c.is_whitespace()
-                || (*c == ':' && source.text().get(..*i).is_some_and(|w| w.eq_ignore_ascii_case("call"))))
+        // `call:label` and `goto:label` need no blank.
+        !quoted && (c.is_whitespace() || (*c == ':' && source.text().get(..*i).is_some_and(jumps)))
     });
     let end = end.map_or(source.text().len(), |(i, ..)| i);
     (source.slice(0..end), source.from(end).trim())
+}
+
+fn jumps(word: &str) -> bool {
+    word.eq_ignore_ascii_case("call") || word.eq_ignore_ascii_case("goto")
 }
 
 fn first_word(text: &str) -> String {

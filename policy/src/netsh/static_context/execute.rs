@@ -40,9 +40,7 @@ pub(in crate::netsh) fn execute(store: &mut Store, bound: &Bound) -> Result<Repl
         }
         (Verb::Delete, _) => objects::delete(store, bound),
         (Verb::Show, _) => show::show(store, bound, &mut reply),
-        (Verb::ExportPolicy, _) => {
-            Err(unsupported(bound, "keep the script: running it makes the same store"))
-        }
+        (Verb::ExportPolicy, _) => Err(unsupported(bound, "keep the script, which makes the same store")),
         (Verb::ImportPolicy, _) => Err(unsupported(bound, "give the policy as a script of add commands")),
         (Verb::RestorePolicyExamples, _) => Err(unsupported(
             bound,

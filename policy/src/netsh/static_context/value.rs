@@ -7,7 +7,7 @@ use winnow::{
     Parser, Result as Parse,
     ascii::{Caseless, dec_uint},
     combinator::{alt, eof, opt, preceded, separated, separated_pair, terminated},
-    token::one_of,
+    token::{one_of, take_while},
 };
 
 use super::Kind;
@@ -225,7 +225,7 @@ fn root_ca(text: &str) -> Option<CertificateMethod> {
 }
 
 fn blanks<'a>(input: &mut &'a str) -> Parse<&'a str> {
-    winnow::token::take_while(1.., |c: char| c.is_whitespace() || c == ';').parse_next(input)
+    take_while(1.., |c: char| c.is_whitespace() || matches!(c, ',' | ';')).parse_next(input)
 }
 
 fn cipher(input: &mut &str) -> Parse<Cipher> {
@@ -250,7 +250,8 @@ fn or_none<'a, T: Clone>(
 }
 
 fn comma<'a>(input: &mut &'a str) -> Parse<&'a str> {
-    (opt(blanks), ',', opt(blanks)).take().parse_next(input)
+    let around = |i: &mut &'a str| take_while(0.., char::is_whitespace).parse_next(i);
+    (around, ',', around).take().parse_next(input)
 }
 
 fn esp(input: &mut &str) -> Parse<Esp> {

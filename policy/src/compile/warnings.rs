@@ -1,0 +1,124 @@
+//! What Windows lets one configure and Microsoft advises against, because it does not do what it seems to do.
+
+use core::fmt;
+
+use super::expand::active_rules;
+use super::{CompileError, LocalAddresses, main_mode};
+use crate::filter::{Filter, Port};
+use crate::filter_action::Action;
+use crate::policy::Policy;
+use crate::store::Store;
+
+/// A rule that compiles but is likely a mistake.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Warning {
+    /// KB 816514: "click to clear the Mirrored check box"; the mirrored half names the wrong endpoint.
+    MirroredTunnel {
+        /// The rule.
+        rule: String,
+    },
+    /// KB 816514: tunnels for protocols or ports are not supported; fragments carry no ports.
+    PortsInTunnel {
+        /// The rule.
+        rule: String,
+    },
+    /// KB 816514: only PFS is a valid setting for a tunnel.
+    ClearInTunnel {
+        /// The rule.
+        rule: String,
+    },
+    /// KB 816514: "there are two tunnel endpoints, there are two rules": nothing carries the traffic back.
+    HalfATunnel {
+        /// The rule.
+        rule: String,
+        /// Whether the rule is the outbound half.
+        outbound: bool,
+    },
+    /// KB 301284: "without mirrored filters, IPSec communications is usually unsuccessful".
+    NotMirrored {
+        /// The rule.
+        rule: String,
+    },
+    /// The filter list has no filters.
+    EmptyFilterList {
+        /// The rule.
+        rule: String,
+    },
+    /// KB 816514: "the same method must be used in both rules".
+    AuthConflict(main_mode::AuthConflict),
+}
+
+/// The warnings about a policy's active rules, in order of creation.
+pub fn warnings(
+    store: &Store,
+    policy: &Policy,
+    local: &LocalAddresses,
+) -> Result<Vec<Warning>, CompileError> {
+    let rules = active_rules(store, policy, local)?;
+    let known = local.all().next().is_some();
+    let mut found = Vec::new();
+    for active in &rules {
+        let rule = || active.rule.name.clone();
+        let any = |test: fn(&Filter) -> bool| active.filters.iter().any(test);
+        let negotiates = active.action.action == Action::Negotiate;
+        if active.filters.is_empty() {
+            found.push(Warning::EmptyFilterList { rule: rule() });
+        }
+        let Some((_, ours)) = active.tunnel else {
+            if negotiates && any(|f| !f.mirrored) {
+                found.push(Warning::NotMirrored { rule: rule() });
+            }
+            continue;
+        };
+        if any(|f| f.mirrored) {
+            found.push(Warning::MirroredTunnel { rule: rule() });
+        }
+        if any(|f| f.protocol.is_some() || f.source_port != Port::Any || f.destination_port != Port::Any) {
+            found.push(Warning::PortsInTunnel { rule: rule() });
+        }
+        if negotiates && (active.action.inpass || active.action.soft) {
+            found.push(Warning::ClearInTunnel { rule: rule() });
+        }
+        let back = |f: &Filter, g: &Filter| g.source == f.destination && g.destination == f.source;
+        let others = || rules.iter().filter(|r| r.tunnel.is_some_and(|(_, o)| !known || o != ours));
+        let lonely = |f: &Filter| !others().any(|r| r.filters.iter().any(|g| back(f, g)));
+        if active.filters.iter().any(lonely) {
+            found.push(Warning::HalfATunnel { rule: rule(), outbound: !ours });
+        }
+    }
+    found.extend(main_mode::conflicts(store, policy, local)?.into_iter().map(Warning::AuthConflict));
+    Ok(found)
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MirroredTunnel { rule } => {
+                write!(
+                    f,
+                    "rule '{rule}' has a tunnel and mirrored filters: the mirrored half names the wrong endpoint"
+                )
+            }
+            Self::PortsInTunnel { rule } => {
+                write!(f, "rule '{rule}' has a tunnel for a protocol or port: later fragments will not match")
+            }
+            Self::ClearInTunnel { rule } => {
+                write!(
+                    f,
+                    "rule '{rule}' has a tunnel and lets clear traffic in or out: only PFS is valid for tunnels"
+                )
+            }
+            Self::HalfATunnel { rule, .. } => {
+                write!(f, "no tunnel rule carries the traffic of rule '{rule}' back")
+            }
+            Self::NotMirrored { rule } => {
+                write!(f, "rule '{rule}' negotiates for filters that are not mirrored: answers do not match")
+            }
+            Self::EmptyFilterList { rule } => write!(f, "the filter list of rule '{rule}' has no filters"),
+            Self::AuthConflict(main_mode::AuthConflict { used, ignored }) => write!(
+                f,
+                "rules '{used}' and '{ignored}' authenticate the same addresses differently; the first counts"
+            ),
+        }
+    }
+}
