@@ -22,7 +22,7 @@ use crate::io::{Command, DeleteReason, DropReason, Event, Input, Keys, Output};
 use crate::ip::{NewHeader, protocol, write};
 use crate::packet::{Packet, PacketId, PacketPool};
 use crate::rng::{Label, Streams};
-use crate::sad::{BundleSpec, InstallContext, LifeEnd, PairId, Sad};
+use crate::sad::{BundleSpec, InstallContext, LifeEnd, Pair, PairId, Sad};
 use crate::selector::FlowKey;
 use crate::spd::{Action, EntryId, Mode, SpdEntry};
 use crate::time::{Duration, Instant};
@@ -35,6 +35,9 @@ const TTL: u8 = 128;
 
 /// How long a soft association lets traffic with a silent peer pass in clear (Windows: 300 s).
 const SOFT_ASSOCIATION: Duration = Duration::from_secs(300);
+
+/// After a rekeying that failed, the next try comes so much later.
+const REKEY_AGAIN: Duration = Duration::from_secs(10);
 
 /// One IPsec node, without clock, sockets or randomness of its own.
 #[derive(Clone, Debug)]
@@ -143,7 +146,8 @@ impl Ipsec {
 
     fn life_end(&mut self, id: PairId, end: LifeEnd, now: Instant) {
         match end {
-            LifeEnd::Soft if self.sad.get(id).is_some_and(|p| p.is_used()) => self.rekey(id, now),
+            // What carried nothing is left to expire.
+            LifeEnd::Soft if self.sad.get(id).is_some_and(Pair::is_used) => self.rekey(id, now),
             LifeEnd::Soft => {}
             LifeEnd::Hard => self.delete_pair(id, DeleteReason::Expired, now),
         }
@@ -326,7 +330,7 @@ impl Ipsec {
                 }
             }
             Effect::PurgePeer { peer, keep } => {
-                let stale = |p: &&crate::sad::Pair| p.peer == peer && !keep.contains(&p.id);
+                let stale = |p: &&Pair| p.peer == peer && !keep.contains(&p.id);
                 let ids: Vec<PairId> = self.sad.pairs().filter(stale).map(|p| p.id).collect();
                 for pair in ids {
                     self.sad.remove(pair);
@@ -365,12 +369,11 @@ impl Ipsec {
 
     fn acquire_failed(&mut self, acquire: &Acquire, silent: bool, now: Instant) {
         if let Some(replaced) = acquire.replaces {
-            // The old pair lives on to its hard end; a packet after that asks again.
-            if let Some(pair) = self.sad.get_mut(replaced) {
-                pair.rekeying = false;
-            }
-            return;
+            // The old pair lives on to its hard end; until then it is tried again.
+            self.sad.retry_soft(replaced, now + REKEY_AGAIN);
         }
+        // A packet that met the end of the old pair waits for its successor as for a first pair.
+        let acquire = &Acquire { replaces: None, ..acquire.clone() };
         let spd = self.config.policy.spd.clone();
         let entry = spd.get(acquire.entry);
         let falls_back = silent && matches!(entry.map(|e| &e.action), Some(Action::Protect(p)) if p.fallback);

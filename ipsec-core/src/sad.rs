@@ -424,10 +424,24 @@ impl Sad {
         self.timers.first().map(|(at, ..)| *at)
     }
 
-    /// Takes the earliest end that has come.
+    /// Asks for a successor of `id` once more at this time, if the pair lives that long.
+    pub(crate) fn retry_soft(&mut self, id: PairId, at: Instant) {
+        if let Some(pair) = self.pairs.get_mut(&id).filter(|p| at < p.life.hard && !p.replaced) {
+            self.timers.remove(&(pair.life.soft, id, LifeEnd::Soft));
+            pair.life.soft = at;
+            self.timers.insert((at, id, LifeEnd::Soft));
+        }
+    }
+
+    /// Takes the earliest end that has come. A soft end may ask again.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<(PairId, LifeEnd)> {
         let due = self.timers.first().filter(|(at, ..)| *at <= now).copied()?;
         self.timers.remove(&due);
+        if let (_, id, LifeEnd::Soft) = due
+            && let Some(pair) = self.pairs.get_mut(&id)
+        {
+            pair.rekeying = false;
+        }
         Some((due.1, due.2))
     }
 }

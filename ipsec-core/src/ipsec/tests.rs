@@ -20,6 +20,8 @@ mod doors;
 mod hold;
 mod life;
 mod mtu;
+mod negotiated;
+mod v6;
 
 const INSIDE: InterfaceId = InterfaceId(0);
 const OUTSIDE: InterfaceId = InterfaceId(1);

@@ -169,3 +169,17 @@ fn path_mtu_only_falls_and_ages() {
     assert_eq!(pair.path_mtu(Instant::from_secs(600)), None);
     assert!(pair.learn_path_mtu(1450, Instant::from_secs(601)));
 }
+
+#[test]
+fn a_failed_rekeying_is_tried_again_within_the_life() {
+    let mut sad = Sad::default();
+    install(&mut sad, &spec(1, true, 300, &[ESP])).unwrap();
+    sad.get_mut(PairId(1)).unwrap().rekeying = true;
+    sad.retry_soft(PairId(1), Instant::from_secs(950));
+    assert_eq!(sad.take_due(Instant::from_secs(950)), Some((PairId(1), LifeEnd::Soft)));
+    assert!(!sad.get(PairId(1)).unwrap().rekeying);
+    sad.retry_soft(PairId(1), Instant::from_secs(1000));
+    assert_eq!(sad.take_due(Instant::from_secs(1000)), Some((PairId(1), LifeEnd::Hard)));
+    sad.remove(PairId(1));
+    assert!(sad.timers.is_empty());
+}
