@@ -138,14 +138,16 @@ impl Ike {
             let spent = entry.quick_modes != 0 && begun >= entry.quick_modes as usize;
             let live =
                 sa.established().map_or(sa.names.initiator, |established| cx.now < established.expires);
-            live && !spent && sa.acquires.len() < WAITING_ACQUIRES
+            live && !spent
         };
         // An established SA is better than a main mode under way; among equals the newest.
         let found = self.sas.values().filter(between).filter(usable);
-        if let Some(id) =
-            found.max_by_key(|sa| (sa.established().is_some(), sa.names.id)).map(|sa| sa.names.id)
-        {
-            return self.with(id, cx, |sa, cx| {
+        if let Some(sa) = found.max_by_key(|sa| (sa.established().is_some(), sa.names.id)) {
+            if sa.acquires.len() >= WAITING_ACQUIRES {
+                let full = FailureReason::Protocol(IkeError::Busy("the queue of negotiations"));
+                return self.refuse(acquire, full, cx);
+            }
+            return self.with(sa.names.id, cx, |sa, cx| {
                 sa.acquires.push_back(acquire);
                 sa.start_quick_modes(cx);
             });
@@ -315,6 +317,12 @@ impl Ike {
         self.node.timers.next()
     }
 
+    /// Half-open main modes held at this moment.
+    #[cfg(test)]
+    fn half_open_count(&self) -> usize {
+        self.half_open.len()
+    }
+
     fn ids(&self) -> Vec<SaId> {
         self.sas.keys().copied().collect()
     }
@@ -349,7 +357,24 @@ impl Ike {
         if fresh {
             self.with(id, cx, IsakmpSa::start_quick_modes);
         }
+        self.retire(id, cx);
         self.bury(id, cx);
+    }
+
+    /// An ISAKMP SA that has made all the quick modes it may (one, with master-key PFS) stays as long as its answers may be
+    /// asked for again.
+    fn retire(&mut self, id: SaId, cx: &mut IkeContext<'_>) {
+        let Some(sa) = self.sas.get_mut(&id).filter(|sa| !sa.spent) else { return };
+        let Some(expires) = sa.established().map(|established| established.expires) else { return };
+        let limit = cx.policy.pad.entries.iter().find(|entry| entry.id == sa.names.pad_entry);
+        let limit = limit.map_or(0, |entry| entry.quick_modes);
+        let idle =
+            sa.acquires.is_empty() && !sa.quick_modes.values().any(|quick_mode| quick_mode.state.is_active());
+        if limit != 0 && sa.quick_modes_begun >= limit && idle {
+            sa.spent = true;
+            let end = expires.min(cx.now + self.node.linger());
+            self.node.timers.set(TimerKey::Expiry(id), end);
+        }
     }
 
     /// Removes the ISAKMP SAs that the peer has deleted, or that it answers no more.
@@ -382,8 +407,7 @@ impl Ike {
         let older = |sa: &&IsakmpSa| {
             sa.names.id != id
                 && sa.names.peer.ip() == peer
-                && sa.names.started < since
-                && sa.established().is_some()
+                && sa.established().is_some_and(|established| established.since < since)
         };
         let older: Vec<SaId> = self.sas.values().filter(older).map(|sa| sa.names.id).collect();
         for id in older {

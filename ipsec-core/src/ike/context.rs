@@ -12,12 +12,14 @@ use super::retransmit::{Exchange, schedule_length};
 use super::sa::{Names, SaId};
 use super::timer::{TimerKey, Timers};
 use crate::config::{Config, IkeConfig, Limits, PolicyDatabases, WorkMode};
+use crate::crypto::{Group, Secret};
 use crate::io::Event;
 use crate::rng::{Label, Streams};
 use crate::sad::{PairId, Sad};
 use crate::time::{Duration, Instant};
 use crate::wire::isakmp::{Cookie, Header};
 use crate::work::{Work, WorkId};
+use zeroize::Zeroizing;
 
 /// Which exchange a piece of work is for: an ISAKMP SA, and a message ID, 0 in phase 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +139,13 @@ impl Context<'_> {
         let mut cookie = Cookie::ZERO;
         self.streams.fill(Label::Cookie, number, &mut cookie.0);
         if cookie.is_zero() { Cookie([1; 8]) } else { cookie }
+    }
+
+    /// A fresh secret exponent, as long as suits the group.
+    pub(crate) fn exponent(&self, number: u64, group: Group) -> Secret {
+        let mut exponent = Zeroizing::new(alloc::vec![0; group.exponent_len()]);
+        self.streams.fill(Label::DhSecret, number, &mut exponent);
+        Secret::from(exponent.as_slice())
     }
 
     /// A fresh nonce of 20 octets (RFC 2409 section 5 allows 8 to 256).

@@ -164,3 +164,6 @@ fn same_attributes(a: &[Attribute], b: &[Attribute]) -> bool {
     };
     a.len() == b.len() && a.iter().all(|x| of_kind(a, x.kind) == of_kind(b, x.kind))
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,6 +79,10 @@ pub(crate) struct IsakmpSa {
     pub(crate) purge: bool,
     /// ISAKMP SAs that the peer, authenticated by this one, has deleted.
     pub(crate) deleted_by_peer: Vec<(Cookie, Cookie)>,
+    /// When the last authenticated message under it arrived.
+    pub(crate) last_authentic: Option<Instant>,
+    /// Its last quick mode has begun; it lives on only to repeat answers.
+    pub(crate) spent: bool,
     /// The peer does not answer under it any more.
     pub(crate) dead: bool,
     /// It has failed, and is to be removed.
@@ -100,6 +104,8 @@ impl IsakmpSa {
             fresh: false,
             purge: false,
             deleted_by_peer: Vec::new(),
+            last_authentic: None,
+            spent: false,
             dead: false,
             closed: false,
         }

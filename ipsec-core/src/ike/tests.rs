@@ -2,3 +2,5 @@
 
 mod harness;
 mod main_mode;
+mod quick_mode;
+mod robustness;

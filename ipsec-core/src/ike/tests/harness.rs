@@ -5,18 +5,18 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
 use crate::config::{Config, PolicyDatabases, WorkMode};
 use crate::crypto::{Cipher, Group, HashAlg, Mac};
 use crate::ike::effect::{Acquire, Datagram, Effect};
 use crate::ike::failure::FailureReason;
 use crate::ike::{Ike, IkeContext};
-use crate::io::{Event, Keys};
+use crate::io::{DeleteReason, Event, Keys};
 use crate::pad::{AuthMethod, MainModeProposal, Pad, PadEntry, PadEntryId, Secret};
 use crate::rng::Streams;
 use crate::route::RouteTable;
-use crate::sad::{BundleSpec, Sad};
+use crate::sad::{BundleSpec, PairId, Sad};
 use crate::selector::{AddressRange, Prefix, Selector};
 use crate::spd::{
     Action, Direction, EntryId, EspTransform, Lifetime, Mode, Offer, Pfs, Populate, Protect, Spd, SpdEntry,
@@ -181,6 +181,24 @@ impl Node {
         self.call(now, |ike, cx| ike.handle_datagram(datagram.peer, datagram.local, &datagram.payload, cx))
     }
 
+    /// Of each acquire that failed, whether the peer was silent.
+    pub(super) fn acquire_failures(&self) -> Vec<bool> {
+        let failed = |effect: &Effect| match effect {
+            Effect::AcquireFailed { silent, .. } => Some(*silent),
+            _ => None,
+        };
+        self.other.iter().filter_map(failed).collect()
+    }
+
+    /// The pairs that were to be deleted.
+    pub(super) fn deleted(&self) -> Vec<(PairId, DeleteReason)> {
+        let deleted = |effect: &Effect| match effect {
+            Effect::DeleteSa { pair, why } => Some((*pair, *why)),
+            _ => None,
+        };
+        self.other.iter().filter_map(deleted).collect()
+    }
+
     /// The reasons of all failures.
     pub(super) fn failures(&self) -> Vec<FailureReason> {
         let failure = |event: &Event| match event {
@@ -200,6 +218,11 @@ impl Node {
             _ => None,
         };
         self.events.iter().filter_map(key).collect()
+    }
+
+    /// As if it had been started with another seed.
+    pub(super) fn reseed(&mut self, seed: u8) {
+        self.streams = Streams::new([seed; 32]);
     }
 
     /// All state, for comparison.
@@ -330,7 +353,8 @@ impl Net {
     /// Both ends hold the same keys, and the selectors of one mirror those of the other.
     pub(super) fn assert_same_pairs(&self, pairs: usize) {
         let [a, b] = &self.nodes;
-        assert_eq!(a.isakmp_keys(), b.isakmp_keys());
+        assert_eq!(a.isakmp_keys().len(), b.isakmp_keys().len());
+        assert!(a.isakmp_keys().iter().all(|keys| b.isakmp_keys().contains(keys)));
         for (ours, theirs) in [(a, b), (b, a)] {
             assert_eq!((ours.inbound.len(), ours.outbound.len()), (pairs, pairs), "{:?}", ours.events);
             for bundle in &ours.outbound {
@@ -341,8 +365,4 @@ impl Net {
             }
         }
     }
-}
-
-pub(super) fn socket(node: usize) -> SocketAddr {
-    SocketAddr::new(address(node), 500)
 }

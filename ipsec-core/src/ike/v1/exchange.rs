@@ -81,7 +81,11 @@ impl IsakmpSa {
             self.fail_main_mode(reason, cx);
         } else if self.established().is_some() && !was_established {
             self.fresh = true;
-            cx.node.contacted(self.names.peer.ip());
+            let peer = self.names.peer.ip();
+            if cx.node.is_first_contact(peer) {
+                self.announce_first_contact(cx);
+                cx.node.contacted(peer);
+            }
         }
         if !self.main_mode.is_working() {
             self.release_waiting(cx);
@@ -112,6 +116,7 @@ impl IsakmpSa {
 
     /// Addresses and ports follow authenticated messages, as long as the same PAD entry allows the new ones.
     pub(crate) fn follow(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        self.last_authentic = Some(cx.now);
         let allowed = cx.policy.pad.lookup(received.local.ip(), received.peer.ip());
         if allowed.is_some_and(|entry| entry.id == self.names.pad_entry) {
             (self.names.local, self.names.peer) = (received.local, received.peer);
@@ -399,7 +404,9 @@ impl IsakmpSa {
             }
             Due::GiveUp => {
                 let expectation = quick_mode.state.expectation();
-                let unanswered = matches!(quick_mode.state, QuickMode::Initiator(_));
+                let begun = cx.now - cx.node.linger();
+                let unanswered = matches!(quick_mode.state, QuickMode::Initiator(_))
+                    && self.last_authentic.is_none_or(|last| last <= begun);
                 self.fail_quick_mode(message_id, FailureReason::TimedOut(expectation), cx);
                 // The peer has lost this SA, or is gone: the next acquire begins with a new main mode.
                 self.dead |= unanswered;
@@ -423,7 +430,7 @@ fn repeat_answer(
     true
 }
 
-fn keep_waiting(exchange: &mut Exchange, received: &Received<'_>, cx: &mut Context<'_>) {
+pub(super) fn keep_waiting(exchange: &mut Exchange, received: &Received<'_>, cx: &mut Context<'_>) {
     if !exchange.wait(received.datagram) {
         cx.ignore(received.peer, IkeError::Busy("the queue behind work"));
     }

@@ -3,6 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::exchange::keep_waiting;
 use super::main_mode::MainMode;
 use super::{Received, auth, keymat, verify_hash};
 use crate::ike::context::Context;
@@ -43,6 +44,14 @@ impl IsakmpSa {
         self.inform(vec![Payload::Delete(Delete::isakmp(self.names.cky_i, self.names.cky_r))], cx);
     }
 
+    /// Tells the peer that we know no other SA with it: INITIAL-CONTACT (RFC 2407 section 4.6.3.3), in an exchange of its
+    /// own. Inside messages 5 and 6 of main mode, where others put it, no HASH covers it.
+    pub(crate) fn announce_first_contact(&self, cx: &mut Context<'_>) {
+        let cookies = [self.names.cky_i.0, self.names.cky_r.0].concat();
+        let notification = Notification::new(ProtocolId::ISAKMP, cookies, NotifyType::INITIAL_CONTACT);
+        self.inform(vec![Payload::Notification(notification)], cx);
+    }
+
     /// Tells the peer which of our inbound SAs are gone (RFC 2408 section 3.15): one payload for each protocol.
     pub(crate) fn announce_deleted(&self, inbound: &SpiList, cx: &mut Context<'_>) {
         let of = |wanted: IpsecProtocol| -> Vec<u32> {
@@ -67,8 +76,8 @@ impl IsakmpSa {
             return;
         }
         let MainMode::Established(phase1) = &self.main_mode else {
-            return cx
-                .ignore(received.peer, IkeError::Unexpected("an encrypted notification during main mode"));
+            // It may have overtaken the last message of main mode.
+            return keep_waiting(&mut self.exchange, received, cx);
         };
         if message_id == 0 || self.is_used(message_id) || self.quick_modes.contains_key(&message_id) {
             return cx.ignore(received.peer, IkeError::Unexpected("the message ID of an earlier exchange"));

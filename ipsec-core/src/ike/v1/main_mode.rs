@@ -29,7 +29,7 @@ use crate::ike::timer::TimerKey;
 use crate::io::{Event, Keys, MainModeInfo};
 use crate::pad::MainModeProposal;
 use crate::time::{Duration, Instant};
-use crate::wire::ikev1::{IdType, Identification, Notification, NotifyType, ProtocolId};
+use crate::wire::ikev1::{IdType, Identification, Notification, NotifyType};
 use crate::wire::isakmp::{Chain, Cookie, Payload, PayloadType};
 use crate::work::{WorkId, WorkResult};
 use initiator::Initiator;
@@ -118,6 +118,8 @@ pub(crate) struct Established {
     pub(crate) last_block: Vec<u8>,
     pub(crate) proposal: MainModeProposal,
     pub(crate) psk: Secret,
+    /// When it was established.
+    pub(crate) since: Instant,
     /// When its lifetime ends.
     pub(crate) expires: Instant,
     /// Whether the peer said that it knows no other SA with us.
@@ -239,14 +241,8 @@ impl Transcript {
     /// Sends message 5 or 6.
     pub(crate) fn authenticate(&self, keys: &IsakmpKeys, iv: &[u8], step: &mut Step<'_, '_>) -> Sent {
         let names = step.names;
-        let mut payloads = vec![Payload::Identification(Identification::address(names.local.ip()))];
-        if step.cx.node.is_first_contact(names.peer.ip()) {
-            payloads.push(Payload::Notification(Notification::new(
-                ProtocolId::ISAKMP,
-                [names.cky_i.0, names.cky_r.0].concat(),
-                NotifyType::INITIAL_CONTACT,
-            )));
-        }
+        // Nothing stands beside the identity: the HASH would not cover it.
+        let payloads = vec![Payload::Identification(Identification::address(names.local.ip()))];
         let protection = Protection::Phase1 {
             encryption: Encryption { key: &keys.key, iv },
             alg: keys.alg,
@@ -286,12 +282,16 @@ impl Transcript {
             let notify = notification.notify_type.0;
             step.cx.event(Event::Notified { peer: names.peer, notify });
         }
-        let initial_contact = notifications.iter().any(|n| n.notify_type == NotifyType::INITIAL_CONTACT);
+        // The HASH does not cover notifications, and CBC alone proves little: the cookies inside must have survived.
+        let cookies = [names.cky_i.0, names.cky_r.0].concat();
+        let initial_contact =
+            notifications.iter().any(|n| n.notify_type == NotifyType::INITIAL_CONTACT && n.spi == cookies);
         MainMode::Established(Established {
             keys,
             last_block,
             proposal: agreement.proposal,
             psk: agreement.psk,
+            since: step.cx.now,
             expires,
             initial_contact,
         })

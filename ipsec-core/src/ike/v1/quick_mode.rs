@@ -19,7 +19,7 @@ use core::net::IpAddr;
 
 use super::{Checked, Received, auth, keymat, verify_hash};
 use crate::config::PolicyDatabases;
-use crate::crypto::{Group, Secret, Suite, is_weak};
+use crate::crypto::{Group, Suite, is_weak};
 use crate::ike::context::Step;
 use crate::ike::effect::{Acquire, Effect};
 use crate::ike::failure::{FailureReason, IkeError};
@@ -28,7 +28,7 @@ use crate::ike::pair::Pair;
 use crate::ike::proposal::OfferedLifetime;
 use crate::ike::proposal::phase2::Spis;
 use crate::ike::sa::Names;
-use crate::io::{Event, Keys, QuickModeInfo};
+use crate::io::{Event, QuickModeInfo};
 use crate::pad::MainModeProposal;
 use crate::sad::{BundleSpec, IpsecProtocol, PairId, SaSpec, Spi};
 use crate::selector::Selector;
@@ -266,15 +266,7 @@ pub(crate) fn install_inbound(inbound: &BundleSpec, outbound: &BundleSpec, step:
         replaced: false,
     };
     step.cx.node.pairs.insert(inbound.pair, pair);
-    log_keys(inbound, step);
-    log_keys(outbound, step);
     step.cx.effects.push(Effect::InstallInbound(inbound.clone()));
-}
-
-fn log_keys(bundle: &BundleSpec, step: &mut Step<'_, '_>) {
-    if step.cx.node.key_log {
-        step.cx.event(Event::Keys(Keys::Ipsec(bundle.clone())));
-    }
 }
 
 /// Sends on the pair from now on, in place of `replaces` and of every older pair for the same traffic.
@@ -378,9 +370,4 @@ fn acquiring(spd: &Spd, selector: &Selector, tunnel: bool, peer: IpAddr) -> Opti
         endpoints && entry.selector.covers(selector)
     });
     found.map(|entry| entry.id)
-}
-
-/// The octets of a secret exponent for the group.
-pub(crate) fn exponent(group: Group, random: &[u8]) -> Secret {
-    Secret::from(random.get(..group.exponent_len()).unwrap_or(random))
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Accepted, Agreement, IsakmpKeys, KeyExchange, MainMode, Transcript, unusable_key};
-use crate::crypto::{DhSecret, Secret};
+use crate::crypto::Secret;
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::Protection;
@@ -11,7 +11,6 @@ use crate::ike::proposal::phase1;
 use crate::ike::sa::Names;
 use crate::ike::v1::{Checked, Received, one, vendor_id};
 use crate::pad::{MainModeProposal, PadEntry};
-use crate::rng::Label;
 use crate::wire::ikev1::{self, Nonce, NotifyType, SaPayload};
 use crate::wire::isakmp::{Payload, PayloadType};
 use crate::work::{Work, WorkId, WorkResult};
@@ -88,9 +87,7 @@ impl Initiator {
             (Initiator::WaitMessage2 { offer, .. }, Accepted::Sa(_, proposal)) => {
                 let Offer { sa_i_b, psk, lifetime_seconds } = offer;
                 let agreement = Agreement { proposal, lifetime_seconds, sa_i_b, psk };
-                let mut random = [0; DhSecret::RANDOM_LEN];
-                step.cx.streams.fill(Label::DhSecret, step.names.id.0, &mut random);
-                let secret = exponent(&agreement.proposal, &random);
+                let secret = step.cx.exponent(step.names.id.0, proposal.group);
                 let work = step.work(Work::DhPublic { group: proposal.group, secret: secret.clone() });
                 Initiator::MakePublic { agreement, secret, work }
             }
@@ -155,9 +152,4 @@ impl Initiator {
             Initiator::WaitMessage6 { .. } => "waiting for main mode message 6",
         }
     }
-}
-
-/// The secret exponent that random bytes make: as many of them as suit the group.
-pub(crate) fn exponent(proposal: &MainModeProposal, random: &[u8; DhSecret::RANDOM_LEN]) -> Secret {
-    Secret::from(random.get(..proposal.group.exponent_len()).unwrap_or(random))
 }

@@ -2,15 +2,13 @@
 
 use alloc::vec::Vec;
 
-use super::initiator::exponent;
 use super::{Accepted, Agreement, IsakmpKeys, KeyExchange, MainMode, Transcript, unusable_key};
-use crate::crypto::{DhSecret, Secret};
+use crate::crypto::Secret;
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::Protection;
 use crate::ike::sa::Names;
 use crate::ike::v1::{Checked, Received};
-use crate::rng::Label;
 use crate::wire::ikev1::{self, Nonce};
 use crate::wire::isakmp::{Payload, PayloadType};
 use crate::work::{Work, WorkId, WorkResult};
@@ -35,10 +33,8 @@ pub(crate) enum Responder {
 impl Responder {
     /// Message 3 was accepted: has both values computed.
     pub(crate) fn start(agreement: Agreement, peer: KeyExchange, step: &mut Step<'_, '_>) -> MainMode {
-        let mut random = [0; DhSecret::RANDOM_LEN];
-        step.cx.streams.fill(Label::DhSecret, step.names.id.0, &mut random);
-        let secret = exponent(&agreement.proposal, &random);
         let group = agreement.proposal.group;
+        let secret = step.cx.exponent(step.names.id.0, group);
         let public = step.work(Work::DhPublic { group, secret: secret.clone() });
         let shared = step.work(Work::DhShared { group, secret, peer_public: peer.public.clone() });
         MainMode::Responder(Responder::MakePublic { agreement, peer, public, shared, g_xy: None })

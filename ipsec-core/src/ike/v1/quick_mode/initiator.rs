@@ -4,10 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{
-    Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, exponent, identity,
+    Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, identity,
     install_inbound, install_outbound, owners, pfs_group,
 };
-use crate::crypto::{DhSecret, Group, Secret};
+use crate::crypto::{Group, Secret};
 use crate::ike::context::Step;
 use crate::ike::effect::{Acquire, Effect};
 use crate::ike::failure::{FailureReason, IkeError};
@@ -17,7 +17,6 @@ use crate::ike::proposal::{OfferedLifetime, phase2::read_lifetime};
 use crate::ike::timer::TimerKey;
 use crate::ike::v1::main_mode::Established;
 use crate::ike::v1::{Received, Refused, at_most_one, check_public, keymat, one};
-use crate::rng::Label;
 use crate::sad::{IpsecProtocol, PairId};
 use crate::selector::Selector;
 use crate::spd::{Mode, Offer, Protect};
@@ -96,8 +95,6 @@ impl Initiator {
             esp: has_esp.then(|| step.cx.sad.reserve_spi(IpsecProtocol::Esp, streams)),
             ah: has_ah.then(|| step.cx.sad.reserve_spi(IpsecProtocol::Ah, streams)),
         };
-        let mut random = [0; DhSecret::RANDOM_LEN];
-        streams.fill(Label::DhSecret, number, &mut random);
         let wanted = Wanted { offers: &protect.offers, tunnel, pfs };
         let plan = Plan {
             offered: phase2::offer(&wanted, &ours),
@@ -107,7 +104,7 @@ impl Initiator {
             offers: protect.offers.clone(),
             tunnel,
             pfs,
-            secret: pfs.map_or_else(Secret::default, |group| exponent(group, &random)),
+            secret: pfs.map_or_else(Secret::default, |group| step.cx.exponent(number, group)),
             ids,
             selector,
             number,

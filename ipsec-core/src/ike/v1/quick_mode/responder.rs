@@ -1,14 +1,15 @@
 //! Quick mode as the responder; states are named for the message they expect.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{
-    Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, exponent, identity,
+    Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, identity,
     install_inbound, install_outbound, owners, pfs_group, responder_lifetime,
 };
 use crate::config::PolicyDatabases;
-use crate::crypto::{DhSecret, Group, Secret};
+use crate::crypto::{Group, Secret};
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::{Encryption, Protection};
@@ -17,7 +18,6 @@ use crate::ike::proposal::phase2::{self, Choice, Spis, Wanted, lifetime_attribut
 use crate::ike::sa::Names;
 use crate::ike::v1::main_mode::Established;
 use crate::ike::v1::{Received, Refused, at_most_one, auth, check_public, keymat, one, verify_hash};
-use crate::rng::Label;
 use crate::sad::{BundleSpec, IpsecProtocol, PairId};
 use crate::selector::{AddressRange, Selector};
 use crate::spd::{EntryId, Lifetime};
@@ -78,8 +78,8 @@ pub(crate) struct Answer {
     nr_b: Vec<u8>,
     g_xy: Option<Secret>,
     lifetime: Lifetime,
-    inbound: BundleSpec,
-    outbound: BundleSpec,
+    /// Inbound and outbound SAs.
+    bundles: Box<(BundleSpec, BundleSpec)>,
 }
 
 impl Request {
@@ -196,9 +196,7 @@ impl Responder {
         let (Some(group), Some(peer_public)) = (pfs, peer_public) else {
             return respond(plan, None, None, phase1, step);
         };
-        let mut random = [0; DhSecret::RANDOM_LEN];
-        streams.fill(Label::DhSecret, number, &mut random);
-        let secret = exponent(group, &random);
+        let secret = step.cx.exponent(number, group);
         let public = step.work(Work::DhPublic { group, secret: secret.clone() });
         let shared = step.work(Work::DhShared { group, secret, peer_public });
         QuickMode::Responder(Responder::Compute { plan, public: (public, None), shared: (shared, None) })
@@ -228,8 +226,9 @@ impl Responder {
         };
         let making =
             plan.making(&answer.nr_b, answer.g_xy.as_deref(), answer.lifetime, (plan.entry, plan.entry));
-        install_outbound(&answer.outbound, None, step);
-        established(&making, (&answer.inbound, &answer.outbound), step);
+        let (inbound, outbound) = &*answer.bundles;
+        install_outbound(outbound, None, step);
+        established(&making, (inbound, outbound), step);
         step.rest();
         QuickMode::Finished
     }
@@ -377,6 +376,6 @@ fn respond(
     };
     install_inbound(&inbound, &outbound, step);
     step.send(&sent, true);
-    let answer = Answer { iv: sent.last_block, nr_b, g_xy, lifetime, inbound, outbound };
+    let answer = Answer { iv: sent.last_block, nr_b, g_xy, lifetime, bundles: Box::new((inbound, outbound)) };
     QuickMode::Responder(Responder::WaitMessage3 { plan, answer })
 }

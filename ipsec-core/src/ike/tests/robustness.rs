@@ -1,0 +1,304 @@
+//! Loss, repetition, forgery, floods.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use proptest::prelude::*;
+
+use super::harness::*;
+use crate::config::WorkMode;
+use crate::crypto::Mac;
+use crate::ike::effect::Datagram;
+use crate::ike::failure::IkeError;
+use crate::io::Event;
+use crate::spd::{Offer, Pfs};
+use crate::time::Duration;
+use crate::wire::ikev1::{Delete, Notification, NotifyType, ProtocolId};
+use crate::wire::isakmp::{ExchangeType, Flags, Header, Message, Payload, split};
+
+fn rich() -> Setup {
+    let offers = vec![Offer { ah: Some(Mac::HmacMd5_96), ..Setup::default().offers[0] }];
+    Setup { offers, pfs: Pfs::SameGroup, ..Setup::default() }
+}
+
+/// Runs a negotiation datagram by datagram; `probe` sees the network before each is delivered.
+fn step_by_step(setup: &Setup, mut probe: impl FnMut(&Net, &Datagram)) -> Net {
+    let mut net = Net::same(setup);
+    net.acquire(0);
+    while let Some(datagram) = net.take() {
+        probe(&net, &datagram);
+        net.deliver(&datagram);
+    }
+    net
+}
+
+fn receiver(datagram: &Datagram) -> usize {
+    usize::from(datagram.peer.ip() == address(1))
+}
+
+#[test]
+fn no_prefix_of_any_datagram_changes_anything() {
+    step_by_step(&rich(), |net, datagram| {
+        let mut node = net.nodes[receiver(datagram)].clone();
+        let before = node.fingerprint();
+        for len in 0..datagram.payload.len() {
+            let cut = Datagram { payload: datagram.payload[..len].to_vec(), ..datagram.clone() };
+            assert_eq!(node.receive(net.now, &cut), []);
+        }
+        assert_eq!(node.fingerprint(), before);
+    });
+}
+
+#[test]
+fn no_flipped_bit_in_an_encrypted_message_changes_anything() {
+    step_by_step(&rich(), |net, datagram| {
+        if !split(&datagram.payload).unwrap().0.flags.is_encrypted() {
+            return;
+        }
+        let mut node = net.nodes[receiver(datagram)].clone();
+        let before = node.fingerprint();
+        for bit in 0..datagram.payload.len() * 8 {
+            // No HASH covers the header: the commit and authentication-only bits cannot be protected.
+            if matches!(bit, 153 | 154) {
+                continue;
+            }
+            let mut flipped = datagram.clone();
+            flipped.payload[bit / 8] ^= 1 << (bit % 8);
+            let sent = node.receive(net.now, &flipped);
+            assert_eq!(sent, [], "bit {bit} of {}", split(&datagram.payload).unwrap().0);
+            assert_eq!(node.fingerprint(), before, "bit {bit}");
+        }
+    });
+}
+
+#[test]
+fn no_flipped_bit_in_a_clear_message_keeps_the_honest_one_out() {
+    step_by_step(&Setup::default(), |net, datagram| {
+        let header = split(&datagram.payload).unwrap().0;
+        // Message 2 chooses the responder's cookie and message 4 its public value; nothing authenticates them yet, so an
+        // altered one that is still well-formed is as good as the honest one. Message 1 and 3 have more to lose.
+        if header.flags.is_encrypted() || !header.cky_r.is_zero() {
+            return;
+        }
+        let mut net = net.clone();
+        for bit in 0..datagram.payload.len() * 8 {
+            let mut flipped = datagram.clone();
+            flipped.payload[bit / 8] ^= 1 << (bit % 8);
+            net.nodes[1].receive(net.now, &flipped);
+        }
+        net.deliver(datagram);
+        net.settle();
+        net.assert_same_pairs(1);
+    });
+}
+
+#[test]
+fn a_repeated_message_is_answered_with_the_same_bytes_as_long_as_the_peer_may_repeat_it() {
+    let mut net = Net::same(&rich());
+    net.acquire(0);
+    // Every datagram with what it was answered with.
+    let mut history: Vec<(Datagram, Vec<Datagram>)> = vec![];
+    while let Some(datagram) = net.take() {
+        let before = net.sent.len();
+        net.deliver(&datagram);
+        history.push((datagram.clone(), net.sent[before..].to_vec()));
+        for (datagram, answers) in &history {
+            let header = split(&datagram.payload).unwrap().0;
+            let again = net.nodes[receiver(datagram)].receive(net.now, datagram);
+            // The exchange's own answer comes again; what the message set off besides it does not.
+            let own = |d: &&Datagram| {
+                let answer = split(&d.payload).unwrap().0;
+                answer.exchange_type == header.exchange_type && answer.message_id == header.message_id
+            };
+            let own: Vec<Datagram> = answers.iter().filter(own).cloned().collect();
+            assert_eq!(again, own, "{header}");
+        }
+    }
+    net.run_for(62);
+    for (datagram, _) in &history {
+        net.nodes[receiver(datagram)].receive(net.now, datagram);
+    }
+    net.assert_same_pairs(1);
+    net.run_for(2);
+    // Now forgotten: nothing is answered, and nothing happens.
+    for (datagram, _) in history.iter().skip(2) {
+        let again = net.nodes[receiver(datagram)].receive(net.now, datagram);
+        assert_eq!(again, [], "{}", split(&datagram.payload).unwrap().0);
+    }
+    net.assert_same_pairs(1);
+}
+
+#[test]
+fn offloaded_work_changes_no_byte() {
+    let inline = step_by_step(&rich(), |_, _| {});
+    let offload = step_by_step(&Setup { work: WorkMode::Offload, ..rich() }, |_, _| {});
+    assert_eq!(inline.sent, offload.sent);
+    assert_eq!(inline.nodes.each_ref().map(|n| &n.inbound), offload.nodes.each_ref().map(|n| &n.inbound));
+    inline.assert_same_pairs(1);
+}
+
+#[test]
+fn messages_wait_while_work_is_out() {
+    let mut net = Net::same(&Setup { work: WorkMode::Offload, ..Setup::default() });
+    net.acquire(0);
+    // Up to message 3, whose work the responder keeps.
+    for _ in 0..2 {
+        let datagram = net.take().unwrap();
+        net.deliver(&datagram);
+    }
+    let third = net.take().unwrap();
+    let mut node = net.nodes[1].clone();
+    assert_eq!(node.receive(net.now, &third), []);
+    assert_eq!(node.work.len(), 2);
+    // Garbage of the same exchange waits, twice at most, and is refused afterwards.
+    let header = split(&third.payload).unwrap().0;
+    for octet in [1, 2, 3] {
+        let garbage =
+            Header { flags: Flags::ENCRYPTION, ..header }.encode_with(header.next_payload, &[octet; 32]);
+        node.receive(net.now, &Datagram { payload: garbage, ..third.clone() });
+    }
+    let busy = |e: &Event| matches!(e, Event::IkeIgnored { reason: IkeError::Busy(_), .. });
+    assert_eq!(node.count(busy), 1);
+    let work = core::mem::take(&mut node.work);
+    let results = work.iter().map(|(id, work)| (*id, work.run())).rev();
+    let sent: Vec<_> =
+        results.flat_map(|(id, r)| node.call(net.now, |ike, cx| ike.work_done(id, r, cx))).collect();
+    assert_eq!(sent.len(), 1);
+    net.nodes[1] = node;
+    net.deliver(&sent[0]);
+    net.settle();
+    net.assert_same_pairs(1);
+}
+
+#[test]
+fn forged_notifications_and_deletes_are_not_acted_upon() {
+    let mut net = Net::same(&Setup::default());
+    net.acquire(0);
+    net.settle();
+    let header = split(&net.sent[2].payload).unwrap().0;
+    let info = |flags, message_id| Header {
+        exchange_type: ExchangeType::INFORMATIONAL,
+        flags,
+        message_id,
+        ..header
+    };
+    let spis: Vec<u32> = net.nodes[0].outbound[0].sas.iter().map(|sa| sa.spi.0).collect();
+    let cookies = [header.cky_i.0, header.cky_r.0].concat();
+    let payloads = [
+        Payload::Delete(Delete::ipsec(ProtocolId::ESP, &spis)),
+        Payload::Delete(Delete::isakmp(header.cky_i, header.cky_r)),
+        Payload::Notification(Notification::new(ProtocolId::ISAKMP, cookies, NotifyType::INITIAL_CONTACT)),
+    ];
+    let before = net.nodes[0].ike.clone();
+    for payload in payloads {
+        let clear = Message { header: info(Flags::NONE, 5), payloads: vec![payload] }.encode();
+        let encrypted = info(Flags::ENCRYPTION, 6).encode_with(header.next_payload, &[7; 64]);
+        for payload in [clear, encrypted] {
+            let forged = Datagram { local: net.sent[1].local, peer: net.sent[1].peer, payload };
+            assert_eq!(net.nodes[0].receive(net.now, &forged), []);
+        }
+    }
+    assert_eq!(alloc::format!("{:?}", net.nodes[0].ike), alloc::format!("{before:?}"));
+    assert!(net.nodes[0].deleted().is_empty());
+    assert_eq!(net.nodes[0].count(|e| matches!(e, Event::Notified { .. })), 1);
+}
+
+#[test]
+fn a_replayed_delete_or_quick_mode_does_nothing() {
+    let mut net = Net::same(&Setup::default());
+    net.acquire(0);
+    net.run_for(100);
+    let replayed = net.sent.clone();
+    let fingerprints = net.nodes.each_ref().map(|n| alloc::format!("{:?}", n.ike));
+    for datagram in replayed.iter().filter(|d| split(&d.payload).unwrap().0.flags.is_encrypted()) {
+        assert_eq!(net.nodes[receiver(datagram)].receive(net.now, datagram), []);
+    }
+    assert_eq!(net.nodes.each_ref().map(|n| alloc::format!("{:?}", n.ike)), fingerprints);
+}
+
+#[test]
+fn a_flood_of_first_messages_is_bounded_and_an_honest_peer_still_gets_through() {
+    let mut net = Net::same(&Setup::default());
+    net.acquire(0);
+    let honest = net.take().unwrap();
+    let flood = |net: &mut Net, count: u32, salt: u32| {
+        for n in 0..count {
+            let mut spoofed = honest.clone();
+            spoofed.payload[..4].copy_from_slice(&(n ^ salt).to_be_bytes());
+            // Half of it from one network of many addresses, half from a single one.
+            let host = if n % 2 == 0 { n.to_be_bytes()[2..4].try_into().unwrap() } else { [9, 9] };
+            let [c, d]: [u8; 2] = host;
+            spoofed.local = SocketAddr::new([198, 51, c, d].into(), 500);
+            net.nodes[1].receive(net.now, &spoofed);
+        }
+    };
+    flood(&mut net, 3_000, 0x5a00_0000);
+    assert!(net.nodes[1].ike.half_open_count() <= 256);
+    net.deliver(&honest);
+    flood(&mut net, 200, 0x3300_0000);
+    net.settle();
+    net.assert_same_pairs(1);
+    assert!(net.nodes[1].ike.half_open_count() <= 256);
+    assert_eq!(net.nodes[1].work.len(), 0);
+}
+
+#[test]
+fn an_authenticated_message_moves_the_peers_address_and_a_forged_one_does_not() {
+    let mut net = Net::same(&Setup::default());
+    net.acquire(0);
+    net.settle();
+    net.acquire(0);
+    let moved = Datagram { local: SocketAddr::new(address(0), 4096), ..net.take().unwrap() };
+    let mut forged = moved.clone();
+    *forged.payload.last_mut().unwrap() ^= 1;
+    assert_eq!(net.nodes[1].receive(net.now, &forged), []);
+    let answers = net.nodes[1].receive(net.now, &moved);
+    assert_eq!(answers[0].peer, moved.local);
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![4 => Just(Fate::Deliver), 1 => Just(Fate::Drop), 1 => Just(Fate::Twice), 1 => Just(Fate::Late)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Faults for a while; once they end, a pair comes up, and both ends agree on every pair that both hold.
+    #[test]
+    fn a_negotiation_survives_loss_duplication_and_reordering(
+        fates in proptest::collection::vec(fate(), 24),
+        both in any::<bool>(),
+    ) {
+        let mut net = Net::same(&rich());
+        net.acquire(0);
+        if both {
+            net.acquire(1);
+        }
+        let mut fates = fates.into_iter();
+        let end = net.now + Duration::from_secs(200);
+        net.run(end, &mut |_, _| fates.next().unwrap_or(Fate::Deliver));
+        if net.nodes[0].outbound.is_empty() {
+            // The schedule ran out under too many losses: the next packet asks again.
+            net.acquire(0);
+            net.run_for(200);
+        }
+        for (ours, theirs) in [(0, 1), (1, 0)] {
+            let (ours, theirs) = (&net.nodes[ours], &net.nodes[theirs]);
+            prop_assert!(!ours.outbound.is_empty());
+            for bundle in &ours.outbound {
+                prop_assert!(theirs.inbound.iter().any(|inbound| inbound.sas == bundle.sas));
+            }
+        }
+    }
+
+    /// Whatever arrives, nothing panics, and memory stays bounded.
+    #[test]
+    fn arbitrary_datagrams_do_nothing(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut net = Net::same(&Setup::default());
+        net.acquire(0);
+        net.settle();
+        let datagram = Datagram { payload, ..net.sent[0].clone() };
+        net.nodes[1].receive(net.now, &datagram);
+    }
+}
