@@ -9,6 +9,7 @@ pub mod ah_open;
 pub mod alter;
 pub mod bytes;
 pub mod esp_open;
+pub mod exchange;
 pub mod isakmp;
 pub mod netsh;
 pub mod packet;
@@ -28,6 +29,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "ah_open", body: ah_open::body },
     Target { name: "esp_open", body: esp_open::body },
+    Target { name: "exchange", body: exchange::body },
     Target { name: "isakmp", body: isakmp::body },
     Target { name: "netsh", body: netsh::body },
     Target { name: "packet", body: packet::body },

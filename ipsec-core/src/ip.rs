@@ -185,12 +185,11 @@ fn parse_v6(bytes: &[u8]) -> Option<IpInfo> {
     let mut place = Place { protocol: packet.next_header().0, number_at: 6, offset: ipv6::HEADER_LEN };
     let mut transport = place;
     let mut fragment = None;
-    for extension in packet.extensions() {
+    let mut extensions = packet.extensions();
+    // For IPsec, AH is what the headers lead to; in a first fragment it may be cut short.
+    while place.protocol != AH {
+        let Some(extension) = extensions.next() else { break };
         let extension = extension.ok()?;
-        // For IPsec, AH is what the headers lead to.
-        if extension.kind == IpProtocol::AH {
-            break;
-        }
         if let Some(header) = extension.fragment() {
             fragment = Some(FragmentInfo {
                 offset: header.offset.into(),
@@ -348,6 +347,17 @@ mod tests {
         for n in 0..b.len() {
             assert_eq!(IpInfo::parse(&b[..n]), None);
         }
+    }
+
+    #[test]
+    fn first_fragment_cut_inside_ah() {
+        let mut b = vec_v6(44);
+        // Fragment header: AH, offset 0, more; then 16 of the 24 octets that Payload Len 4 announces (RFC 4302 2.2).
+        b.extend(hex!("33000001 00000009 01040000 12345678 00000001 5a5a5a5a"));
+        b[5] = (b.len() - 40) as u8;
+        let info = IpInfo::parse(&b).unwrap();
+        assert_eq!(info.upper, Place { protocol: AH, number_at: 40, offset: 48 });
+        assert!(info.fragment.is_some_and(|f| f.more));
     }
 
     fn vec_v6(next: u8) -> alloc::vec::Vec<u8> {

@@ -3,6 +3,7 @@
 //! They come from exchanges recorded between real daemons, from RFCs, and from our own codecs. What libFuzzer found and
 //! was worth keeping lies beside them under names that are hashes.
 
+mod exchange;
 mod ipsec;
 mod isakmp;
 mod packet;
@@ -21,6 +22,7 @@ pub(crate) fn write(target: &str, name: &str, sample: &[u8]) {
 
 fn main() {
     isakmp::seeds();
+    exchange::seeds();
     packet::seeds();
     ipsec::seeds();
     reassembly::seeds();
