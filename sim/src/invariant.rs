@@ -316,7 +316,6 @@ impl Invariants {
             Event::Failed(failure) if failure.phase == Phase::MainMode => {
                 self.open.remove(&(node, failure.peer));
             }
-            Event::IsakmpSaDeleted { .. } => {}
             _ => {}
         }
     }
@@ -461,3 +460,6 @@ fn quoted<'a>(view: &IpView<'a>) -> Option<IpView<'a>> {
     }
     IpView::parse_quoted(view.payload.get(8..)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ipsec_core::Event;
+use ipsec_core::{DropReason, Event};
 
-use crate::sink::{Effect, Record, Sink};
+use crate::sink::{DropCause, Effect, Record, Sink};
 
 /// How often what happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub struct Statistics {
     pub quick_modes: u64,
     /// Negotiations that failed.
     pub failures: u64,
-    /// Drops by reason, as printed.
-    pub drops: BTreeMap<String, u64>,
+    /// Drops by kind of reason ([`drop_kind`], [`cause_kind`]).
+    pub drops: BTreeMap<&'static str, u64>,
 }
 
 impl Sink for Statistics {
@@ -56,9 +56,9 @@ impl Sink for Statistics {
                 self.delivered += 1;
                 self.delivered_protected += u64::from(protected);
             }
-            Effect::Dropped(_, cause) => *self.drops.entry(cause.to_string()).or_default() += 1,
+            Effect::Dropped(_, cause) => *self.drops.entry(cause_kind(&cause)).or_default() += 1,
             Effect::Ipsec(event) => match event {
-                Event::Dropped { reason, .. } => *self.drops.entry(reason.to_string()).or_default() += 1,
+                Event::Dropped { reason, .. } => *self.drops.entry(drop_kind(reason)).or_default() += 1,
                 Event::Protected { .. } => self.sealed += 1,
                 Event::Opened { .. } => self.opened += 1,
                 Event::Retransmitted { .. } => self.retransmitted += 1,
@@ -69,5 +69,48 @@ impl Sink for Statistics {
             },
             _ => {}
         }
+    }
+}
+
+/// The kind of a drop of the network layer, for counting and for reports: the name of its variant in words.
+pub fn cause_kind(cause: &DropCause) -> &'static str {
+    match cause {
+        DropCause::InputFilter(_) => "input filter",
+        DropCause::OutputFilter(_) => "output filter",
+        DropCause::Rule(reason) => drop_kind(reason),
+        DropCause::WouldLeak => "would leak",
+        DropCause::LinkMtu(_) => "link mtu",
+        DropCause::NoListener => "no listener",
+        DropCause::Checksum => "checksum",
+    }
+}
+
+/// The kind of a drop, without the entry, pair or SPI it names.
+pub fn drop_kind(reason: &DropReason) -> &'static str {
+    match reason {
+        DropReason::Malformed => "malformed",
+        DropReason::NoRoute => "no route",
+        DropReason::PolicyDiscard(_) => "policy discard",
+        DropReason::NoPolicy => "no policy",
+        DropReason::ClearTextRefused(_) => "clear text refused",
+        DropReason::PendingFull => "pending full",
+        DropReason::NegotiationFailed(_) => "negotiation failed",
+        DropReason::UnknownSpi(_) => "unknown spi",
+        DropReason::WrongOuterSource(_) => "wrong outer source",
+        DropReason::Replayed(_) => "replayed",
+        DropReason::IntegrityFailed(_) => "integrity failed",
+        DropReason::BadPadding(_) => "bad padding",
+        DropReason::BadLength(_) => "bad length",
+        DropReason::Dummy(_) => "dummy",
+        DropReason::SelectorMismatch(_) => "selector mismatch",
+        DropReason::BundleMismatch(_) => "bundle mismatch",
+        DropReason::SequenceExhausted(_) => "sequence exhausted",
+        DropReason::LifetimeExpired(_) => "lifetime expired",
+        DropReason::TooBig { .. } => "too big",
+        DropReason::BadFragment => "bad fragment",
+        DropReason::ReassemblyTimeout => "reassembly timeout",
+        DropReason::FragmentWithoutPorts => "fragment without ports",
+        DropReason::TtlExceeded => "ttl exceeded",
+        DropReason::NotForUs => "not for us",
     }
 }

@@ -1,8 +1,9 @@
 //! Pings across routers: latency, TTL, fragments, ICMP errors.
 
 use ipsec_core::{Duration, Instant};
+use ipsec_sim::app::tcp::Answer;
 use ipsec_sim::statistics::Statistics;
-use ipsec_sim::{Faults, Ping};
+use ipsec_sim::{Action, Builder, Faults, InterfaceConfig, LinkConfig, NodeConfig, Payload, Ping};
 
 use crate::topologies::{chain, perfect, to_bob};
 
@@ -85,4 +86,36 @@ fn nobody_answers_for_missing_hosts_and_networks() {
     network.run_until(Instant::from_secs(20), &mut ());
     assert_eq!(network.ping(nobody).unwrap().lines[1], "Request timed out.");
     assert_eq!(network.ping(nowhere).unwrap().lines[1], "Reply from 10.0.0.2: Destination net unreachable.");
+}
+
+#[test]
+fn ipv6_is_forwarded_and_pinged_and_carries_tcp() {
+    let mut builder = Builder::new(1);
+    let links = ["left", "right"].map(|name| builder.link(LinkConfig::new(name)));
+    let host = |name, link, address, router| {
+        let interface = InterfaceConfig::new("lan", link, address);
+        NodeConfig::host(name).interface(interface).route("::/0", router, 0)
+    };
+    let alice = builder.node(host("alice", links[0], "2001:db8:1::10/64", "2001:db8:1::1"));
+    let bob = builder.node(host("bob", links[1], "2001:db8:2::10/64", "2001:db8:2::1"));
+    builder.node(
+        NodeConfig::router("router")
+            .interface(InterfaceConfig::new("left", links[0], "2001:db8:1::1/64"))
+            .interface(InterfaceConfig::new("right", links[1], "2001:db8:2::1/64")),
+    );
+    let at_bob = "2001:db8:2::10".parse().unwrap();
+    let ping = builder.schedule(Instant::EPOCH, alice, Action::Ping(Ping::new(at_bob)));
+    let large = builder.schedule(Instant::EPOCH, alice, Action::Ping(Ping::new(at_bob).size(4_000)));
+    let expired = builder.schedule(Instant::EPOCH, alice, Action::Ping(Ping::new(at_bob).ttl(1)));
+    builder.schedule(Instant::EPOCH, bob, Action::TcpListen { port: 80, answer: Answer::Echo });
+    let remote = "[2001:db8:2::10]:80".parse().unwrap();
+    let send = Payload::Pattern(10_000);
+    let connect = Action::TcpConnect { remote, local_port: None, send, expect: 10_000 };
+    let client = builder.schedule(Instant::EPOCH, alice, connect);
+    let mut network = builder.build().unwrap();
+    network.run_until(Instant::from_secs(20), &mut ());
+    assert_eq!((network.ping(ping).unwrap().received, network.ping(large).unwrap().received), (4, 4));
+    let line = &network.ping(expired).unwrap().lines[1];
+    assert_eq!(line, "Reply from 2001:db8:1::1: TTL expired in transit.");
+    assert!(network.tcp(client).unwrap().succeeded());
 }

@@ -8,3 +8,4 @@ mod forwarding;
 mod gateways;
 mod tcp;
 mod topologies;
+mod transport;
