@@ -23,7 +23,7 @@
 //! | both mirrored, outbound rule first | tunnelled | dropped: the mirrored half of the outbound rule is asked first |
 //! | both mirrored, inbound rule first | never leaves: a tunnel to ourselves is asked for first | accepted only from the tunnel |
 //!
-//! Order: IKE's own ports, the default exemptions, all filters by [`Weight`], and last an entry that lets everything pass.
+//! Order: IKE's own ports, the default exemptions, all filters by [weight](crate::weight::Weight), and last an entry that lets everything pass.
 //! A mirrored negotiate entry counts for both directions, so one SA pair serves them; it takes the weight of its
 //! outbound half. Filters speak of IPv4 unless an address says otherwise: `any` against `any` leaves IPv6 alone, as
 //! Windows Server 2003 does.

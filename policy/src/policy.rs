@@ -5,7 +5,7 @@ use crate::{
     defaults,
     rule::Rule,
     security_method::{MainModeMethod, SecurityMethod},
-    store::Guid,
+    store::{Guid, ObjectKind, StoreError, not_found},
 };
 
 /// An IPsec policy. At most one policy of a store is assigned.
@@ -66,6 +66,12 @@ impl Policy {
             default_response: DefaultResponse::default(),
             rules: Vec::new(),
         }
+    }
+
+    /// The rule with this name, or the error that there is none.
+    pub fn existing_rule(&self, name: &str) -> Result<&Rule, StoreError> {
+        let names = self.rules.iter().map(|r| &r.name);
+        self.rule(name).ok_or_else(|| not_found(ObjectKind::Rule, name, names))
     }
 
     /// The rule with this name, whatever the case of its letters.

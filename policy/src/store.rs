@@ -55,7 +55,7 @@ impl fmt::Display for ObjectKind {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The name is taken.
-    #[error("{kind} '{name}' already exists")]
+    #[error("{kind} '{name}' already exists, expected a new name")]
     AlreadyExists {
         /// What was to be made.
         kind: ObjectKind,
@@ -63,15 +63,17 @@ pub enum StoreError {
         name: String,
     },
     /// Nothing has this name.
-    #[error("{kind} '{name}' does not exist")]
+    #[error("{kind} '{name}' does not exist, expected {existing}")]
     NotFound {
         /// What was asked for.
         kind: ObjectKind,
         /// Its name.
         name: String,
+        /// What there is.
+        existing: Existing,
     },
     /// A rule still refers to it.
-    #[error("{kind} '{name}' is used by {user}")]
+    #[error("{kind} '{name}' is used by {user}, expected no rule to use it")]
     InUse {
         /// What was to be deleted.
         kind: ObjectKind,
@@ -99,8 +101,40 @@ pub fn same_name(a: &str, b: &str) -> bool {
     a == b || a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
 }
 
-fn not_found(kind: ObjectKind, name: &str) -> StoreError {
-    StoreError::NotFound { kind, name: name.to_owned() }
+/// The names of the objects there are, for errors.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Existing(Vec<String>);
+
+impl Existing {
+    /// How many names are printed.
+    const SHOWN: usize = 5;
+
+    /// These names; only the first few are kept.
+    pub fn new<'a>(names: impl Iterator<Item = &'a String>) -> Self {
+        Self(names.take(Self::SHOWN + 1).cloned().collect())
+    }
+}
+
+impl fmt::Display for Existing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<String> = self.0.iter().take(Self::SHOWN).map(|name| format!("'{name}'")).collect();
+        let more = if self.0.len() > Self::SHOWN { " or another that exists" } else { "" };
+        match shown.as_slice() {
+            [] => f.write_str("one that was added before; there is none"),
+            [one] => write!(f, "{one}{more}"),
+            [init @ .., last] if more.is_empty() => write!(f, "{} or {last}", init.join(", ")),
+            all => write!(f, "{}{more}", all.join(", ")),
+        }
+    }
+}
+
+/// The error for a name that none of `all` has.
+pub(crate) fn not_found<'a>(
+    kind: ObjectKind,
+    name: &str,
+    all: impl Iterator<Item = &'a String>,
+) -> StoreError {
+    StoreError::NotFound { kind, name: name.to_owned(), existing: Existing::new(all) }
 }
 
 impl Store {
@@ -154,19 +188,22 @@ impl Store {
     /// The policy with this name.
     pub fn policy(&self, name: &str) -> Result<&Policy, StoreError> {
         let found = self.policies.iter().find(|p| same_name(&p.name, name));
-        found.ok_or_else(|| not_found(ObjectKind::Policy, name))
+        found.ok_or_else(|| not_found(ObjectKind::Policy, name, self.policies.iter().map(|p| &p.name)))
     }
 
     /// The filter list with this name.
     pub fn filter_list(&self, name: &str) -> Result<&FilterList, StoreError> {
         let found = self.filter_lists.iter().find(|l| same_name(&l.name, name));
-        found.ok_or_else(|| not_found(ObjectKind::FilterList, name))
+        found
+            .ok_or_else(|| not_found(ObjectKind::FilterList, name, self.filter_lists.iter().map(|l| &l.name)))
     }
 
     /// The filter action with this name.
     pub fn filter_action(&self, name: &str) -> Result<&FilterAction, StoreError> {
         let found = self.filter_actions.iter().find(|a| same_name(&a.name, name));
-        found.ok_or_else(|| not_found(ObjectKind::FilterAction, name))
+        found.ok_or_else(|| {
+            not_found(ObjectKind::FilterAction, name, self.filter_actions.iter().map(|a| &a.name))
+        })
     }
 
     /// The filter list with this id.
@@ -240,8 +277,8 @@ impl Store {
         list: &str,
         matches: impl Fn(&Filter) -> bool,
     ) -> Result<usize, StoreError> {
-        let found = self.filter_lists.iter_mut().find(|l| same_name(&l.name, list));
-        let found = found.ok_or_else(|| not_found(ObjectKind::FilterList, list))?;
+        let id = self.filter_list(list)?.id;
+        let Some(found) = self.filter_lists.iter_mut().find(|l| l.id == id) else { return Ok(0) };
         let before = found.filters.len();
         found.filters.retain(|f| !matches(f));
         Ok(before - found.filters.len())
@@ -249,8 +286,8 @@ impl Store {
 
     /// Adds a rule to a policy, or replaces the one with the same id.
     pub fn put_rule(&mut self, policy: &str, rule: Rule) -> Result<(), StoreError> {
-        let found = self.policies.iter_mut().find(|p| same_name(&p.name, policy));
-        let found = found.ok_or_else(|| not_found(ObjectKind::Policy, policy))?;
+        let id = self.policy(policy)?.id;
+        let Some(found) = self.policies.iter_mut().find(|p| p.id == id) else { return Ok(()) };
         if found.rules.iter().any(|r| r.id != rule.id && same_name(&r.name, &rule.name)) {
             return Err(StoreError::AlreadyExists { kind: ObjectKind::Rule, name: rule.name });
         }
@@ -271,11 +308,13 @@ impl Store {
 
     /// Deletes a rule of a policy.
     pub fn delete_rule(&mut self, policy: &str, name: &str) -> Result<(), StoreError> {
-        let found = self.policies.iter_mut().find(|p| same_name(&p.name, policy));
-        let found = found.ok_or_else(|| not_found(ObjectKind::Policy, policy))?;
-        let index = found.rules.iter().position(|r| same_name(&r.name, name));
-        let index = index.ok_or_else(|| not_found(ObjectKind::Rule, name))?;
-        found.rules.remove(index);
+        let (id, rule) = {
+            let policy = self.policy(policy)?;
+            (policy.id, policy.existing_rule(name)?.id)
+        };
+        for policy in self.policies.iter_mut().filter(|p| p.id == id) {
+            policy.rules.retain(|r| r.id != rule);
+        }
         Ok(())
     }
 

@@ -305,6 +305,9 @@ impl Compiler<'_> {
 /// Stands for `me` when nothing is known about the computer, as when a script is only looked at.
 pub(super) const UNKNOWN_ME: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
+/// Stands for a name or server whose address is not known, when a policy is only looked at.
+pub(super) const UNKNOWN_HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(0, 0, 0, 1));
+
 fn unspecified(like: IpAddr) -> IpAddr {
     if like.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) }
 }

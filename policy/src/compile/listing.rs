@@ -1,14 +1,19 @@
 //! The compiled filters in match order, for people.
 
 use core::fmt::Write as _;
+use core::net::IpAddr;
+use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use ipsec_core::interface::ConnectionKind;
 use ipsec_core::spd::{Action, Direction, Mode};
 
-use super::expand::{CompiledFilter, Half, filters};
+use super::expand::{CompiledFilter, Half, UNKNOWN_HOST, filters};
 use super::warnings::warnings;
 use super::{CompileError, LocalAddresses};
+use crate::filter::Address;
 use crate::policy::Policy;
+use crate::rule::TunnelEndpoint;
 use crate::store::Store;
 
 /// What the assigned policy does, filter by filter in the order in which packets are compared. When no policy is
@@ -16,6 +21,8 @@ use crate::store::Store;
 /// endpoint is ours is then not known, so that every tunnel rule is shown as an outbound one.
 pub fn listing(store: &Store, local: &LocalAddresses) -> Result<String, CompileError> {
     let mut out = String::new();
+    let (local, unknown) = with_placeholders(store, local);
+    let local = &local;
     match store.assigned() {
         Some(policy) => one(&mut out, store, policy, local, "assigned")?,
         None if store.policies().is_empty() => out.push_str("No policies.\n"),
@@ -25,7 +32,37 @@ pub fn listing(store: &Store, local: &LocalAddresses) -> Result<String, CompileE
             }
         }
     }
+    for name in unknown {
+        let _ = writeln!(out, "      note: the address of '{name}' is not known here");
+    }
     Ok(out)
+}
+
+/// Names without an address get one that stands for them, so that they can be listed; they are returned too.
+fn with_placeholders(store: &Store, local: &LocalAddresses) -> (LocalAddresses, BTreeSet<String>) {
+    let (mut out, mut unknown) = (local.clone(), BTreeSet::new());
+    let filters = store.filter_lists().iter().flat_map(|l| &l.filters);
+    let sides = filters.flat_map(|f| [&f.source, &f.destination]);
+    let endpoints = store.policies().iter().flat_map(|p| &p.rules).filter_map(|r| match &r.tunnel {
+        Some(TunnelEndpoint::Name(name)) => Some(name),
+        _ => None,
+    });
+    let names = sides.clone().filter_map(|a| match a {
+        Address::Name(name, addresses) if addresses.is_empty() => Some(name),
+        _ => None,
+    });
+    for name in names.chain(endpoints).filter(|n| store.resolve(n).is_empty()) {
+        if let Entry::Vacant(slot) = out.names.entry(name.to_lowercase()) {
+            slot.insert(vec![UNKNOWN_HOST]);
+            unknown.insert(name.clone());
+        }
+    }
+    for side in sides {
+        if let Address::Server(server) = side {
+            out.servers.entry(*server).or_insert_with(|| vec![UNKNOWN_HOST]);
+        }
+    }
+    (out, unknown)
 }
 
 fn one(
@@ -117,10 +154,13 @@ fn action(action: &Action, known: bool) -> String {
         Action::Discard => return "block".to_owned(),
         Action::Protect(protect) => protect,
     };
+    let end = |address: IpAddr| {
+        if address == UNKNOWN_HOST { "an unknown address".to_owned() } else { address.to_string() }
+    };
     let mode = match protect.mode {
         Mode::Transport => "transport".to_owned(),
-        Mode::Tunnel { remote, .. } if !known => format!("tunnel ending at {remote}"),
-        Mode::Tunnel { local: None, remote } => format!("tunnel to {remote}"),
+        Mode::Tunnel { remote, .. } if !known => format!("tunnel ending at {}", end(remote)),
+        Mode::Tunnel { local: None, remote } => format!("tunnel to {}", end(remote)),
         Mode::Tunnel { local: Some(end), remote } if remote.is_unspecified() => {
             format!("tunnel from anyone to {end}")
         }

@@ -297,7 +297,7 @@ impl<'a> Session<'a> {
             {
                 let what = if bound.command.verb == Verb::Show { "shown" } else { "deleted" };
                 let text =
-                    format!("nothing {what}: {error}; Windows prints an error here and the script goes on");
+                    format!("nothing {what}: {error}. Windows prints an error here and the script goes on");
                 self.note(source.position(span.start), NoteKind::Remark, text);
                 Ok(())
             }

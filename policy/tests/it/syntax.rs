@@ -143,6 +143,16 @@ fn addresses_of_every_kind() {
     );
 }
 
+/// Names and server keywords can be looked at without knowing their addresses.
+#[test]
+fn unknown_names_are_listed() {
+    let script = "add policy P activatedefaultrule=no\nadd filter L me Bobslap\nadd filter L DNS me protocol=udp srcport=53\n\
+        add filter T 10.1.0.0 srcmask=16 10.2.0.0 dstmask=16 mirrored=no\nadd filteraction A action=block\n\
+        add filteraction N action=negotiate\nadd rule R P L A\nadd rule T P T N tunnel=gate.example psk=x";
+    let (store, _) = store_of("s", script.as_bytes());
+    insta::assert_snapshot!(crate::listing(&store, &Default::default()));
+}
+
 #[test]
 fn rules_take_tunnel_connection_and_methods_in_order() {
     let script = "add policy P\nadd filterlist L\nadd filteraction A qmsec=\"AH[MD5]:204800k/300s AH[SHA1]+ESP[DES,None] ESP[3DES,SHA1]:3600s\" act=negotiate\n\

@@ -42,12 +42,15 @@ fn kjyw_ipsec5_names_an_action_it_never_made() {
     let mut store = Store::new();
     let error = run_script(&mut store, "ipsec5.bat", bytes).unwrap_err();
     assert_eq!(store, Store::new());
-    let missing = StoreError::NotFound { kind: ObjectKind::FilterAction, name: "Permit".to_owned() };
-    assert_eq!(error.kind, ErrorKind::Store(missing));
+    let ErrorKind::Store(StoreError::NotFound { kind: ObjectKind::FilterAction, name, .. }) = &error.kind
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(name, "Permit");
     insta::assert_snapshot!(error);
     let (output, errors) = check(&Store::new(), "ipsec5.bat", bytes);
     assert_eq!(errors.iter().map(|e| e.line).collect::<Vec<_>>(), [30, 42, 54]);
-    insta::assert_snapshot!(notes(&output), @"4:20: note: nothing deleted: policy 'Haishion' does not exist; Windows prints an error here and the script goes on");
+    insta::assert_snapshot!(notes(&output), @"4:20: note: nothing deleted: policy 'Haishion' does not exist, expected one that was added before; there is none. Windows prints an error here and the script goes on");
 }
 
 /// 22 filters that are not mirrored, and one that is.

@@ -8,7 +8,7 @@ use super::value::Value;
 use crate::defaults;
 use crate::filter::{Address, Filter, Port};
 use crate::netsh::error::{ErrorKind, Fault};
-use crate::store::{ObjectKind, Store, StoreError};
+use crate::store::{ObjectKind, Store, not_found};
 
 pub(super) fn add(store: &mut Store, bound: &Bound, reply: &mut Reply) -> Result<(), Fault> {
     let list = bound.text("filterlist").unwrap_or_default();
@@ -54,7 +54,10 @@ pub(super) fn delete(store: &mut Store, bound: &Bound) -> Result<(), Fault> {
     match at(bound, "filterlist", store.remove_filters(list, matches))? {
         0 => {
             let name = format!("{source} -> {destination} in {list}");
-            at(bound, "srcaddr", Err(StoreError::NotFound { kind: ObjectKind::Filter, name }))
+            let list = store.filter_list(list).map(|l| l.filters.as_slice()).unwrap_or_default();
+            let there: Vec<String> =
+                list.iter().map(|f| format!("{} -> {}", f.source, f.destination)).collect();
+            at(bound, "srcaddr", Err(not_found(ObjectKind::Filter, &name, there.iter())))
         }
         _ => Ok(()),
     }

@@ -11,7 +11,7 @@ use crate::filter_action::{Action, FilterAction};
 use crate::netsh::error::{ErrorKind, Fault};
 use crate::policy::Policy;
 use crate::rule::{ConnectionType, Rule};
-use crate::store::{Guid, ObjectKind, Store, StoreError};
+use crate::store::{Guid, ObjectKind, Store, StoreError, not_found};
 
 pub(super) fn add_policy(store: &mut Store, bound: &Bound) -> Result<(), Fault> {
     let name = bound.text("name").unwrap_or_default();
@@ -172,12 +172,11 @@ fn find_rule<'a>(policy: &'a Policy, bound: &Bound) -> Result<&'a Rule, Fault> {
             if let Some(rule) = index.and_then(|i| policy.rules.get(i)) {
                 return Ok(rule);
             }
-            format!("number {}", number.unwrap_or_default())
+            number.unwrap_or_default().to_string()
         }
     };
     let tag = if bound.get("name").is_some() { "name" } else { "id" };
-    let missing = || StoreError::NotFound { kind: ObjectKind::Rule, name: name.clone() };
-    at(bound, tag, policy.rule(&name).ok_or_else(missing))
+    at(bound, tag, policy.existing_rule(&name))
 }
 
 fn fill_rule(rule: &mut Rule, bound: &Bound) {
@@ -270,7 +269,8 @@ fn by_guid<T: Clone>(
     all: &[T],
     of: impl Fn(&T) -> Guid,
 ) -> Result<T, Fault> {
-    let missing = || StoreError::NotFound { kind, name: id.to_string() };
+    let ids: Vec<String> = all.iter().map(|t| of(t).to_string()).collect();
+    let missing = || not_found(kind, &id.to_string(), ids.iter());
     at(bound, "guid", all.iter().find(|t| of(t) == id).cloned().ok_or_else(missing))
 }
 

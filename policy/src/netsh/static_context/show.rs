@@ -138,13 +138,9 @@ fn rules(store: &Store, bound: &Bound, style: Style, out: &mut String) -> Result
         Some(id) => {
             policy.rules.iter().skip(usize::try_from(id).unwrap_or(usize::MAX) - 1).take(1).cloned().collect()
         }
-        None => choose(bound, &policy.rules, || {
-            let name = bound.text("name").unwrap_or_default();
-            let kind = crate::store::ObjectKind::Rule;
-            policy
-                .rule(name)
-                .ok_or_else(|| crate::store::StoreError::NotFound { kind, name: name.to_owned() })
-        })?,
+        None => {
+            choose(bound, &policy.rules, || policy.existing_rule(bound.text("name").unwrap_or_default()))?
+        }
     };
     let chosen: Vec<Rule> = chosen.iter().filter(kind).cloned().collect();
     blocks(out, &chosen, style, RULE_COLUMNS, |r| rule_row(store, r), |r, o| rule(store, r, style, o));
