@@ -147,9 +147,9 @@ impl<'a> Act<'a> {
             Some(direction) => self.start(direction.flow.get_ref(), TWIN_START)?,
             None => self.steps()?,
         }
-        let probed = Instant::EPOCH + self.options.faults.until + RECOVERY;
+        let probed = self.probed();
         if faulty {
-            self.probe(probed)?;
+            self.probe()?;
             end = end.max(probed + PROBING);
         }
         self.network.run_until(end, &mut self.sinks);
@@ -188,16 +188,23 @@ impl<'a> Act<'a> {
         let Some(flow) = self.scenario.steps.flow(flow) else { return Ok(()) };
         let running = traffic::start(self.scenario, &mut self.network, flow, at)?;
         self.flows.push(running);
+        // While things go wrong and until they are probed, pings keep the SAs in use.
+        if let (crate::steps::App::Ping(_), false) = (&flow.app, self.options.faults.is_none()) {
+            let until = self.probed();
+            traffic::keep_pinging(self.scenario, &mut self.network, flow, at, until)?;
+        }
         Ok(())
     }
 
-    /// Keeps the SAs in use while things go wrong, and starts every flow that was started once more after it.
-    fn probe(&mut self, at: Instant) -> Result<(), LoadError> {
+    /// When a run with faults must work again.
+    fn probed(&self) -> Instant {
+        Instant::EPOCH + self.options.faults.until + RECOVERY
+    }
+
+    /// Starts every flow that was started once more, after the faults.
+    fn probe(&mut self) -> Result<(), LoadError> {
+        let at = self.probed();
         for began in self.flows.clone() {
-            let Some(flow) = self.scenario.steps.flow(&began.flow) else { continue };
-            if let crate::steps::App::Ping(_) = flow.app {
-                traffic::keep_pinging(self.scenario, &mut self.network, flow, began.began, at)?;
-            }
             self.start(&began.flow, at)?;
         }
         Ok(())

@@ -144,6 +144,9 @@ pub(crate) fn keep_pinging(
     let mut ping = Ping::new(ends.destination);
     ping.interval = PAUSE;
     ping.count = (until.saturating_since(from).as_secs() / PAUSE.as_secs()) as u32;
+    if ping.count == 0 {
+        return Ok(());
+    }
     network.schedule(from, ends.from, Action::Ping(ping));
     Ok(())
 }

@@ -171,6 +171,9 @@ pub(crate) struct Invariants {
     /// By packet number, which counts from 1: a fold of what was sent, and whether it came out of an SA.
     sent: Vec<(u64, bool)>,
     open: BTreeMap<(NodeId, SocketAddr), Instant>,
+    /// Answered first messages by initiator cookie: they cost their node no timer, and count as exchanges only once a third
+    /// message came (RFC 2408 section 2.5.3).
+    half_open: BTreeMap<(NodeId, u64), SocketAddr>,
 }
 
 impl Invariants {
@@ -300,14 +303,20 @@ impl Invariants {
             Event::Keys(keys @ Keys::Isakmp { cky_i, cky_r, .. }) => {
                 let key = (number_of(cky_i), number_of(cky_r));
                 self.isakmp.entry(key).or_default().0.insert(node, keys.clone());
+                if let Some(peer) = self.half_open.remove(&(node, number_of(cky_i))) {
+                    self.open.insert((node, peer), record.time);
+                }
             }
             Event::QuickModeEstablished(info) => self.established(node, info),
             Event::PairDeleted { pair, .. } => {
                 self.inbound.retain(|(n, _), p| *n != node || p != pair);
                 self.forget_if_soft(node, *pair);
             }
-            Event::MainModeStarted { peer, .. } => {
+            Event::MainModeStarted { peer, initiator: true, .. } => {
                 self.open.insert((node, *peer), record.time);
+            }
+            Event::MainModeStarted { peer, cky_i, .. } => {
+                self.half_open.insert((node, number_of(cky_i)), *peer);
             }
             Event::MainModeEstablished(info) => {
                 self.open.remove(&(node, info.peer));

@@ -21,6 +21,10 @@ udp.check_checksum: TRUE
 tcp.check_checksum: TRUE
 ";
 
+/// Protocols that Wireshark guesses by port number alone and then calls malformed: Abczz (KB 301284) uses TCP 6668, which
+/// is registered for IPDC.
+const DISABLED_PROTOCOLS: &str = "ipdc\n";
+
 /// Keys of SAs, as the tables of Wireshark want them.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRing {
@@ -61,6 +65,7 @@ impl KeyRing {
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("preferences"), PREFERENCES)?;
+        std::fs::write(folder.join("disabled_protos"), DISABLED_PROTOCOLS)?;
         std::fs::write(folder.join("esp_sa"), self.esp_sa())?;
         std::fs::write(folder.join("ikev1_decryption_table"), self.ikev1_decryption_table())
     }
