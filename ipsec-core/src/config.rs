@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::ike::outbox::Lie;
 use crate::interface::Interface;
 use crate::pad::Pad;
 use crate::route::RouteTable;
 use crate::spd::{Lifetime, Spd};
 use crate::time::Duration;
+use crate::wire::isakmp::Lie;
 
 /// Configuration of one IPsec node.
 #[derive(Clone, Debug)]

@@ -3,8 +3,6 @@
 //! Hashes cover bytes as sent (RFC 2409 section 5), so a state builds a typed message, and takes everything it needs later
 //! from what [`Outbox::send`] really sent. A probe's outbox tells a [`Lie`] first; hashes and chains still fit.
 
-mod lie;
-
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -13,7 +11,7 @@ use crate::crypto::{CipherKey, HashAlg};
 use crate::wire::ikev1::Hash;
 use crate::wire::isakmp::{Flags, Header, Payload, PayloadType, encode_chain};
 
-pub use lie::Lie;
+pub use crate::wire::isakmp::Lie;
 
 /// Encodes, authenticates and encrypts messages.
 #[derive(Clone, Debug, Default)]

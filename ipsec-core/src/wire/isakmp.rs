@@ -22,6 +22,7 @@
 
 mod chain;
 mod header;
+mod lie;
 mod message;
 mod payload;
 mod raw;
@@ -29,6 +30,7 @@ mod raw;
 pub(crate) use chain::decode_generic;
 pub use chain::{Chain, MAX_PAYLOADS, Reserved, decode_chain, decode_chain_with, encode_chain};
 pub use header::{Cookie, ExchangeType, Flags, HEADER_LEN, Header, PayloadType, Version, split};
+pub use lie::Lie;
 pub use message::Message;
 pub use payload::Payload;
 pub use raw::{RawPayload, decode_raw_chain, encode_raw_chain};

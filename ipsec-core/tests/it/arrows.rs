@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pad", &["crypto", "selector"]),
     ("spd", &["crypto", "interface", "selector"]),
     ("work", &["crypto"]),
-    ("config", &["interface", "pad", "route", "spd", "time"]),
+    ("config", &["interface", "pad", "route", "spd", "time", "wire"]),
     ("esp", &["crypto", "ip", "packet", "wire"]),
     ("ah", &["crypto", "esp", "ip", "packet", "wire"]),
     ("tunnel", &["config", "ip", "packet", "wire"]),

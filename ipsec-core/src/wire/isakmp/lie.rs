@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use crate::wire::isakmp::{HEADER_LEN, Header, Payload, PayloadType};
+use super::{HEADER_LEN, Header, Payload, PayloadType};
 use crate::wire::{Reader, Writer};
 
 /// What is untrue about one message. Places are taken modulo what is there; payloads are counted without HASH.
@@ -76,7 +76,7 @@ pub enum Lie {
 
 impl Lie {
     /// Changes a message before it is hashed.
-    pub(super) fn tell(&self, header: &mut Header, payloads: &mut Vec<Payload>) {
+    pub(crate) fn tell(&self, header: &mut Header, payloads: &mut Vec<Payload>) {
         let count = payloads.len().max(1);
         match self {
             Lie::None | Lie::Chain { .. } => {}
@@ -112,7 +112,7 @@ impl Lie {
     }
 
     /// Changes the encoded chain before it is encrypted.
-    pub(super) fn spoil(&self, chain: &mut [u8]) {
+    pub(crate) fn spoil(&self, chain: &mut [u8]) {
         if let Lie::Chain { at, bits } = self {
             flip(chain, *at, *bits);
         }
