@@ -5,6 +5,7 @@
 
 mod exchange;
 mod ipsec;
+mod ipsec_input;
 mod isakmp;
 mod packet;
 mod reassembly;
@@ -22,6 +23,7 @@ pub(crate) fn write(target: &str, name: &str, sample: &[u8]) {
 
 fn main() {
     isakmp::seeds();
+    ipsec_input::seeds();
     exchange::seeds();
     packet::seeds();
     ipsec::seeds();

@@ -1,0 +1,3 @@
+:a
+set B=%B%%B%x
+goto a
