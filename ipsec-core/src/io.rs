@@ -288,6 +288,8 @@ pub enum DropReason {
     NoPolicy,
     /// Clear text that an entry wants protected (RFC 4301 5.2 step 3b; RFC 2401 5.2.1 step 3).
     ClearTextRefused(EntryId),
+    /// An ICMP error that would leave in clear quotes traffic that this entry protects (RFC 4301 section 6.2).
+    QuotesProtected(EntryId),
     /// The packets waiting for this negotiation are too many.
     PendingFull,
     /// The negotiation the packet waited for failed.
@@ -340,6 +342,7 @@ impl DropReason {
             DropReason::PolicyDiscard(_) => "policy-discard",
             DropReason::NoPolicy => "no-policy",
             DropReason::ClearTextRefused(_) => "clear-text-refused",
+            DropReason::QuotesProtected(_) => "quotes-protected",
             DropReason::PendingFull => "pending-full",
             DropReason::NegotiationFailed(_) => "negotiation-failed",
             DropReason::UnknownSpi(_) => "unknown-spi",
@@ -370,6 +373,7 @@ impl DropReason {
             DropReason::PolicyDiscard(_) => "RFC 4301 5.1 step 3a, 5.2 step 3b",
             DropReason::NoPolicy => "RFC 4301 5: no match, discard",
             DropReason::ClearTextRefused(_) => "RFC 4301 5.2 step 3b",
+            DropReason::QuotesProtected(_) => "RFC 4301 6.2",
             DropReason::PendingFull | DropReason::NegotiationFailed(_) => "RFC 4301 5.1 step 3b",
             DropReason::UnknownSpi(_) => "RFC 4303 3.4.2",
             DropReason::WrongOuterSource(_) => "RFC 4301 5.2 step 3a",
@@ -400,6 +404,9 @@ impl fmt::Display for DropReason {
             DropReason::NoPolicy => f.write_str("no policy entry matches"),
             DropReason::ClearTextRefused(e) => {
                 write!(f, "clear text, but policy entry {} wants protection", e.0)
+            }
+            DropReason::QuotesProtected(e) => {
+                write!(f, "a clear ICMP error that quotes what policy entry {} protects", e.0)
             }
             DropReason::PendingFull => f.write_str("too many packets wait for the negotiation"),
             DropReason::NegotiationFailed(e) => write!(f, "the negotiation for policy entry {} failed", e.0),

@@ -100,6 +100,7 @@ fn reason_code(reason: &DropReason) -> u64 {
         DropReason::FragmentWithoutPorts => 22,
         DropReason::TtlExceeded => 23,
         DropReason::NotForUs => 24,
+        DropReason::QuotesProtected(_) => 25,
     }
 }
 

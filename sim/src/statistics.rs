@@ -112,5 +112,6 @@ pub fn drop_kind(reason: &DropReason) -> &'static str {
         DropReason::FragmentWithoutPorts => "fragment without ports",
         DropReason::TtlExceeded => "ttl exceeded",
         DropReason::NotForUs => "not for us",
+        DropReason::QuotesProtected(_) => "quotes protected",
     }
 }

@@ -9,13 +9,15 @@ use crate::esp::SealError;
 use crate::fragment::{self, FragmentError};
 use crate::interface::{Boundary, ConnectionKind, Egress, InterfaceId};
 use crate::io::{DeleteReason, DropReason, Event, Output};
-use crate::ip::IpInfo;
+use crate::ip::{IpInfo, protocol};
 use crate::packet::Packet;
 use crate::sad::{Bundle, Pair, PairId};
 use crate::selector::FlowKey;
 use crate::spd::{Action, Decision, Direction, Door, EntryId, Mode, Protect, Spd, SpdEntry};
 use crate::time::Instant;
 use crate::tunnel::{self, Outer};
+use crate::wire::PacketInfo;
+use crate::wire::icmp::Icmp;
 
 /// Path MTUs below these are not believed (RFC 791: 68 is the least, but nobody has less than 576; RFC 8200 section 5).
 pub(super) fn least_mtu(v4: bool) -> u16 {
@@ -70,7 +72,7 @@ impl Ipsec {
                 match &entry.action {
                     // Step 3a.
                     Action::Discard => self.refuse(leaving, DropReason::PolicyDiscard(entry.id)),
-                    Action::Bypass => self.leave_clear(leaving, entry.id),
+                    Action::Bypass => self.leave_clear(leaving, entry.id, now),
                     // Step 3b.
                     Action::Protect(protect) => self.protect(leaving, &spd, entry, protect, again, now),
                 }
@@ -82,9 +84,44 @@ impl Ipsec {
         self.drop_packet(leaving.packet, leaving.interface, reason, Some(leaving.flow));
     }
 
-    fn leave_clear(&mut self, leaving: Leaving, entry: EntryId) {
+    fn leave_clear(&mut self, leaving: Leaving, entry: EntryId, now: Instant) {
+        if let Some(quoted) = self.quotes_protected(&leaving, now) {
+            self.refuse(leaving, DropReason::QuotesProtected(quoted));
+            return;
+        }
         self.event(Event::Bypassed { packet: leaving.packet.id(), entry });
         self.transmit(leaving.interface, leaving.packet);
+    }
+
+    /// The entry that protects what this ICMP error quotes. An error quotes the packet it is about, headers and all; about
+    /// a packet that came in protected it must not go out in clear (RFC 4301 section 6.2).
+    fn quotes_protected(&self, leaving: &Leaving, now: Instant) -> Option<EntryId> {
+        let bytes = leaving.packet.bytes().get(leaving.info.upper.offset..)?;
+        let icmp = match leaving.info.upper.protocol {
+            protocol::ICMP => Icmp::decode_v4(bytes),
+            protocol::ICMPV6 => Icmp::decode_v6(bytes),
+            _ => return None,
+        };
+        let quoted = PacketInfo::of_quoted(icmp.ok()?.quoted()?).ok()?;
+        let flow = FlowKey {
+            local: quoted.dst,
+            remote: quoted.src,
+            protocol: quoted.protocol.0,
+            local_port: quoted.dst_port(),
+            remote_port: quoted.src_port(),
+        };
+        let spd = &self.config.policy.spd;
+        let Decision::Entry(entry) =
+            spd.decide(Door::Inbound, &flow, leaving.kind, quoted.is_later_fragment())
+        else {
+            return None;
+        };
+        let Action::Protect(protect) = &entry.action else { return None };
+        // Where clear text is accepted, the quoted packet may have come in clear; not while a pair carries its flow.
+        let (_, peer) = self.endpoints(protect.mode, &flow)?;
+        let clear = protect.accept_clear_inbound || protect.fallback && self.is_soft(entry.id, peer, now);
+        let carried = || self.sad.sending(peer, |pair| pair.selector.matches(&flow)).is_some();
+        (!clear || carried()).then_some(entry.id)
     }
 
     /// Step 3b: the SA of this entry, never one that happens to cover the flow. Without one, the packet waits for IKE.
@@ -106,7 +143,7 @@ impl Ipsec {
             self.seal(leaving, pair, now);
         } else if protect.fallback && self.is_soft(entry.id, peer, now) {
             // A soft association: the peer gave no answer to IKE.
-            self.leave_clear(leaving, entry.id);
+            self.leave_clear(leaving, entry.id, now);
         } else {
             let acquire = pending::acquire(entry, protect, local, peer, &flow);
             let held = Held { interface: leaving.interface, entry: entry.id, packet: leaving.packet };

@@ -208,6 +208,27 @@ fn sealed_packets_are_fragmented_below_and_reassembled_before() {
     assert_eq!(delivered[0].1.bytes(), original.bytes());
 }
 
+/// "Port unreachable" about `quoted`, from the gateway's outside address.
+fn unreachable(quoted: &Packet) -> Packet {
+    let mut bytes = vec![0; 20];
+    let message = crate::wire::icmp::IcmpMessage::Unreachable { code: 3 };
+    bytes.extend(crate::wire::icmp::encode_v4(message, &quoted.bytes()[..28]));
+    let to = IpInfo::parse(quoted.bytes()).unwrap().source;
+    assert!(crate::fragment::fresh_header(outer(2), to, protocol::ICMP, 64, 1).write(&mut bytes));
+    Packet::from_slice(42, &bytes)
+}
+
+#[test]
+fn errors_about_protected_packets_do_not_leave_in_clear() {
+    // The error itself is bypassed: the outside address is not in the tunnel's nets. What it quotes is.
+    let (_, mut b) = tunnel();
+    let (sent, _, events) = outbound(&mut b, unreachable(&request(9)));
+    assert!(sent.is_empty());
+    assert!(matches!(events[..], [Event::Dropped { reason: DropReason::QuotesProtected(EntryId(1)), .. }]));
+    let clear = udp(outer(9), outer(2), (1, 2), 9);
+    assert_eq!(outbound(&mut b, unreachable(&clear)).0.len(), 1);
+}
+
 proptest! {
     /// RFC 4303 section 3.4.4: nothing altered in ESP is delivered.
     #[test]
