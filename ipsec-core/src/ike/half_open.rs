@@ -134,3 +134,68 @@ impl HalfOpenTable {
         self.entries.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Cipher, Group, HashAlg};
+
+    fn entry(number: u64, host: [u8; 4], born: u64) -> HalfOpen {
+        let socket = SocketAddr::new(host.into(), 500);
+        HalfOpen {
+            local: socket,
+            peer: socket,
+            cky_i: Cookie(number.to_be_bytes()),
+            cky_r: Cookie(number.to_be_bytes()),
+            number,
+            born: Instant::from_secs(born),
+            digest: [number as u8; 16],
+            sa_i_b: Vec::new(),
+            chosen: MainModeProposal { cipher: Cipher::Des, hash: HashAlg::Md5, group: Group::Modp768 },
+            lifetime_seconds: 1,
+            pad_entry: PadEntryId(1),
+            psk: Secret::default(),
+            reply: Vec::new(),
+        }
+    }
+
+    fn has(table: &HalfOpenTable, number: u64, now: u64) -> bool {
+        let cookie = Cookie(number.to_be_bytes());
+        table.get(cookie, cookie, Instant::from_secs(now)).is_some()
+    }
+
+    #[test]
+    fn a_source_displaces_its_own_oldest_first() {
+        let mut table = HalfOpenTable::new(4, 2, Duration::from_secs(63));
+        table.insert(entry(1, [10, 0, 0, 1], 0));
+        for number in 2..=4 {
+            table.insert(entry(number, [10, 0, 0, 2], 0));
+        }
+        assert_eq!([1, 2, 3, 4].map(|n| has(&table, n, 0)), [true, false, true, true]);
+    }
+
+    #[test]
+    fn a_full_table_makes_room_at_the_heaviest_source() {
+        let mut table = HalfOpenTable::new(4, 3, Duration::from_secs(63));
+        table.insert(entry(1, [10, 0, 0, 1], 0));
+        for number in 2..=4 {
+            table.insert(entry(number, [10, 0, 0, 2], 0));
+        }
+        table.insert(entry(5, [10, 0, 0, 3], 0));
+        assert_eq!([1, 2, 3, 4, 5].map(|n| has(&table, n, 0)), [true, false, true, true, true]);
+        // Among equals the oldest goes.
+        table.insert(entry(6, [10, 0, 0, 4], 0));
+        table.insert(entry(7, [10, 0, 0, 5], 0));
+        assert_eq!([1, 3, 4, 5, 6, 7].map(|n| has(&table, n, 0)), [false, false, true, true, true, true]);
+        assert_eq!(table.len(), 4);
+    }
+
+    #[test]
+    fn entries_end_with_the_peers_schedule() {
+        let mut table = HalfOpenTable::new(4, 2, Duration::from_secs(63));
+        table.insert(entry(1, [10, 0, 0, 1], 0));
+        assert!(has(&table, 1, 62) && !has(&table, 1, 63));
+        table.insert(entry(2, [10, 0, 0, 2], 63));
+        assert_eq!(table.len(), 1);
+    }
+}

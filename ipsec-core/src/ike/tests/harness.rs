@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::config::{Config, PolicyDatabases, WorkMode};
 use crate::crypto::{Cipher, Group, HashAlg, Mac};
@@ -67,6 +67,10 @@ const NETS: [&str; 2] = ["10.1.0.0", "10.2.0.0"];
 
 pub(super) fn address(node: usize) -> IpAddr {
     ENDS[node].parse().unwrap()
+}
+
+pub(super) fn socket(node: usize) -> SocketAddr {
+    SocketAddr::new(address(node), crate::ike::PORT)
 }
 
 /// The traffic of the policy, seen from `node`.

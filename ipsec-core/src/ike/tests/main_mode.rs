@@ -5,10 +5,14 @@ use alloc::vec::Vec;
 
 use super::harness::*;
 use crate::crypto::{Cipher, Group, HashAlg};
+use crate::ike::effect::Datagram;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::io::{DeleteReason, Event};
-use crate::pad::AuthMethod;
-use crate::wire::isakmp::{ExchangeType, split};
+use crate::pad::{AuthMethod, MainModeProposal};
+use crate::wire::isakmp::{ExchangeType, PayloadType, decode_chain, split};
+
+const AES_FIRST: MainModeProposal =
+    MainModeProposal { cipher: Cipher::Aes256, hash: HashAlg::Sha1, group: Group::Modp1024 };
 
 fn established(node: &Node) -> usize {
     node.count(|e| matches!(e, Event::MainModeEstablished(_)))
@@ -183,12 +187,34 @@ fn master_key_pfs_makes_a_main_mode_for_each_quick_mode() {
     assert_eq!(net.nodes[0].failures(), []);
 }
 
+/// strongSwan 5.9.8 answered the recorded first messages with the same SA payloads that we do.
+#[test]
+fn another_implementations_offer_is_answered_as_its_own_responder_did() {
+    use ipsec_vectors::recorded;
+    for (recording, cipher, hash, group) in [
+        (recorded::KB816514, Cipher::TripleDes, HashAlg::Md5, Group::Modp1024),
+        (recorded::PFS, Cipher::TripleDes, HashAlg::Sha1, Group::Modp2048),
+    ] {
+        let datagrams = recording.datagrams();
+        let proposals = vec![AES_FIRST, proposal(cipher, hash, group)];
+        let mut net = Net::same(&Setup { proposals, ..Setup::default() });
+        let payload = datagrams[0].payload.clone();
+        net.deliver(&Datagram { local: socket(0), peer: socket(1), payload });
+        let ours = net.take().unwrap();
+        let sa = |datagram: &[u8]| {
+            let (header, body) = split(datagram).unwrap();
+            decode_chain(header.next_payload, body).unwrap().0.body_of(PayloadType::SA).unwrap().to_vec()
+        };
+        assert_eq!(sa(&ours.payload), sa(&datagrams[1].payload), "{}", recording.name);
+    }
+}
+
 #[test]
 fn a_reflected_first_message_is_refused() {
     let mut net = Net::same(&Setup::default());
     net.acquire(0);
     let first = net.take().unwrap();
-    let reflected = crate::ike::effect::Datagram { local: first.peer, peer: first.local, ..first };
+    let reflected = Datagram { local: first.peer, peer: first.local, ..first };
     net.deliver(&reflected);
     let ignored = |e: &Event| {
         matches!(e, Event::IkeIgnored { reason: IkeError::Unexpected("our own cookie, reflected"), .. })

@@ -205,6 +205,33 @@ fn forged_notifications_and_deletes_are_not_acted_upon() {
 }
 
 #[test]
+fn a_commit_bit_and_the_connected_notification_after_it_do_no_harm() {
+    let mut net = Net::same(&Setup::default());
+    net.acquire(0);
+    let mut seen = 0;
+    while let Some(mut datagram) = net.take() {
+        let quick = split(&datagram.payload).unwrap().0.exchange_type == ExchangeType::QUICK_MODE;
+        seen += usize::from(quick);
+        if quick && seen == 2 {
+            datagram.payload[19] |= Flags::COMMIT.0;
+        }
+        net.deliver(&datagram);
+    }
+    net.assert_same_pairs(1);
+    // A fourth message of the finished exchange, however it is made.
+    let quick = |d: &&Datagram| split(&d.payload).unwrap().0.exchange_type == ExchangeType::QUICK_MODE;
+    let second = net.sent.iter().filter(quick).nth(1).unwrap().clone();
+    let header = split(&second.payload).unwrap().0;
+    for exchange_type in [ExchangeType::QUICK_MODE, ExchangeType::INFORMATIONAL] {
+        let payload = Header { exchange_type, ..header }.encode_with(header.next_payload, &[9; 48]);
+        assert_eq!(net.nodes[0].receive(net.now, &Datagram { payload, ..second.clone() }), []);
+    }
+    net.run_for(100);
+    net.assert_same_pairs(1);
+    assert!(net.nodes.iter().all(|n| n.deleted().is_empty() && n.failures().is_empty()));
+}
+
+#[test]
 fn a_replayed_delete_or_quick_mode_does_nothing() {
     let mut net = Net::same(&Setup::default());
     net.acquire(0);

@@ -379,7 +379,11 @@ impl IsakmpSa {
         for (protocol, spi) in reserved {
             cx.effects.extend(spi.map(|spi| Effect::ReleaseSpi { protocol, spi }));
         }
-        if let Some(pair) = failed.installed.filter(|pair| cx.node.pairs.remove(*pair).is_some()) {
+        let installed =
+            failed.installed.and_then(|pair| cx.node.pairs.remove(pair).map(|known| (pair, known)));
+        if let Some((pair, known)) = installed {
+            // The initiator may have sent message 3, and then believes in a pair that does not exist.
+            self.announce_deleted(&known.inbound, cx);
             cx.effects.push(Effect::DeleteSa { pair, why: DeleteReason::Abandoned });
         }
         let (initiator, entry) = (failed.initiator, failed.entry);
