@@ -5,13 +5,16 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use proptest::prelude::*;
+use rand_core::Rng as _;
 
 use super::harness::*;
 use crate::config::WorkMode;
 use crate::crypto::Mac;
-use crate::ike::effect::Datagram;
+use crate::ike::effect::{Acquire, Datagram, Effect};
 use crate::ike::failure::IkeError;
 use crate::io::Event;
+use crate::rng::{Label, Streams};
+use crate::sad::BundleSpec;
 use crate::spd::{Offer, Pfs};
 use crate::time::Duration;
 use crate::wire::ikev1::{Delete, Notification, NotifyType, ProtocolId};
@@ -327,5 +330,84 @@ proptest! {
         net.settle();
         let datagram = Datagram { payload, ..net.sent[0].clone() };
         net.nodes[1].receive(net.now, &datagram);
+    }
+}
+
+/// What a node would send on now, newest first, and what it would accept.
+#[derive(Default)]
+struct Live {
+    inbound: Vec<BundleSpec>,
+    outbound: Vec<BundleSpec>,
+    seen: usize,
+}
+
+impl Live {
+    fn follow(&mut self, node: &Node) {
+        for effect in &node.other[self.seen..] {
+            match effect {
+                Effect::InstallInbound(bundle) => self.inbound.push(bundle.clone()),
+                Effect::InstallOutbound(bundle) => self.outbound.insert(0, bundle.clone()),
+                Effect::HandOver { old, .. } => self.outbound.retain(|b| b.pair != *old),
+                Effect::DeleteSa { pair, .. } => {
+                    self.outbound.retain(|b| b.pair != *pair);
+                    self.inbound.retain(|b| b.pair != *pair);
+                }
+                Effect::PurgePeer { keep, .. } => {
+                    self.outbound.retain(|b| keep.contains(&b.pair));
+                    self.inbound.retain(|b| keep.contains(&b.pair));
+                }
+                _ => {}
+            }
+        }
+        self.seen = node.other.len();
+    }
+}
+
+/// Both ends send a packet each second, rekey now and then, and ask for a pair when they have none.
+fn traffic_under_faults(mut random: impl FnMut() -> u8, faulty_seconds: u64, quiet_seconds: u64) -> bool {
+    let mut net = Net::same(&Setup { offers: rich().offers, ..Setup::default() });
+    let mut live = [Live::default(), Live::default()];
+    let start = net.now;
+    let mut connected = false;
+    for second in 1..=faulty_seconds + quiet_seconds {
+        let until = start + Duration::from_secs(second);
+        let faulty = second <= faulty_seconds;
+        net.run(until, &mut |_, _| match random() {
+            0..=50 if faulty => Fate::Drop,
+            51..=80 if faulty => Fate::Twice,
+            81..=110 if faulty => Fate::Late,
+            _ => Fate::Deliver,
+        });
+        connected = true;
+        for node in [0, 1] {
+            live[0].follow(&net.nodes[0]);
+            live[1].follow(&net.nodes[1]);
+            let Some(current) = live[node].outbound.first().cloned() else {
+                connected = false;
+                net.acquire(node);
+                continue;
+            };
+            match live[1 - node].inbound.iter().find(|b| b.sas == current.sas).map(|b| b.pair) {
+                Some(pair) => net.call(1 - node, |ike, cx| ike.pair_confirmed(pair, cx)),
+                None => connected = false,
+            }
+            if random() < 4 {
+                let acquire = Acquire { replaces: Some(current.pair), ..net.wanted(node) };
+                net.call(node, |ike, cx| ike.acquire(acquire, cx));
+            }
+        }
+    }
+    connected
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// After the faults end, traffic flows both ways again within two minutes.
+    #[test]
+    fn no_black_hole_outlives_the_faults(seed in any::<u64>()) {
+        let mut stream = Streams::new([3; 32]).stream(Label::Jitter, seed);
+        let random = move || stream.next_u32() as u8;
+        prop_assert!(traffic_under_faults(random, 60, 120));
     }
 }
