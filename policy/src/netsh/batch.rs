@@ -79,35 +79,29 @@ pub(super) fn run(session: &mut Session<'_>, lines: &[Source], arguments: &[&str
 /// Lines with `^` continuations joined, prompts and remarks removed.
 fn logical_lines(session: &mut Session<'_>, lines: &[Source]) -> Vec<Source> {
     let mut out: Vec<Source> = Vec::new();
-    let mut joining = false;
+    // A line that goes on in the next, and whether a quotation mark is open in it.
+    let mut held: Option<(Source, bool)> = None;
     for line in lines {
-        let mut line = line.clone();
-        if joining {
-            if let Some(mut last) = out.pop() {
-                last.append(&line);
-                line = last;
+        let (mut whole, open) = held.take().unwrap_or_default();
+        let before = whole.text().len();
+        whole.append(&if before == 0 { without_prompt(&line.trim()) } else { line.clone() });
+        if is_remark(whole.text()) {
+            continue;
+        }
+        if whole.text().len() > LONGEST_LINE {
+            let text = "not carried out: the line is too long".to_owned();
+            session.note(whole.start(), NoteKind::NotUnderstood, text);
+            continue;
+        }
+        match continuation(whole.text().get(before..).unwrap_or(""), open) {
+            Some((cut, open)) => {
+                whole.truncate(before + cut);
+                held = Some((whole, open));
             }
-        } else {
-            line = without_prompt(&line.trim());
+            None => out.push(whole),
         }
-        joining = false;
-        if is_remark(line.text()) {
-            continue;
-        }
-        if line.text().len() > LONGEST_LINE {
-            session.note(
-                line.start(),
-                NoteKind::NotUnderstood,
-                "not carried out: the line is too long".to_owned(),
-            );
-            continue;
-        }
-        if let Some(cut) = continuation(line.text()) {
-            line.truncate(cut);
-            joining = true;
-        }
-        out.push(line);
     }
+    out.extend(held.map(|(whole, _)| whole));
     out
 }
 
@@ -127,12 +121,13 @@ fn without_prompt(line: &Source) -> Source {
     joined
 }
 
-/// Where the caret stands that joins this line with the next: the last one, outside quotation marks, not itself escaped.
+/// Where the caret stands that joins this line with the next: the last one, outside quotation marks, not itself
+/// escaped. `open`: a quotation mark is open before this text; the same is returned for what comes behind it.
 /// A caret with blanks behind it is meant the same, though `cmd` reads it otherwise.
-fn continuation(text: &str) -> Option<usize> {
+fn continuation(text: &str, open: bool) -> Option<(usize, bool)> {
     let trimmed = text.trim_end();
     let kept = trimmed.strip_suffix('^')?;
     let carets = trimmed.len() - trimmed.trim_end_matches('^').len();
-    let open = kept.chars().filter(|c| *c == '"').count() % 2 == 1;
-    (carets % 2 == 1 && !open).then_some(kept.len())
+    let open = open ^ (kept.chars().filter(|c| *c == '"').count() % 2 == 1);
+    (carets % 2 == 1 && !open).then_some((kept.len(), open))
 }

@@ -11,7 +11,13 @@ use super::{Note, NoteKind, Output};
 use crate::store::{Store, StoreError};
 
 /// Lines are joined up to this many bytes; `cmd` itself takes 8,191 characters.
-pub(super) const LONGEST_LINE: usize = 32 << 10;
+pub(super) const LONGEST_LINE: usize = 16 << 10;
+
+/// A script that has printed this many bytes is stopped at its next command.
+const MOST_OUTPUT: usize = 16 << 20;
+
+/// A check ends after this many errors.
+const MOST_ERRORS: usize = 1000;
 
 /// Where the shell stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,7 +115,7 @@ impl<'a> Session<'a> {
     /// Ends the run, or only remembers the error when all of them are wanted.
     pub(super) fn fail(&mut self, source: &Source, fault: Fault) -> Result<(), Error> {
         let error = fault.locate(self.file, self.lines, source);
-        if !self.go_on {
+        if !self.go_on || self.errors.len() >= MOST_ERRORS {
             return Err(error);
         }
         self.errors.push(error);
@@ -278,6 +284,9 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let bound = bind(arguments, end)?;
+        if self.output.text.len() > MOST_OUTPUT {
+            return Err(Fault::new(bound.span, ErrorKind::TooMuchOutput { bytes: self.output.text.len() }));
+        }
         self.output.commands += 1;
         match execute::execute(self.store, &bound) {
             Ok(reply) => {

@@ -117,6 +117,12 @@ pub enum ErrorKind {
         /// The variable as written.
         name: String,
     },
+    /// `show` commands print without end.
+    #[error("stopped after {bytes} bytes of output, expected the script to end")]
+    TooMuchOutput {
+        /// Bytes printed.
+        bytes: usize,
+    },
     /// The batch logic does not end.
     #[error("stopped after {steps} lines, expected the script to end")]
     EndlessLoop {
