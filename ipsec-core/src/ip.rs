@@ -245,6 +245,11 @@ pub fn upper_checksum(source: IpAddr, destination: IpAddr, protocol: u8, payload
     sum.bytes(payload).finish()
 }
 
+/// Whether the IPv4 header checksum holds. IPv6 has none.
+pub fn header_intact(bytes: &[u8]) -> bool {
+    Ipv4::decode(bytes).map_or(true, |packet| packet.checksum_ok())
+}
+
 /// Computes the IPv4 header checksum again, after a change. Does nothing to IPv6.
 pub fn refresh_checksum(bytes: &mut [u8]) {
     if bytes.first().is_none_or(|b| b >> 4 != 4) {

@@ -9,7 +9,7 @@ use crate::esp::OpenError;
 use crate::fragment::Reassembly;
 use crate::interface::{Boundary, ConnectionKind, InterfaceId};
 use crate::io::{DropReason, Event, Output};
-use crate::ip::{IpInfo, NewHeader, protocol, read_u16};
+use crate::ip::{IpInfo, NewHeader, header_intact, protocol, read_u16};
 use crate::packet::Packet;
 use crate::sad::{IpsecProtocol, IpsecSa, PairId, SaError, Spi};
 use crate::spd::{Action, Decision, Door, Mode};
@@ -35,7 +35,9 @@ impl Ipsec {
             self.drop_packet(packet, interface, DropReason::NoRoute, None);
             return;
         };
-        let Some(info) = IpInfo::parse(packet.bytes()) else {
+        // RFC 1122 section 3.2.1.2: the header checksum of everything that arrives. Opening writes a new one, so this is the
+        // only place that sees the sender's.
+        let Some(info) = IpInfo::parse(packet.bytes()).filter(|_| header_intact(packet.bytes())) else {
             self.drop_packet(packet, interface, DropReason::Malformed, None);
             return;
         };
@@ -66,7 +68,7 @@ impl Ipsec {
     fn arrive(&mut self, interface: InterfaceId, kind: ConnectionKind, mut packet: Packet, now: Instant) {
         // The pair whose SAs were taken off, with the policy's opinion still to come.
         let mut came_on: Option<PairId> = None;
-        for _ in 0..MAX_DEPTH {
+        for depth in 0.. {
             let Some(info) = IpInfo::parse(packet.bytes()) else {
                 self.drop_packet(packet, interface, DropReason::Malformed, None);
                 return;
@@ -86,12 +88,13 @@ impl Ipsec {
                 // Step 3a: the SAs of a bundle, outer first.
                 protocol::ESP | protocol::AH if ours => {
                     // What an outer SA carried must be its traffic, before the next is looked at.
-                    if let Some(outer) = came_on
-                        && let Err(reason) = self.check_protected(&packet, &info, outer, kind)
-                    {
-                        let flow = info.inbound_flow(packet.bytes());
-                        self.drop_packet(packet, interface, reason, Some(flow));
-                        return;
+                    if let Some(outer) = came_on {
+                        let within = self.check_protected(&packet, &info, outer, kind);
+                        if let Err(reason) = within.and(deep_enough(depth, outer)) {
+                            let flow = info.inbound_flow(packet.bytes());
+                            self.drop_packet(packet, interface, reason, Some(flow));
+                            return;
+                        }
                     }
                     match self.open(&mut packet, now) {
                         Ok(pair) => came_on = Some(pair),
@@ -338,6 +341,11 @@ impl Ipsec {
         error.push_front(header.len());
         header.write(error.bytes_mut()).then_some(error)
     }
+}
+
+/// Tunnels in tunnels end somewhere.
+fn deep_enough(depth: usize, pair: PairId) -> Result<(), DropReason> {
+    if depth < MAX_DEPTH { Ok(()) } else { Err(DropReason::BundleMismatch(pair)) }
 }
 
 fn reason(why: SaError, id: PairId) -> DropReason {

@@ -208,6 +208,37 @@ fn sealed_packets_are_fragmented_below_and_reassembled_before() {
     assert_eq!(delivered[0].1.bytes(), original.bytes());
 }
 
+#[test]
+fn a_damaged_header_is_not_made_good() {
+    let (mut a, mut b) = tunnel();
+    let (sent, _, _) = outbound(&mut a, request(9));
+    // TTL and TOS are not covered by the ICV, only by the checksum.
+    for at in [1, 8] {
+        let mut packet = sent[0].1.clone();
+        packet.bytes_mut()[at] ^= 4;
+        assert_eq!(refused(&mut b, packet), DropReason::Malformed);
+    }
+    assert_eq!(inbound(&mut b, sent[0].1.clone()).1.len(), 1);
+}
+
+#[test]
+fn tunnels_in_tunnels_end_at_a_depth() {
+    // Pairs whose traffic is anything: each packet may hold another of the same tunnel.
+    let all = |me| vec![entry(1, Selector::any(), Action::Protect(protect(tunnel_mode(me))))];
+    for (depth, arrives) in [(1, true), (4, true), (5, false)] {
+        let (mut a, mut b) = (node(1, all(1)), node(2, all(2)));
+        install(&mut a, 1, tunnel_mode(1), &Selector::any(), &[IpsecProtocol::Esp]);
+        install(&mut b, 2, tunnel_mode(2), &Selector::any(), &[IpsecProtocol::Esp]);
+        let mut packet = request(9);
+        for _ in 0..depth {
+            packet = outbound(&mut a, packet).0.remove(0).1;
+        }
+        // The inner packets have older numbers than the outer ones: still inside the window.
+        let (_, delivered, events) = inbound(&mut b, packet);
+        assert_eq!(delivered.len(), usize::from(arrives), "{events:?}");
+    }
+}
+
 /// "Port unreachable" about `quoted`, from the gateway's outside address.
 fn unreachable(quoted: &Packet) -> Packet {
     let mut bytes = vec![0; 20];
