@@ -148,6 +148,14 @@ struct Pair {
     entry: EntryId,
 }
 
+/// The ends of one ISAKMP SA: the keys each node has, and the nodes that established it. Before that keys may differ: the
+/// ends may have different pre-shared keys, and find out by the first message that does not decrypt.
+#[derive(Clone, Debug, Default)]
+struct IsakmpEnds {
+    keys: BTreeMap<NodeId, Keys>,
+    established: BTreeSet<NodeId>,
+}
+
 /// (protocol, SPI, destination) of an SA.
 type SaKey = (u8, Spi, IpAddr);
 
@@ -164,9 +172,8 @@ pub(crate) struct Invariants {
     inbound: BTreeMap<(NodeId, SaKey), PairId>,
     /// Each end's view of an SA: the receiver's and the sender's.
     ends: BTreeMap<SaKey, [Option<BundleSpec>; 2]>,
-    /// By cookies: the keys each node has, and the nodes that established the SA. Before that keys may differ: the two ends
-    /// may have different pre-shared keys, and find out by the first message that does not decrypt.
-    isakmp: BTreeMap<(u64, u64), (BTreeMap<NodeId, Keys>, BTreeSet<NodeId>)>,
+    /// By the cookies of an ISAKMP SA.
+    isakmp: BTreeMap<(u64, u64), IsakmpEnds>,
     sequence: BTreeMap<(NodeId, SaKey), u32>,
     /// By packet number, which counts from 1: a fold of what was sent, and whether it came out of an SA.
     sent: Vec<(u64, bool)>,
@@ -302,7 +309,7 @@ impl Invariants {
             Event::Keys(Keys::Ipsec(bundle)) => self.keys(record, bundle),
             Event::Keys(keys @ Keys::Isakmp { cky_i, cky_r, .. }) => {
                 let key = (number_of(cky_i), number_of(cky_r));
-                self.isakmp.entry(key).or_default().0.insert(node, keys.clone());
+                self.isakmp.entry(key).or_default().keys.insert(node, keys.clone());
                 if let Some(peer) = self.half_open.remove(&(node, number_of(cky_i))) {
                     self.open.insert((node, peer), record.time);
                 }
@@ -399,7 +406,7 @@ impl Invariants {
 
     /// Once both ends have established an ISAKMP SA, they have the same keys.
     fn isakmp_established(&mut self, time: Instant, node: NodeId, cookies: (u64, u64)) {
-        let (keys, established) = self.isakmp.entry(cookies).or_default();
+        let IsakmpEnds { keys, established } = self.isakmp.entry(cookies).or_default();
         established.insert(node);
         let mut of_ends = established.iter().filter_map(|n| keys.get(n));
         let first = of_ends.next();

@@ -6,6 +6,8 @@ mod determinism;
 mod filters;
 mod forwarding;
 mod gateways;
+mod path_mtu;
+mod storms;
 mod tcp;
 mod topologies;
 mod transport;
