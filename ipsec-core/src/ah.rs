@@ -63,7 +63,7 @@ impl Ah {
     ///
     /// `sequence` counts from 1. On an error the packet is unchanged.
     pub fn seal(&self, packet: &mut Packet, sequence: u64) -> Result<(), SealError> {
-        let info = IpInfo::parse(packet.bytes()).ok_or(SealError::Malformed)?;
+        let info = without_atomic_fragment(packet).ok_or(SealError::Malformed)?;
         if info.fragment.is_some() {
             // RFC 4302 section 3.3.4: only whole datagrams.
             return Err(SealError::Fragment);
@@ -94,7 +94,7 @@ impl Ah {
     /// Checks the ICV and takes the AH out, in place. The replay window is the caller's. On a failure the packet is
     /// unchanged.
     pub fn open(&self, packet: &mut Packet) -> Result<Opened, OpenError> {
-        let info = IpInfo::parse(packet.bytes()).ok_or(OpenError::Malformed)?;
+        let info = without_atomic_fragment(packet).ok_or(OpenError::Malformed)?;
         if info.fragment.is_some() || info.upper.protocol != protocol::AH {
             return Err(OpenError::Malformed);
         }
@@ -158,6 +158,17 @@ impl fmt::Debug for Ah {
 /// SPI and sequence number of the AH at `at`.
 pub fn header(bytes: &[u8], at: usize) -> Option<(u32, u32)> {
     Some((read_u32(bytes, at + 4)?, read_u32(bytes, at + 8)?))
+}
+
+/// Reads the IP header, after taking out a fragment header that says "first and last": the ICV is that of the datagram
+/// without it, and the Next Header before it follows (RFC 4302 appendix A2).
+fn without_atomic_fragment(packet: &mut Packet) -> Option<IpInfo> {
+    let info = IpInfo::parse(packet.bytes())?;
+    let Some(atomic) = info.atomic else { return Some(info) };
+    packet.splice_front(atomic.offset, 8, 0)?;
+    write(packet.bytes_mut(), atomic.number_at, &[atomic.protocol]);
+    packet.truncate(info.total_len.checked_sub(8)?);
+    if refresh_length(packet.bytes_mut()) { IpInfo::parse(packet.bytes()) } else { None }
 }
 
 /// Turns the headers in front of an AH into what the ICV covers: mutable fields are zero, predictable ones as they will be
@@ -224,7 +235,7 @@ fn immutable_v6(headers: &mut [u8]) -> Option<()> {
         match next {
             HOP_BY_HOP | DESTINATION => zero_mutable_options(headers.get_mut(at..at + len)?)?,
             ROUTING => arrive(headers, at, len)?,
-            // An atomic fragment header, or something unknown: covered as it is.
+            // Something unknown: covered as it is.
             _ => {}
         }
         next = *headers.get(at)?;

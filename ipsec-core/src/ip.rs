@@ -90,6 +90,8 @@ pub struct IpInfo {
     pub dont_fragment: bool,
     /// `None` for whole datagrams.
     pub fragment: Option<FragmentInfo>,
+    /// An IPv6 fragment header that says "first and last" (RFC 6946), if there is one.
+    pub atomic: Option<Place>,
     /// Where an ESP or AH header belongs in transport mode: behind hop-by-hop, routing and fragment headers, and behind
     /// destination options that a routing header follows (RFC 4303 section 3.1.1).
     pub transport: Place,
@@ -175,6 +177,7 @@ fn parse_v4(bytes: &[u8]) -> Option<IpInfo> {
         ttl: packet.ttl(),
         dont_fragment: packet.dont_fragment(),
         fragment,
+        atomic: None,
         transport: place,
         upper: place,
     })
@@ -184,7 +187,7 @@ fn parse_v6(bytes: &[u8]) -> Option<IpInfo> {
     let packet = Ipv6::decode(bytes).ok()?;
     let mut place = Place { protocol: packet.next_header().0, number_at: 6, offset: ipv6::HEADER_LEN };
     let mut transport = place;
-    let mut fragment = None;
+    let (mut fragment, mut announced) = (None, place);
     let mut extensions = packet.extensions();
     // For IPsec, AH is what the headers lead to; in a first fragment it may be cut short.
     while place.protocol != AH {
@@ -197,6 +200,7 @@ fn parse_v6(bytes: &[u8]) -> Option<IpInfo> {
                 ident: header.identification,
                 header_at: extension.offset,
             });
+            announced = Place { protocol: extension.next_header.0, ..place };
         }
         place = Place {
             protocol: extension.next_header.0,
@@ -217,6 +221,7 @@ fn parse_v6(bytes: &[u8]) -> Option<IpInfo> {
         dont_fragment: true,
         // An atomic fragment is a whole datagram (RFC 6946).
         fragment: fragment.filter(|f| f.more || f.offset > 0),
+        atomic: fragment.filter(|f| !f.more && f.offset == 0).map(|_| announced),
         transport,
         upper: place,
     })

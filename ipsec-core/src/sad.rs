@@ -112,6 +112,9 @@ pub enum InstallError {
     /// SPIs 0 to 255 are reserved (RFC 4303 section 2.1).
     #[error("a reserved SPI")]
     ReservedSpi,
+    /// ESP with neither encryption nor integrity (RFC 4301 section 4.2).
+    #[error("ESP that protects nothing")]
+    NoProtection,
     /// Not one SA, nor ESP inside AH.
     #[error("a bundle is one SA, or ESP and then AH")]
     Bundle,
@@ -319,6 +322,10 @@ impl Sad {
         }
         if spec.sas.iter().any(|sa| sa.spi.0 < 256) {
             return Err(InstallError::ReservedSpi);
+        }
+        // RFC4303-3.2-01, RFC4301-4.2-01: never both NULL.
+        if spec.sas.iter().any(|sa| sa.cipher == Cipher::Null && sa.mac.is_none()) {
+            return Err(InstallError::NoProtection);
         }
         let key = |sa: &SaSpec| (sa.spi, sa.protocol, spec.local);
         if spec.inbound && spec.sas.iter().any(|sa| self.inbound.contains_key(&key(sa))) {

@@ -217,9 +217,8 @@ impl Ipsec {
         let flow = info.inbound_flow(packet.bytes());
         let later = info.is_later_fragment();
         let pair = self.sad.get(id).ok_or(DropReason::SelectorMismatch(id))?;
-        let carries =
-            if later { pair.selector.matches_but_ports(&flow) } else { pair.selector.matches(&flow) };
-        if !carries {
+        // RFC4301-5.2-06, RFC4301-7.3-05: a later fragment shows no ports, so an SA that asks for some does not carry it.
+        if !pair.selector.matches(&flow) {
             return Err(DropReason::SelectorMismatch(id));
         }
         match self.config.policy.spd.decide(Door::Inbound, &flow, kind, later) {

@@ -83,7 +83,7 @@ impl EspTrailer {
         let (payload, padding) = start
             .and_then(|start| rest.split_at_checked(start))
             .ok_or(DecodeError::new("esp.pad_length", at, DecodeErrorKind::BadLength { length }))?;
-        let mut counted = padding.iter().zip(1_u8..).enumerate();
+        let mut counted = padding.iter().zip(1..=u8::MAX).enumerate();
         if let Some((place, (octet, _))) = counted.find(|(_, (octet, expected))| *octet != expected) {
             let kind = DecodeErrorKind::BadValue { value: (*octet).into() };
             return Err(DecodeError::new("esp.padding", payload.len() + place, kind));

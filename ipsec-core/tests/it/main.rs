@@ -4,3 +4,4 @@ mod arrows;
 mod crypto_vectors;
 mod ikev1_nist;
 mod ikev1_recorded;
+mod req;

@@ -282,6 +282,10 @@ fn accept(
         fitting.keep("Authentication-Algorithm", Some(algorithm), algorithm, |o| {
             OrNone(o.esp.and_then(|esp| esp.mac).map(auth_number))
         })?;
+        // RFC2407-4.4.4.11-02: whatever our policy says, ESP_NULL needs an authentication algorithm.
+        if id == EspTransform::NULL && algorithm.0.is_none() {
+            return Err(fitting.refuse("Authentication-Algorithm", "one with ESP_NULL", algorithm));
+        }
     }
     let our_mode = mode_number(wanted.tunnel);
     if mode.is_some_and(|mode| mode != our_mode) {
