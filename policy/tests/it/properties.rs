@@ -173,7 +173,8 @@ fn long_scripts_end() {
             "x"
         ),
         format!("netsh ipsec static add policy name={}", long("\"")),
-        format!("@echo off\nnetsh ipsec static add filter L me any\n:a\nnetsh ipsec static show all\ngoto a"),
+        "@echo off\nnetsh ipsec static add filter L me any\n:a\nnetsh ipsec static show all\ngoto a"
+            .to_owned(),
         long("pushd ipsec\n"),
         long("add policy ^\n"),
         long("add filter L me any\n"),
