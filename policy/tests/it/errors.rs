@@ -85,4 +85,7 @@ fn an_unset_variable_is_never_guessed() {
 fn an_endless_loop_is_stopped() {
     let error = run_script(&mut Store::new(), "l.bat", b"@echo off\n:again\necho x\ngoto again").unwrap_err();
     assert!(error.to_string().contains("stopped after"), "{error}");
+    // The line that happened to be the last is a label, which has no text to show.
+    let error = run_script(&mut Store::new(), "l.bat", b":a\ngoto a").unwrap_err();
+    assert_eq!((error.line, error.column), (2, 1));
 }

@@ -100,9 +100,14 @@ impl<'s, 'a> Machine<'s, 'a> {
     }
 
     fn node(&mut self, node: &Node, before: Option<&Variables>) -> Result<Flow, Error> {
+        // A label has no place to name, and no loop is made of labels alone.
+        if let Node::Label(_) = node {
+            return Ok(Flow::Next);
+        }
         self.steps += 1;
-        if self.steps > STEPS {
-            let source = first_source(node);
+        let source = if self.steps > STEPS { first_source(node) } else { Source::default() };
+        // An empty block has no place either.
+        if source.start().line > 0 {
             self.session
                 .fail(&source, Fault::new(0..source.text().len(), ErrorKind::EndlessLoop { steps: STEPS }))?;
             return Ok(Flow::Exit);
