@@ -165,11 +165,11 @@ fn tshark_decrypts_and_authenticates_every_suite() {
         let folder = folder(&format!("suite{n}"));
         capture.write(&folder).unwrap();
         let Some(judged) = judge(&folder, "outside.pcapng") else { return };
-        assert_eq!(
-            judged,
-            Judgement { pings: 8, sealed: 8, encrypted: 5, ..Judgement::default() },
-            "{offer:?}"
-        );
+        // Two messages of main mode and three of quick mode, and whatever notifications there are.
+        assert!(judged.encrypted >= 5, "{offer:?}: {judged:?}");
+        let Judgement { encrypted, .. } = judged;
+        let expected = Judgement { pings: 8, sealed: 8, encrypted, ..Judgement::default() };
+        assert_eq!(judged, expected, "{offer:?}");
     }
 }
 
