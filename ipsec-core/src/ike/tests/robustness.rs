@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use proptest::prelude::*;
-use rand_core::Rng as _;
 
 use super::harness::*;
 use crate::config::WorkMode;
