@@ -36,7 +36,7 @@ pub(crate) struct RunArgs {
     /// When these faults end; 120 s later everything must work again.
     #[arg(long, value_name = "TIME", default_value_t = Span(FaultPlan::NONE.until))]
     faults_until: Span,
-    /// Where captures, trace and report go [default: out/<scenario>-<seed>].
+    /// Where captures, trace and report go [default: out/SCENARIO-SEED].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What to print.
