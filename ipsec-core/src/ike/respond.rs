@@ -87,7 +87,14 @@ impl Ike {
             Ok(key_exchange) => key_exchange,
             Err(error) => return cx.ignore(received.peer, error),
         };
-        if self.sas.len() >= cx.node.limits.isakmp_sas {
+        // Who sees our answers need not know the key: main modes that only cost Diffie-Hellman are bounded as well.
+        let limits = &cx.node.limits;
+        let unproven = || self.sas.values().filter(|sa| !sa.names.initiator && sa.established().is_none());
+        let of_source = unproven().filter(|sa| sa.names.peer.ip() == half_open.peer.ip()).count();
+        if self.sas.len() >= limits.isakmp_sas
+            || unproven().count() >= limits.half_open
+            || of_source >= limits.half_open_per_source
+        {
             return cx.ignore(received.peer, IkeError::Busy("the table of ISAKMP SAs"));
         }
         let Some(half_open) = self.half_open.take(header.cky_i, header.cky_r) else { return };

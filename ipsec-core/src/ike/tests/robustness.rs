@@ -273,6 +273,27 @@ fn a_flood_of_first_messages_is_bounded_and_an_honest_peer_still_gets_through() 
 }
 
 #[test]
+fn main_modes_that_stop_after_message_3_are_bounded() {
+    let mut net = Net::same(&Setup::default());
+    for _ in 0..40 {
+        // A peer that knows no key and begins anew again and again.
+        net.nodes[0] = Net::same(&Setup::default()).nodes[0].clone();
+        net.nodes[0].reseed(net.sent.len() as u8);
+        net.acquire(0);
+        for _ in 0..3 {
+            let datagram = net.take().unwrap();
+            net.deliver(&datagram);
+        }
+        while net.take().is_some() {}
+    }
+    // Message 3 of the first 16 is answered, the limit for one source; the half-open ones wait until they are forgotten.
+    let answers = net.sent.iter().filter(|d| d.local == socket(1)).count();
+    assert_eq!(answers, 40 + 16);
+    net.run_for(64);
+    assert_eq!(net.nodes[1].failures().len(), 16);
+}
+
+#[test]
 fn an_authenticated_message_moves_the_peers_address_and_a_forged_one_does_not() {
     let mut net = Net::same(&Setup::default());
     net.acquire(0);

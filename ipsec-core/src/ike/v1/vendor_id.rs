@@ -21,3 +21,15 @@ pub fn microsoft(version: u32) -> Vec<u8> {
 pub(crate) fn payloads(bodies: &[Vec<u8>]) -> impl Iterator<Item = Payload> + '_ {
     bodies.iter().map(|body| Payload::VendorId(VendorId { data: body.clone() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{HashAlg, hash};
+
+    #[test]
+    fn microsofts_constant_is_the_md5_of_its_name() {
+        assert_eq!(hash(HashAlg::Md5, &[b"MS NT5 ISAKMPOAKLEY"]), MS_NT5_ISAKMPOAKLEY);
+        assert_eq!(microsoft(4).get(16..), Some([0, 0, 0, 4].as_slice()));
+    }
+}
