@@ -41,6 +41,10 @@ pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
     text += &rules(&store);
     let local = LocalAddresses::lan(&args.addresses);
     text.push('\n');
+    let tunnels = store.policies().iter().flat_map(|p| &p.rules).any(|r| r.tunnel.is_some());
+    if tunnels && args.addresses.is_empty() {
+        text += "Without --address no tunnel endpoint is known to be this computer's: every tunnel is shown as outbound.\n";
+    }
     text += &listing(&store, &local).map_err(Error::usage)?;
     print(&text)?;
     Ok(true)
@@ -50,13 +54,19 @@ pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
 fn rules(store: &Store) -> String {
     let mut text = String::new();
     for policy in store.policies() {
-        text += &format!("\nPolicy '{}': {} rules\n", policy.name, policy.rules.len());
+        let count = match policy.rules.len() {
+            1 => "1 rule".to_string(),
+            n => format!("{n} rules"),
+        };
+        text += &format!("\nPolicy '{}': {count}\n", policy.name);
         for rule in &policy.rules {
             let list = store.filter_list_by_id(rule.filter_list).map_or("?", |l| l.name.as_str());
             let action = store.filter_action_by_id(rule.filter_action).map_or("?", |a| a.name.as_str());
             let tunnel = rule.tunnel.as_ref().map_or(String::new(), |t| format!(", tunnel to {t}"));
             let off = if rule.active { "" } else { " (not active)" };
-            text += &format!("  rule '{}'{off}: list '{list}', action '{action}'{tunnel}\n", rule.name);
+            let auth: Vec<String> = rule.auth.iter().map(|a| format!("{a}")).collect();
+            let (auth, name) = (auth.join(", "), &rule.name);
+            text += &format!("  rule '{name}'{off}: list '{list}', action '{action}'{tunnel}, {auth}\n");
         }
     }
     text

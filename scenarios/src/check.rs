@@ -183,6 +183,17 @@ impl Facts<'_> {
         let established =
             self.observer.quick_modes.iter().map(|q| self.observer.names.node(q.node).to_string());
         add("sas", compare(&established.collect::<Vec<_>>(), &names(&direction.sas)));
+        if !direction.delivered.is_empty() {
+            let arrived = |d: &&crate::twin::Delivered| {
+                let node = self.observer.node(d.node.get_ref());
+                let key = |node| (node, d.packet.protocol, d.packet.from, d.packet.to);
+                node.is_some_and(|n| self.observer.delivered.contains(&key(n)))
+            };
+            let found = direction.delivered.iter().filter(arrived).count();
+            let detail =
+                format!("{found} of {} forged packets reached their destination", direction.delivered.len());
+            add("delivered", (found == direction.delivered.len(), detail));
+        }
         add("drops", self.expected_drops(direction));
         add("failures", self.expected_failures(direction));
         results

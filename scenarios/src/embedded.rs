@@ -30,6 +30,7 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb301284-ports-reversed": "twin.toml"),
     directory!("kb301284-psk-mismatch": "twin.toml"),
     directory!("kb816514-neta-netb-tunnel": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
+    directory!("kb816514-accept-unsecured": "twin.toml"),
     directory!("kb816514-clear-text-injected": "twin.toml"),
     directory!("kb816514-filter-without-gateway-pair": "twin.toml"),
     directory!("kb816514-gwa-without-inbound-rule": "twin.toml"),

@@ -126,6 +126,9 @@ pub struct Direction {
     /// The nodes where IPsec SAs come up.
     #[serde(default)]
     pub sas: Vec<Spanned<String>>,
+    /// Forged packets that reach the stack of this node.
+    #[serde(default)]
+    pub delivered: Vec<Delivered>,
     /// Every drop of the run, by node, packet and reason, and no others.
     #[serde(default)]
     pub drops: Vec<Drop>,
@@ -160,6 +163,16 @@ pub enum Outcome {
     Refused,
     /// Nothing arrives, because a router has no route.
     Unreachable,
+}
+
+/// A packet that reached a node's stack.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delivered {
+    /// The node.
+    pub node: Spanned<String>,
+    /// Which packet; ports do not count.
+    pub packet: PacketPattern,
 }
 
 /// A dropped packet.
@@ -276,6 +289,7 @@ impl Twin {
             names.flow(&direction.flow, "direction.flow")?;
             direction.clear_on.iter().try_for_each(|l| names.link(l, "direction.clear_on"))?;
             direction.sas.iter().try_for_each(|n| names.node(n, "direction.sas"))?;
+            direction.delivered.iter().try_for_each(|d| names.node(&d.node, "delivered.node"))?;
             direction.drops.iter().try_for_each(|d| names.node(&d.node, "drops.node"))?;
             direction.failures.iter().try_for_each(|f| names.node(&f.node, "failures.node"))?;
             direction.inject.iter().try_for_each(|i| names.inject(&i.packet))?;

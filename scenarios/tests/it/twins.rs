@@ -22,6 +22,7 @@ twins! {
     kb301284_policy_on_one_end: "kb301284-policy-on-one-end",
     kb301284_ports_reversed: "kb301284-ports-reversed",
     kb301284_psk_mismatch: "kb301284-psk-mismatch",
+    kb816514_accept_unsecured: "kb816514-accept-unsecured",
     kb816514_clear_text_injected: "kb816514-clear-text-injected",
     kb816514_filter_without_gateway_pair: "kb816514-filter-without-gateway-pair",
     kb816514_gwa_without_inbound_rule: "kb816514-gwa-without-inbound-rule",
