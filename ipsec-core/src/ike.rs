@@ -14,6 +14,7 @@ pub mod proposal;
 mod respond;
 mod retransmit;
 mod sa;
+mod sizes;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -36,6 +37,7 @@ use effect::{Acquire, Effect};
 use failure::{Failure, FailureReason, IkeError, Phase};
 use half_open::HalfOpenTable;
 use sa::{IsakmpSa, Names, SaId, WAITING_ACQUIRES};
+pub use sizes::IkeSizes;
 use timer::TimerKey;
 use v1::Received;
 use v1::main_mode::MainMode;

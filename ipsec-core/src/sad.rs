@@ -308,6 +308,11 @@ impl Sad {
         }
     }
 
+    /// How many SPIs are reserved for SAs that are not installed yet.
+    pub fn reserved_spis(&self) -> usize {
+        self.reserved.len()
+    }
+
     /// Gives a reserved SPI back.
     pub fn release_spi(&mut self, protocol: IpsecProtocol, spi: Spi) {
         self.reserved.remove(&(protocol, spi));

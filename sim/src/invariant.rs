@@ -224,6 +224,27 @@ impl Invariants {
         }
     }
 
+    /// A node that starts afresh has no SAs and owes nobody an exchange.
+    pub(crate) fn reboot(&mut self, node: NodeId, spd: Option<Arc<Spd>>) {
+        if let Some(watched) = self.nodes.get_mut(&node) {
+            watched.spd = spd;
+        }
+        self.pairs.retain(|(n, _), _| *n != node);
+        self.protected.retain(|(n, ..)| *n != node);
+        self.inbound.retain(|(n, _), _| *n != node);
+        self.sequence.retain(|(n, _), _| *n != node);
+        self.open.retain(|(n, _), _| *n != node);
+        self.half_open.retain(|(n, _), _| *n != node);
+        // Seldom, but a new SA may get the SPI of one that is gone.
+        for ends in self.ends.values_mut() {
+            for end in ends {
+                end.take_if(|bundle| {
+                    self.nodes.get(&node).is_some_and(|w| w.addresses.contains(&bundle.local))
+                });
+            }
+        }
+    }
+
     pub(crate) fn observe(&mut self, record: &Record<'_>) {
         match record.effect {
             Effect::Originated(packet) => {

@@ -79,6 +79,17 @@ impl Network {
         id
     }
 
+    /// The IPsec layer of `node` starts afresh, with its first configuration and no memory, as after a power cut: it tells
+    /// nobody. What is on the links still arrives.
+    pub fn reboot(&mut self, node: NodeId) {
+        if let Some(rebooted) = self.nodes.get_mut(usize::from(node.0)) {
+            rebooted.reboot(self.now);
+            self.world.queue.forget_work(node);
+            self.world.invariants.reboot(node, rebooted.spd.clone());
+            rebooted.arm(&mut self.world.queue, self.now);
+        }
+    }
+
     /// Handles the next event; `false` when there is none.
     pub fn step(&mut self, sink: &mut impl Sink) -> bool {
         self.step_by(Instant::NEVER, sink)

@@ -6,6 +6,7 @@ mod icmp;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipsec_core::config::Config;
 use ipsec_core::fragment::{self, Reassembly};
 use ipsec_core::interface::{Boundary, Egress, Interface, InterfaceId};
 use ipsec_core::packet::PacketId;
@@ -25,6 +26,27 @@ use crate::world::Cx;
 use addressing::Addressing;
 use icmp::Complaint;
 
+/// What a node's IPsec layer starts from.
+#[derive(Clone, Debug)]
+pub(crate) struct Boot {
+    pub(crate) config: Config,
+    /// The seed of the first start; later ones derive theirs from it.
+    pub(crate) seed: [u8; 32],
+    pub(crate) starts: u64,
+}
+
+impl Boot {
+    /// IPsec as it is after a start: configured, and without any memory.
+    pub(crate) fn start(&mut self, now: Instant) -> Ipsec {
+        let mut seed = self.seed;
+        for (octet, count) in seed.iter_mut().zip(self.starts.to_le_bytes()) {
+            *octet ^= count;
+        }
+        self.starts += 1;
+        Ipsec::new(self.config.clone(), seed, now)
+    }
+}
+
 /// A running node.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -32,6 +54,8 @@ pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) ipsec: Option<Ipsec>,
+    /// What IPsec is made of when the node starts.
+    pub(crate) boot: Option<Boot>,
     /// The policy in force, for what must not leak.
     pub(crate) spd: Option<Arc<Spd>>,
     /// How long IKE repeats itself before it gives up.
@@ -55,7 +79,7 @@ impl Node {
         config: NodeConfig,
         interfaces: Vec<Interface>,
         routes: RouteTable,
-        ipsec: Option<Ipsec>,
+        mut boot: Option<Boot>,
         seed: [u8; 32],
     ) -> Self {
         let addresses =
@@ -65,7 +89,8 @@ impl Node {
         Node {
             id,
             name: config.name,
-            ipsec,
+            ipsec: boot.as_mut().map(|boot| boot.start(Instant::EPOCH)),
+            boot,
             spd: settings.map(|s| s.policy.spd.clone()),
             ike_schedule: settings.map_or(Duration::ZERO, |s| s.ike.retransmit.iter().sum()),
             host: Host::new(addresses, mtu, config.path_mtu_discovery, seed),
@@ -81,6 +106,13 @@ impl Node {
             free: Instant::EPOCH,
             armed: Instant::NEVER,
         }
+    }
+
+    /// IPsec loses its memory; the policy it was configured with at first is in force again.
+    pub(crate) fn reboot(&mut self, now: Instant) {
+        self.ipsec = self.boot.as_mut().map(|boot| boot.start(now));
+        self.spd = self.boot.as_ref().map(|boot| boot.config.policy.spd.clone());
+        self.opened = 0;
     }
 
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {

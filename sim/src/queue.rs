@@ -67,6 +67,11 @@ impl Queue {
         self.heap.push(Reverse(Entry { time, sequence: self.sequence, occasion }));
     }
 
+    /// Results of work that nobody remembers having asked for.
+    pub(crate) fn forget_work(&mut self, node: NodeId) {
+        self.heap.retain(|Reverse(entry)| !matches!(entry.occasion, Occasion::WorkDone(n, ..) if n == node));
+    }
+
     pub(crate) fn pop(&mut self) -> Option<(Instant, Occasion)> {
         self.heap.pop().map(|Reverse(entry)| (entry.time, entry.occasion))
     }

@@ -2,18 +2,18 @@
 
 use std::net::IpAddr;
 
+use ipsec_core::Instant;
 use ipsec_core::config::{Config, DfPolicy, IkeConfig, Limits, PolicyDatabases, WorkMode};
 use ipsec_core::interface::{Boundary, ConnectionKind, Egress, Interface, InterfaceId};
 use ipsec_core::route::{Route, RouteTable};
 use ipsec_core::selector::Prefix;
-use ipsec_core::{Instant, Ipsec};
 use sha2::{Digest as _, Sha256};
 
 use crate::adversary::{Injection, Rule};
 use crate::app::Action;
 use crate::link::{Link, LinkConfig};
 use crate::network::Network;
-use crate::node::Node;
+use crate::node::{Boot, Node};
 use crate::packet_filter::PacketFilter;
 use crate::work::Workshop;
 use crate::world::World;
@@ -360,16 +360,16 @@ fn make_node(config: NodeConfig, n: usize, seed: u64, links: &[Link], work: &Wor
     for route in &config.routes {
         routes.add(route.clone());
     }
-    let ipsec = config.ipsec.as_ref().map(|settings| {
+    let boot = config.ipsec.as_ref().map(|settings| {
         let mut core = Config::new(interfaces.clone(), routes.clone(), settings.policy.clone());
         core.ike = settings.ike.clone();
         core.limits = settings.limits.clone();
         core.df = settings.df;
         core.key_log = settings.key_log;
         core.work = if work.is_free() { WorkMode::Inline } else { WorkMode::Offload };
-        Ipsec::new(core, bytes(seed, b"ipsec", n), Instant::EPOCH)
+        Boot { config: core, seed: bytes(seed, b"ipsec", n), starts: 0 }
     });
-    Node::new(NodeId(n as u16), config, interfaces, routes, ipsec, bytes(seed, b"host", n))
+    Node::new(NodeId(n as u16), config, interfaces, routes, boot, bytes(seed, b"host", n))
 }
 
 /// Thirty-two bytes for one purpose of the run.

@@ -129,7 +129,6 @@ impl HalfOpenTable {
     }
 
     /// How many there are, the expired ones included.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

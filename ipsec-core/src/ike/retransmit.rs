@@ -91,6 +91,11 @@ impl Exchange {
         Some(answer.as_deref())
     }
 
+    /// How many answers are kept.
+    pub(crate) fn replies(&self) -> usize {
+        self.answered.len()
+    }
+
     /// Forgets all answers.
     pub(crate) fn forget(&mut self) {
         *self = Exchange::default();

@@ -124,6 +124,11 @@ impl IsakmpSa {
         self.used_message_ids.contains(&message_id)
     }
 
+    /// How many message IDs are remembered.
+    pub(crate) fn used_message_ids(&self) -> usize {
+        self.used_message_ids.len()
+    }
+
     /// Remembers the message ID of an authenticated exchange.
     pub(crate) fn mark_used(&mut self, message_id: u32) {
         if self.used_message_ids.len() >= USED_MESSAGE_IDS {

@@ -41,6 +41,11 @@ impl Timers {
         }
     }
 
+    /// How many deadlines there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// The next deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use core::net::IpAddr;
 
 use super::Ipsec;
+use crate::ike::IkeSizes;
 use crate::ike::effect::Acquire;
 use crate::io::DropReason;
 use crate::sad::Pair;
@@ -66,6 +67,16 @@ impl<'a> Status<'a> {
     /// Soft associations: entry, peer, and until when traffic passes in clear.
     pub fn soft_associations(&self) -> impl Iterator<Item = (EntryId, IpAddr, Instant)> {
         self.ipsec.soft.iter().map(|((entry, peer), until)| (*entry, *peer, *until))
+    }
+
+    /// How much IKE holds.
+    pub fn ike(&self) -> IkeSizes {
+        self.ipsec.ike.sizes()
+    }
+
+    /// SPIs reserved for SAs under negotiation.
+    pub fn reserved_spis(&self) -> usize {
+        self.ipsec.sad.reserved_spis()
     }
 
     /// Datagrams that wait for fragments.
