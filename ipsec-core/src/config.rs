@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use crate::interface::Interface;
 use crate::pad::Pad;
@@ -43,9 +44,8 @@ pub struct PolicyDatabases {
 /// Timers and habits of IKE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IkeConfig {
-    /// Gaps between the sends of one message; after the last gap the exchange has failed.
-    /// Windows: 1, 2, 4, 8, 16, 32 s.
-    pub retransmit: Vec<Duration>,
+    /// When an unanswered message is sent again, and when to give up.
+    pub retransmit: RetransmitSchedule,
     /// Quick-mode lifetime when nothing was negotiated. Windows: 3,600 s and 100,000 kB, local only.
     pub default_lifetime: Lifetime,
     /// How long before hard expiry an SA is rekeyed, as a part of the lifetime in thousandths; jitter is added.
@@ -59,12 +59,46 @@ pub struct IkeConfig {
 impl Default for IkeConfig {
     fn default() -> Self {
         IkeConfig {
-            retransmit: [1, 2, 4, 8, 16, 32].map(Duration::from_secs).to_vec(),
+            retransmit: RetransmitSchedule::default(),
             default_lifetime: Lifetime { seconds: Some(3_600), kilobytes: Some(100_000) },
             rekey_margin_permille: 100,
             vendor_ids: Vec::new(),
             lies: Vec::new(),
         }
+    }
+}
+
+/// When an unanswered message is sent again, and when to give up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetransmitSchedule {
+    /// Gaps between the sends of one message. Windows: 1, 2, 4, 8, 16, 32 s, so seven sends in 63 s.
+    pub gaps: Vec<Duration>,
+    /// How long the last send is given before the exchange has failed. What Windows waits is not known.
+    pub last_wait: Duration,
+}
+
+impl Default for RetransmitSchedule {
+    fn default() -> Self {
+        RetransmitSchedule {
+            gaps: [1, 2, 4, 8, 16, 32].map(Duration::from_secs).to_vec(),
+            last_wait: Duration::from_secs(1),
+        }
+    }
+}
+
+impl RetransmitSchedule {
+    /// How long to wait after the send with this number (0 is the first); `None` after the last send there is.
+    pub fn wait_after(&self, send: usize) -> Option<Duration> {
+        match send.cmp(&self.gaps.len()) {
+            Ordering::Less => self.gaps.get(send).copied(),
+            Ordering::Equal => Some(self.last_wait),
+            Ordering::Greater => None,
+        }
+    }
+
+    /// From the first send until the exchange has failed, and so how long a peer that repeats itself needs our answers.
+    pub fn length(&self) -> Duration {
+        self.gaps.iter().fold(self.last_wait, |sum, gap| sum.saturating_add(*gap))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::value::Ppm;
 
 /// How long after the faults end a run must be protected and connected again.
 ///
-/// The longest wait is for an exchange that lost its last hope just before: 63 s of repetitions, and the application's own
+/// The longest wait is for an exchange that lost its last hope just before: 64 s of repetitions, and the application's own
 /// patience after that.
 pub const RECOVERY: Duration = Duration::from_secs(120);
 

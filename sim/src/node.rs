@@ -92,7 +92,7 @@ impl Node {
             ipsec: boot.as_mut().map(|boot| boot.start(Instant::EPOCH)),
             boot,
             spd: settings.map(|s| s.policy.spd.clone()),
-            ike_schedule: settings.map_or(Duration::ZERO, |s| s.ike.retransmit.iter().sum()),
+            ike_schedule: settings.map_or(Duration::ZERO, |s| s.ike.retransmit.length()),
             host: Host::new(addresses, mtu, config.path_mtu_discovery, seed),
             local: Addressing {
                 interfaces: interfaces.clone(),

@@ -8,7 +8,7 @@ use super::effect::{Datagram, Effect};
 use super::failure::IkeError;
 use super::outbox::{Outbox, Sent};
 use super::pair::Pairs;
-use super::retransmit::{Exchange, schedule_length};
+use super::retransmit::Exchange;
 use super::sa::{Names, SaId};
 use super::timer::{TimerKey, Timers};
 use crate::config::{Config, IkeConfig, Limits, PolicyDatabases, WorkMode};
@@ -95,7 +95,7 @@ impl Node {
 
     /// How long a finished exchange's answers are kept: as long as the peer may repeat itself.
     pub(crate) fn linger(&self) -> Duration {
-        schedule_length(&self.config.retransmit)
+        self.config.retransmit.length()
     }
 
     /// Whether the next main mode with this peer is the first one.
