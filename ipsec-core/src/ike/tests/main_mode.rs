@@ -122,7 +122,7 @@ fn silence_is_told_from_a_broken_conversation() {
     net.run(end, &mut |_, _| Fate::Drop);
     assert_eq!(net.nodes[0].failures(), [FailureReason::NoResponse]);
     assert_eq!(net.nodes[0].acquire_failures(), [true]);
-    // Sent at 0, 1, 3, 7, 15 and 31 s.
+    // Sent at 0, 1, 3, 7, 15, 31 and 63 s.
     assert_eq!(net.sent.len(), 7);
     assert!(net.sent.iter().all(|d| *d == net.sent[0]));
 }
