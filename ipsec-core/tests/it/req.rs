@@ -4,3 +4,4 @@ mod ah;
 mod esp;
 mod node;
 mod policy;
+mod probe;
