@@ -12,13 +12,13 @@ use super::retransmit::Exchange;
 use super::sa::{IsakmpSa, Names, SaId};
 use super::v1::main_mode::responder::Responder;
 use super::v1::main_mode::{Agreement, KeyExchange};
-use super::v1::{Received, one, vendor_id};
+use super::v1::{NOT_WITH_SA, Received, none_of, sa_at, vendor_id};
 use super::{Ike, IkeContext, context};
 use crate::io::Event;
 use crate::pad::{PadEntry, Secret};
 use crate::rng::Label;
 use crate::wire::ikev1::{Notification, NotifyType, ProtocolId, SaPayload};
-use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header, Payload, PayloadType};
+use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header, Payload};
 use rand_core::Rng;
 
 /// Seconds that an ISAKMP SA lives when the offer says nothing: RFC 2409 has no default, so that of RFC 2407 counts.
@@ -127,7 +127,13 @@ impl Ike {
 fn answer_first(received: &Received<'_>, cx: &mut Context<'_>) -> Result<HalfOpen, IkeError> {
     let (local, peer) = (received.local, received.peer);
     let chain = received.clear()?;
-    let place = one(&chain, PayloadType::SA)?;
+    let place = sa_at(&chain, 0)?;
+    none_of(&chain, &NOT_WITH_SA)?;
+    // RFC2409-5-20: several offers are several transforms of one proposal.
+    if chain.sa().is_some_and(|sa| sa.proposals.len() != 1) {
+        let notify = NotifyType::BAD_PROPOSAL_SYNTAX.0;
+        return Err(IkeError::PeerMisbehaved { notify, rule: "more than one proposal in phase 1" });
+    }
     let policy = cx.policy;
     let Some(entry) = policy.pad.lookup(local.ip(), peer.ip()) else {
         return Err(fail(FailureReason::NoPolicy, "no policy for this peer", peer, cx));

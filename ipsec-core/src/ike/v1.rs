@@ -21,7 +21,7 @@ use super::outbox::Encryption;
 use super::retransmit::{Digest, digest};
 use crate::crypto::{DhSecret, Group};
 use crate::wire::ikev1::NotifyType;
-use crate::wire::isakmp::{Chain, Header, Payload, PayloadType, decode_chain, split};
+use crate::wire::isakmp::{Chain, ExchangeType, Flags, Header, Payload, PayloadType, decode_chain, split};
 use crate::wire::{DecodeError, DecodeErrorKind};
 
 /// A received message, its payloads still as they came.
@@ -66,6 +66,12 @@ impl<'a> Received<'a> {
     pub(crate) fn new(local: SocketAddr, peer: SocketAddr, datagram: &'a [u8]) -> Result<Self, DecodeError> {
         let (header, body) = split(datagram)?;
         header.check()?;
+        // RFC2408-3.1-18: the A flag belongs to informational exchanges.
+        let authentication_only = header.flags.contains(Flags::AUTHENTICATION_ONLY);
+        if authentication_only && header.exchange_type != ExchangeType::INFORMATIONAL {
+            let kind = DecodeErrorKind::BadValue { value: header.flags.0.into() };
+            return Err(DecodeError::new("isakmp.flags", 19, kind));
+        }
         Ok(Received { local, peer, header, body, datagram, digest: digest(datagram) })
     }
 
@@ -76,6 +82,7 @@ impl<'a> Received<'a> {
         }
         let (chain, consumed) =
             decode_chain(self.header.next_payload, self.body).map_err(IkeError::Decode)?;
+        known(&chain)?;
         match self.body.len().checked_sub(consumed) {
             Some(0) | None => Ok(chain),
             Some(count) => Err(IkeError::Decode(DecodeError::new(
@@ -96,9 +103,54 @@ impl<'a> Received<'a> {
             return Err(IkeError::Decode(DecodeError::new("isakmp.length", 24, kind)));
         };
         let (chain, _) = decode_chain(self.header.next_payload, &plain.body).map_err(IkeError::Decode)?;
+        known(&chain)?;
         Ok((chain, plain.next_iv))
     }
 }
+
+/// RFC2408-5.3-01: a payload of an unassigned type condemns its message; those of the private range are passed over.
+fn known(chain: &Chain) -> Result<(), IkeError> {
+    let unassigned = |payload: &&Payload| matches!(payload, Payload::Other { payload_type, .. } if !payload_type.is_private());
+    match chain.payloads().iter().find(unassigned) {
+        None => Ok(()),
+        Some(payload) => {
+            let kind = DecodeErrorKind::BadValue { value: payload.payload_type().0.into() };
+            Err(IkeError::Decode(DecodeError::new("payload.next", 28, kind)))
+        }
+    }
+}
+
+/// The SA payload, which comes first: at `place` (RFC2409-5-07, RFC2409-5.5-03).
+pub(crate) fn sa_at(chain: &Chain, place: usize) -> Result<usize, IkeError> {
+    match one(chain, PayloadType::SA)? {
+        found if found == place => Ok(place),
+        _ => {
+            let notify = NotifyType::PAYLOAD_MALFORMED.0;
+            Err(IkeError::PeerMisbehaved { notify, rule: "the SA payload is not where it belongs" })
+        }
+    }
+}
+
+/// RFC2408-3-02: the exchange says which payloads a message has. Certificates, notifications, vendor IDs and NAT
+/// discovery may come with any.
+pub(crate) fn none_of(chain: &Chain, foreign: &[PayloadType]) -> Result<(), IkeError> {
+    match foreign.iter().any(|payload_type| chain.position(*payload_type).is_some()) {
+        false => Ok(()),
+        true => {
+            let notify = NotifyType::INVALID_PAYLOAD_TYPE.0;
+            Err(IkeError::PeerMisbehaved { notify, rule: "a payload that does not belong into this message" })
+        }
+    }
+}
+
+/// What belongs to later messages of main mode than the first two.
+pub(crate) const NOT_WITH_SA: [PayloadType; 5] = [
+    PayloadType::KEY_EXCHANGE,
+    PayloadType::NONCE,
+    PayloadType::IDENTIFICATION,
+    PayloadType::HASH,
+    PayloadType::SIGNATURE,
+];
 
 /// The place of the only payload of this type.
 pub(crate) fn one(chain: &Chain, payload_type: PayloadType) -> Result<usize, IkeError> {

@@ -2,6 +2,11 @@
 
 mod ah;
 mod esp;
+mod informational;
+mod main_mode;
 mod node;
+mod offers;
 mod policy;
 mod probe;
+mod quick_mode;
+mod refusals;

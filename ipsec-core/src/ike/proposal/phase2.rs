@@ -163,6 +163,17 @@ pub fn modes(offered: &SaPayload) -> Vec<bool> {
     modes
 }
 
+/// Whether the proposals come in order, those of one number together (RFC2408-4.2-04, RFC2408-4.2-05), and agree about
+/// perfect forward secrecy: with KE every transform names one group (RFC2409-5.5-13, RFC2409-5.5-14).
+pub fn is_well_formed(offered: &SaPayload, has_ke: bool) -> bool {
+    let mut transforms = offered.proposals.iter().flat_map(|proposal| &proposal.transforms);
+    let group = |transform: &Transform| transform.attribute(Phase2Attribute::GROUP_DESCRIPTION).cloned();
+    let first = transforms.clone().next().and_then(group);
+    offered.proposals.is_sorted_by_key(|proposal| proposal.number)
+        && transforms.all(|transform| group(transform) == first)
+        && (first.is_some() || !has_ke)
+}
+
 /// The first offered suite that our policy accepts, in the order of the initiator; else why each one was refused.
 pub fn choose(offered: &SaPayload, wanted: &Wanted<'_>) -> Result<Choice, Vec<Refusal>> {
     let mut refusals = Vec::new();

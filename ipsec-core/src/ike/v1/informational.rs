@@ -15,7 +15,7 @@ use crate::ike::sa::IsakmpSa;
 use crate::ike::timer::TimerKey;
 use crate::io::{DeleteReason, Event};
 use crate::sad::{IpsecProtocol, Spi};
-use crate::wire::ikev1::{Delete, Notification, NotifyType, ProtocolId};
+use crate::wire::ikev1::{Delete, Doi, Notification, NotifyType, ProtocolId};
 use crate::wire::isakmp::{Chain, ExchangeType, Flags, Header, Payload, decode_chain};
 
 impl IsakmpSa {
@@ -123,6 +123,10 @@ impl IsakmpSa {
 
     fn notified(&mut self, notification: &Notification, cx: &mut Context<'_>) {
         let notify = notification.notify_type;
+        // RFC2408-5.14-08, RFC2408-5.14-09: of another DOI or protocol it says nothing to us.
+        if !is_ours(notification.doi, notification.protocol) {
+            return;
+        }
         cx.event(Event::Notified { peer: self.names.peer, notify: notify.0 });
         if notify == NotifyType::INITIAL_CONTACT {
             self.purge = true;
@@ -149,6 +153,10 @@ impl IsakmpSa {
     }
 
     fn deleted(&mut self, delete: &Delete, cx: &mut Context<'_>) {
+        // RFC2408-5.15-09, RFC2408-5.15-10.
+        if !is_ours(delete.doi, delete.protocol) {
+            return;
+        }
         let protocol = match delete.protocol {
             ProtocolId::ISAKMP => {
                 let peers = delete.cookies();
@@ -168,5 +176,14 @@ impl IsakmpSa {
                 cx.effects.push(Effect::DeleteSa { pair, why: DeleteReason::PeerDeleted });
             }
         }
+    }
+}
+
+/// Whether a notification or delete is about SAs of ours: ISAKMP's own DOI, which is about ISAKMP only, or the IPsec DOI.
+fn is_ours(doi: Doi, protocol: ProtocolId) -> bool {
+    match protocol {
+        ProtocolId::ISAKMP => matches!(doi, Doi::ISAKMP | Doi::IPSEC),
+        ProtocolId::AH | ProtocolId::ESP => doi == Doi::IPSEC,
+        _ => false,
     }
 }

@@ -19,7 +19,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::keymat::{self, Skeyids};
-use super::{Checked, Received, Refused, auth, one, verify_hash};
+use super::{Checked, Received, Refused, auth, none_of, one, verify_hash};
 use crate::crypto::{CipherKey, HashAlg, KeyError, Secret};
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
@@ -75,6 +75,9 @@ impl KeyExchange {
     /// Reads message 3 or 4.
     pub(crate) fn check(received: &Received<'_>, agreement: &Agreement) -> Result<KeyExchange, IkeError> {
         let chain = received.clear()?;
+        let foreign =
+            [PayloadType::SA, PayloadType::IDENTIFICATION, PayloadType::HASH, PayloadType::SIGNATURE];
+        none_of(&chain, &foreign)?;
         let public = chain.body(one(&chain, PayloadType::KEY_EXCHANGE)?).to_vec();
         let nonce = chain.body(one(&chain, PayloadType::NONCE)?).to_vec();
         super::check_public(agreement.proposal.group, &public)?;

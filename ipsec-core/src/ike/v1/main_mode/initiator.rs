@@ -9,7 +9,7 @@ use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::Protection;
 use crate::ike::proposal::phase1;
 use crate::ike::sa::Names;
-use crate::ike::v1::{Checked, Received, one, vendor_id};
+use crate::ike::v1::{Checked, NOT_WITH_SA, Received, none_of, sa_at, vendor_id};
 use crate::pad::{MainModeProposal, PadEntry};
 use crate::wire::ikev1::{self, Nonce, NotifyType, SaPayload};
 use crate::wire::isakmp::{Payload, PayloadType};
@@ -62,7 +62,8 @@ impl Initiator {
         match self {
             Initiator::WaitMessage2 { offered, ours, .. } => {
                 let chain = received.clear()?;
-                one(&chain, PayloadType::SA)?;
+                sa_at(&chain, 0)?;
+                none_of(&chain, &NOT_WITH_SA)?;
                 let agreed = chain.sa().and_then(|reply| phase1::confirm(offered, ours, reply));
                 let agreed = agreed.ok_or(IkeError::PeerMisbehaved {
                     notify: NotifyType::BAD_PROPOSAL_SYNTAX.0,
@@ -70,8 +71,13 @@ impl Initiator {
                 })?;
                 Ok(Checked::Accepted(Accepted::Sa(received.header.cky_r, agreed)))
             }
-            Initiator::WaitMessage4 { agreement, .. } => {
-                KeyExchange::check(received, agreement).map(|ke| Checked::Accepted(Accepted::KeyExchange(ke)))
+            Initiator::WaitMessage4 { agreement, g_xi, .. } => {
+                let ke = KeyExchange::check(received, agreement)?;
+                // RFC2408-1.7.3-02: message 3, sent back to us, moves nothing.
+                if ke.public == *g_xi {
+                    return Err(IkeError::Unexpected("our own public value, reflected"));
+                }
+                Ok(Checked::Accepted(Accepted::KeyExchange(ke)))
             }
             Initiator::WaitMessage6 { transcript, keys, iv } => {
                 transcript.check_authentication(keys, iv, received, names)

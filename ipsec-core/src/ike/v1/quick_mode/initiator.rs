@@ -16,7 +16,7 @@ use crate::ike::proposal::phase2::{self, Confirmed, Spis, Wanted};
 use crate::ike::proposal::{OfferedLifetime, phase2::read_lifetime};
 use crate::ike::timer::TimerKey;
 use crate::ike::v1::main_mode::Established;
-use crate::ike::v1::{Received, Refused, at_most_one, check_public, keymat, one};
+use crate::ike::v1::{Received, Refused, at_most_one, check_public, keymat, one, sa_at};
 use crate::sad::{IpsecProtocol, PairId};
 use crate::selector::Selector;
 use crate::spd::{Mode, Offer, Protect};
@@ -250,7 +250,7 @@ fn read_reply(chain: &Chain, next_iv: Vec<u8>, plan: &Plan, sent: &SentRequest) 
         notify: NotifyType::PAYLOAD_MALFORMED,
         reason: FailureReason::Protocol(error),
     };
-    one(chain, PayloadType::SA).map_err(malformed)?;
+    sa_at(chain, 1).map_err(malformed)?;
     let confirmed = chain.sa().and_then(|reply| phase2::confirm(&plan.offered, &plan.offers, reply));
     let rule = "the reply is not one of our suites, unmodified";
     let confirmed = confirmed.ok_or(Refused::rule(NotifyType::BAD_PROPOSAL_SYNTAX, rule))?;

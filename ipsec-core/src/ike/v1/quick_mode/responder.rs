@@ -17,7 +17,7 @@ use crate::ike::proposal::Refusal;
 use crate::ike::proposal::phase2::{self, Choice, Spis, Wanted, lifetime_attributes};
 use crate::ike::sa::Names;
 use crate::ike::v1::main_mode::Established;
-use crate::ike::v1::{Received, Refused, at_most_one, auth, check_public, keymat, one, verify_hash};
+use crate::ike::v1::{Received, Refused, at_most_one, auth, check_public, keymat, one, sa_at, verify_hash};
 use crate::sad::{BundleSpec, IpsecProtocol, PairId};
 use crate::selector::{AddressRange, Selector};
 use crate::spd::{EntryId, Lifetime};
@@ -99,11 +99,14 @@ impl Request {
     }
 
     fn read(chain: &Chain, next_iv: Vec<u8>) -> Result<Request, IkeError> {
-        one(chain, PayloadType::SA)?;
+        sa_at(chain, 1)?;
         let malformed = |rule| IkeError::PeerMisbehaved { notify: NotifyType::PAYLOAD_MALFORMED.0, rule };
         let sa = chain.sa().cloned().ok_or(malformed("SA is missing"))?;
         let ni_b = chain.body(one(chain, PayloadType::NONCE)?).to_vec();
         let ke = at_most_one(chain, PayloadType::KEY_EXCHANGE)?;
+        if !phase2::is_well_formed(&sa, ke.is_some()) {
+            return Err(malformed("proposals out of order, or offers with and without PFS"));
+        }
         let ids: Vec<&Identification> = chain.identifications().collect();
         let ids = match ids.as_slice() {
             [] => None,
