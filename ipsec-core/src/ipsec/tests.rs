@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 mod doors;
+mod exhaustion;
 mod hold;
 mod life;
 mod mtu;

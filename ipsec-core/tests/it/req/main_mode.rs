@@ -7,7 +7,7 @@ use ipsec_core::crypto::{Cipher, Group, HashAlg};
 use ipsec_core::pad::MainModeProposal;
 use ipsec_core::wire::ikev1::*;
 use ipsec_core::wire::isakmp::{
-    Cookie, ExchangeType, Flags, Message, Payload, PayloadType, Version, decode_raw_chain, split,
+    Cookie, ExchangeType, Flags, Payload, PayloadType, Version, decode_raw_chain, split,
 };
 use std::collections::BTreeSet;
 
@@ -478,4 +478,42 @@ fn ciphertext_of_broken_blocks() {
         assert!(probe.tell(&short).is_empty());
     }
     assert!(!probe.tell(&fifth).is_empty());
+}
+
+/// RFC 2409 section 5: several offers are transforms of one proposal, numbered in the order of preference; the hash covers
+/// them all, the one chosen or not.
+#[test]
+fn several_offers_are_transforms_of_one_proposal() {
+    let proposals =
+        [(Cipher::Aes256, HashAlg::Sha256), (Cipher::TripleDes, HashAlg::Sha1), (Cipher::Des, HashAlg::Md5)]
+            .map(|(cipher, hash)| MainModeProposal { cipher, hash, group: Group::Modp768 });
+    for altered in [false, true] {
+        let setup = Setup { proposals: proposals.to_vec(), ..Setup::tunnel(1) };
+        let (mut probe, first) = Probe::responder(&setup);
+        let payloads = message(&first).payloads;
+        let Payload::Sa(offered) = &payloads[0] else { panic!() };
+        let [proposal] = offered.proposals.as_slice() else { panic!("{offered}") };
+        let transforms = &proposal.transforms;
+        assert_eq!(transforms.iter().map(|t| t.number).collect::<Vec<_>>(), [1, 2, 3]);
+        let of = |kind: Phase1Attribute| {
+            transforms.iter().map(|t| t.attribute(kind).and_then(Attribute::as_basic)).collect::<Vec<_>>()
+        };
+        // AES-CBC, 3DES-CBC, DES-CBC; a key length for the first alone.
+        assert_eq!(of(Phase1Attribute::ENCRYPTION_ALGORITHM), [7, 5, 1].map(Some));
+        assert_eq!(of(Phase1Attribute::KEY_LENGTH), [Some(256), None, None]);
+        // The second is chosen; the first was altered on the way, or not.
+        probe.proposal = proposals[1];
+        let chosen = Proposal { transforms: vec![transforms[1].clone()], ..proposal.clone() };
+        let third = probe.ask(&probe.clear(vec![Payload::Sa(SaPayload::new(vec![chosen]))]));
+        probe.read_key_exchange(&third);
+        let fifth = probe.ask(&probe.clear(probe.key_exchange()));
+        let (_, block) = probe.decrypt(&probe.block, &fifth);
+        probe.block = block;
+        if altered {
+            probe.sai_b[30] ^= 1;
+        }
+        let (sixth, _) = probe.authentication(&probe.proof(Identification::address(outer(2))));
+        probe.tell(&sixth);
+        assert_eq!(is_established(&probe), !altered);
+    }
 }

@@ -176,3 +176,21 @@ fn suites_of_ah() {
         }
     }
 }
+
+/// RFC 2407 section 4.5: the attribute says which integrity there is; without it there is none.
+#[test]
+fn integrity_of_esp_is_said_or_there_is_none() {
+    let spis = Spis { esp: Some(Spi(OUR_SPI)), ah: None };
+    let kind = Phase2Attribute::AUTHENTICATION_ALGORITHM;
+    for (cipher, mac, expected) in [
+        (Cipher::Aes128, None, None),
+        (Cipher::Aes128, Some(Mac::HmacMd5_96), Some(1)),
+        (Cipher::Null, Some(Mac::HmacSha1_96), Some(2)),
+    ] {
+        let offers = [esp_offer(cipher, mac)];
+        let offered = phase2::offer(&Wanted { offers: &offers, tunnel: true, pfs: None }, &spis);
+        let transform = &offered.proposals[0].transforms[0];
+        assert_eq!(transform.attribute(kind).and_then(Attribute::as_basic), expected);
+        assert_eq!(transform.id == EspTransform::NULL.0, cipher == Cipher::Null);
+    }
+}

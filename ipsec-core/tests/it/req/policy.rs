@@ -414,3 +414,24 @@ fn icmp_errors_that_fit_are_protected() {
     assert_eq!(sealed[9], ESP);
     assert_eq!(b.inbound(&sealed), [error]);
 }
+
+/// RFC 4301 section 4.4.1.1: ICMP type and code, and the mobility header type, are selected like a sender's port.
+#[test]
+fn icmp_and_mobility_types_are_selected() {
+    let echo = |kind: u8, code: u8| datagram(header(host(1), host(2), 1), &[kind, code, 0, 0, 0, 0, 0, 0]);
+    let mut selector = nets(1);
+    (selector.protocol, selector.local_ports) = (Some(1), PortRange { start: 0x0300, end: 0x0301 });
+    let mut nodes = liar_and_judge(selector);
+    for (kind, code, expected) in [(3, 0, true), (3, 1, true), (3, 2, false), (2, 255, false), (8, 0, false)]
+    {
+        assert_eq!(accepts(&mut nodes, &echo(kind, code)), expected, "{kind}/{code}");
+    }
+    let mobility =
+        |kind: u8| datagram(header(ip("fd00:1::1"), ip("fd00:2::1"), 135), &[59, 0, kind, 0, 0, 0, 0, 0]);
+    let ports = PortRange::single(5 << 8);
+    let selector = Selector { protocol: Some(135), local_ports: ports, ..Selector::any() };
+    let mut nodes = liar_and_judge(selector);
+    for (kind, expected) in [(5, true), (4, false), (6, false)] {
+        assert_eq!(accepts(&mut nodes, &mobility(kind)), expected, "{kind}");
+    }
+}
