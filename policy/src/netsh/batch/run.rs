@@ -7,7 +7,7 @@ use super::{Error, ErrorKind, Fault, Node, NoteKind, Operator, Session, Source, 
 use crate::netsh::token::is_quote;
 
 /// A script that has executed this many statements is taken to run forever.
-const STEPS: u32 = 100_000;
+const STEPS: u32 = 20_000;
 /// `call` may nest this deep.
 const CALLS: usize = 16;
 /// The longest text one variable may hold, so that doubling it in a loop ends.
