@@ -65,7 +65,7 @@ impl Ah {
     pub fn seal(&self, packet: &mut Packet, sequence: u64) -> Result<(), SealError> {
         let info = without_atomic_fragment(packet).ok_or(SealError::Malformed)?;
         if info.fragment.is_some() {
-            // RFC 4302 section 3.3.4: only whole datagrams.
+            // RFC4302-3.3.4-01: only whole datagrams.
             return Err(SealError::Fragment);
         }
         let Some(number) = u32::try_from(sequence).ok().filter(|n| *n > 0) else {
@@ -78,7 +78,7 @@ impl Ah {
         packet.truncate(info.total_len);
         let at = info.transport.offset;
         let header = packet.splice_front(at, 0, len).ok_or(SealError::Malformed)?;
-        // RFC 4302 section 2.2: length in 32-bit words, minus 2 (also over IPv6).
+        // RFC4302-2.2-01: length in 32-bit words, minus 2 (also over IPv6).
         write(header, 0, &[info.transport.protocol, (len / 4 - 2) as u8]);
         write(header, 4, &self.spi.to_be_bytes());
         write(header, 8, &number.to_be_bytes());
@@ -161,7 +161,7 @@ pub fn header(bytes: &[u8], at: usize) -> Option<(u32, u32)> {
 }
 
 /// Reads the IP header, after taking out a fragment header that says "first and last": the ICV is that of the datagram
-/// without it, and the Next Header before it follows (RFC 4302 appendix A2).
+/// without it, and the Next Header before it follows (RFC4302-A-04, RFC4302-A-05).
 fn without_atomic_fragment(packet: &mut Packet) -> Option<IpInfo> {
     let info = IpInfo::parse(packet.bytes())?;
     let Some(atomic) = info.atomic else { return Some(info) };
@@ -182,7 +182,7 @@ pub fn immutable(headers: &mut [u8]) -> Option<()> {
 }
 
 fn immutable_v4(headers: &mut [u8]) -> Option<()> {
-    // RFC 4302 section 3.3.3.1.1.1: TOS, flags, fragment offset, TTL and checksum.
+    // RFC4302-3.3.3.1.1.1-02: TOS, flags, fragment offset, TTL and checksum.
     for mutable in [1, 6, 7, 8, 10, 11] {
         *headers.get_mut(mutable)? = 0;
     }
@@ -221,7 +221,7 @@ const ROUTING: u8 = IpProtocol::ROUTING.0;
 const DESTINATION: u8 = IpProtocol::DESTINATION_OPTIONS.0;
 
 fn immutable_v6(headers: &mut [u8]) -> Option<()> {
-    // RFC 4302 section 3.3.3.1.2.1: class, flow label and hop limit.
+    // RFC4302-3.3.3.1.2.1-01: class, flow label and hop limit.
     write(headers, 0, &[0x60, 0, 0, 0]);
     *headers.get_mut(7)? = 0;
     let mut next = *headers.get(6)?;
@@ -244,7 +244,7 @@ fn immutable_v6(headers: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// RFC 4302 section 3.3.3.1.2.2: the data of options whose type has the "may change" bit (0x20) counts as zero.
+/// RFC4302-3.3.3.1.2.2-01: the data of options whose type has the "may change" bit (0x20) counts as zero.
 fn zero_mutable_options(header: &mut [u8]) -> Option<()> {
     let mut at = 2;
     while let Some(kind) = header.get(at).copied() {

@@ -152,7 +152,7 @@ impl Esp {
         self.suite().icv_len()
     }
 
-    /// Padding up to the cipher's block, and at least to 4 octets (RFC 4303 section 2.4).
+    /// Padding up to the cipher's block, and at least to 4 octets (RFC4303-2.4-03, RFC4303-2.4-04).
     fn trailer(&self, payload: usize, next_header: u8) -> EspTrailer {
         EspTrailer::for_payload(payload, self.cipher.cipher().block_len(), IpProtocol(next_header))
     }
@@ -219,7 +219,7 @@ impl Esp {
         let body = info.total_len - at;
         let encrypted = body.checked_sub(HEADER_LEN + iv_len + icv_len).ok_or(OpenError::Length)?;
         let align = self.cipher.cipher().block_len().max(4);
-        // RFC 4303 section 2.4: cipher blocks, and a 4-octet boundary for the ICV.
+        // RFC4303-2.4-03, RFC4303-2.4-04: cipher blocks, and a 4-octet boundary for the ICV.
         if encrypted < 2 || !encrypted.is_multiple_of(align) {
             return Err(OpenError::Length);
         }
@@ -230,7 +230,7 @@ impl Esp {
         }
         let full = inferred.unwrap_or(u64::from(sequence));
         if let Some(mac) = &self.mac {
-            // RFC 4303 section 3.4.4.1: the ICV covers everything from the SPI to the next header.
+            // RFC4303-3.3.2.1-03, RFC4303-3.4.4.1-01: the ICV covers everything from the SPI to the next header.
             let (covered, icv) = packet
                 .bytes()
                 .get(at..)

@@ -300,7 +300,7 @@ impl Sad {
         loop {
             self.spis_drawn += 1;
             let spi = Spi(streams.stream(Label::Spi, self.spis_drawn).next_u32());
-            // RFC 4303 section 2.1: 1 to 255 are reserved, 0 is for local use.
+            // RFC4303-2.1-03, RFC4302-2.4-02: 1 to 255 are reserved, 0 is for local use.
             let used = self.inbound.keys().any(|(s, p, _)| (*s, *p) == (spi, protocol));
             if spi.0 > 255 && !used && self.reserved.insert((protocol, spi)) {
                 return spi;
@@ -398,7 +398,7 @@ impl Sad {
         }
     }
 
-    /// Pair and place in its inbound bundle of the SA with this SPI (RFC 4303 section 3.4.2).
+    /// Pair and place in its inbound bundle of the SA with this SPI (RFC4303-3.4.2-01, RFC2401-4.1-01).
     pub fn lookup(&self, spi: Spi, protocol: IpsecProtocol, destination: IpAddr) -> Option<(PairId, usize)> {
         self.inbound.get(&(spi, protocol, destination)).copied()
     }

@@ -95,6 +95,37 @@ fn every_named_test_exists() {
     assert!(named > 0);
 }
 
+/// The ids that a source cites: `RFC`, a number, a section and a running number, joined by hyphens.
+fn cited(source: &str) -> impl Iterator<Item = &str> {
+    let words = source.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.')));
+    words.filter(|word| word.starts_with("RFC") && word.len() > 7).map(|word| word.trim_end_matches('.'))
+}
+
+#[test]
+fn every_id_in_a_rule_comment_exists() {
+    let catalogue = catalogue();
+    let mut dirs = vec![Path::new(CORE).join("src")];
+    let (mut count, mut wrong) = (0, vec![]);
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+                continue;
+            }
+            for id in cited(&fs::read_to_string(&path).unwrap()) {
+                count += 1;
+                if !catalogue.contains_key(id) {
+                    wrong.push(format!("{}: {id}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+    println!("rule comments cite {count} requirements");
+    assert!(count > 30);
+}
+
 #[test]
 fn what_is_no_test_is_not_taken_for_one() {
     let source = "#[test]\nfn a() {}\n\nfn b() {}\n    #[test]\n    // why\n    fn c(x: u8) {}\n#[cfg(test)]\nfn d() {}";

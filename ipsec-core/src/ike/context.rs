@@ -148,7 +148,7 @@ impl Context<'_> {
         Secret::from(exponent.as_slice())
     }
 
-    /// A fresh nonce of 20 octets (RFC 2409 section 5 allows 8 to 256).
+    /// A fresh nonce of 20 octets (RFC2409-5-11: 8 to 256).
     pub(crate) fn nonce(&self, number: u64) -> Vec<u8> {
         let mut nonce = alloc::vec![0; 20];
         self.streams.fill(Label::Nonce, number, &mut nonce);

@@ -2,7 +2,7 @@
 //!
 //! A transform is compared with our policy attribute by attribute: the candidates that still fit are narrowed, and the
 //! attribute that leaves none is the reason for the refusal. What was chosen is returned as it was received, never
-//! re-encoded from our own values (RFC 2408 section 4.2).
+//! re-encoded from our own values (RFC2409-5-22).
 
 pub mod phase1;
 pub mod phase2;

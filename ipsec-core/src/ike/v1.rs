@@ -172,7 +172,7 @@ pub(crate) fn at_most_one(chain: &Chain, payload_type: PayloadType) -> Result<Op
     }
 }
 
-/// Refuses a public value that has not the group's length, or would confine the shared secret (0, 1, p - 1 and above).
+/// RFC2409-5-10, RFC2409-5-35: refuses a public value that has not the group's length, or would confine the shared secret (0, 1, p - 1 and above).
 ///
 /// Raising it to the power of one costs next to nothing, and judges it as the real exponentiation would.
 pub(crate) fn check_public(group: Group, public: &[u8]) -> Result<(), IkeError> {

@@ -46,7 +46,7 @@ impl Ipsec {
             self.outputs.push_back(Output::Deliver(interface, packet));
             return;
         }
-        // Step 1: reassembly of what is addressed to us (RFC 4303 section 3.4.1).
+        // Step 1: reassembly of what is addressed to us (RFC4303-3.4.1-01, RFC4301-5.2-01).
         if info.fragment.is_none() || !self.owns(info.destination) {
             self.arrive(interface, kind, packet, now);
             return;
@@ -116,7 +116,7 @@ impl Ipsec {
         loop {
             let info = IpInfo::parse(packet.bytes()).ok_or(DropReason::Malformed)?;
             let (spi, sequence, proto) = ipsec_header(packet.bytes(), &info).ok_or(DropReason::Malformed)?;
-            // RFC 4303 section 3.4.2.
+            // RFC4303-3.4.2-01, RFC4301-5.2-04.
             let found = self.sad.lookup(Spi(spi), proto, info.destination);
             let (id, index) = found.ok_or(DropReason::UnknownSpi(spi))?;
             let pair = self.sad.get_mut(id).ok_or(DropReason::UnknownSpi(spi))?;
@@ -126,11 +126,11 @@ impl Ipsec {
             if now >= pair.life.hard || pair.is_spent() {
                 return Err(DropReason::LifetimeExpired(id));
             }
-            // RFC 4303 section 3.4.3 and 3.4.4: pre-check, ICV, decryption, window, padding.
+            // RFC4303-3.4.3-11, RFC4303-3.4.3-13: pre-check, ICV, decryption, window, padding.
             let sa = pair.inbound.as_mut().and_then(|b| b.sas_mut().get_mut(index));
             let sa: &mut IpsecSa = sa.ok_or(DropReason::UnknownSpi(spi))?;
             sa.open(packet, sequence).map_err(|why| reason(why, id))?;
-            // RFC 2401 section 5.2.1 step 2: the SAs come in the order of the bundle, outermost first, none missing.
+            // RFC2401-5.2.1-05: the SAs come in the order of the bundle, outermost first, none missing.
             let outermost = pair.inbound.as_ref().map_or(0, |b| b.sas().len()).saturating_sub(1);
             let expected = match current {
                 None => (id, outermost),

@@ -65,7 +65,7 @@ impl Ipsec {
         let spd = self.config.policy.spd.clone();
         match spd.decide(Door::Outbound, &leaving.flow, leaving.kind, leaving.info.is_later_fragment()) {
             Decision::NoMatch => self.refuse(leaving, DropReason::NoPolicy),
-            // RFC 4301 section 7: the fragment may belong to traffic that is to be protected.
+            // RFC4301-7.3-04: the fragment may belong to traffic that is to be protected.
             Decision::PortsHidden(_) => self.refuse(leaving, DropReason::FragmentWithoutPorts),
             Decision::Entry(entry) => {
                 self.counters.hit(entry.id);
@@ -165,7 +165,7 @@ impl Ipsec {
             self.drop_packet(packet, interface, DropReason::NoRoute, Some(flow));
             return;
         };
-        // RFC 4301 section 8.2.1: a packet that will not fit and must not be cut goes no further; its sender is told.
+        // RFC4302-3.3.4-03, RFC4303-3.3.4-04: a packet that will not fit and must not be cut goes no further; its sender is told.
         let df = match self.fits(&info, id, out, now) {
             Ok(df) => df,
             Err(mtu) => {

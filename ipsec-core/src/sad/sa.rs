@@ -73,7 +73,7 @@ impl IpsecSa {
         };
         let iv = IvGenerator::new(cipher, &key);
         zeroize::Zeroize::zeroize(&mut key);
-        // RFC 4303 section 3.4.3: no anti-replay without integrity.
+        // RFC4303-3.4.3-02: no anti-replay without integrity.
         let window = spec.mac.map(|_| ReplayWindow::new(window));
         Ok(IpsecSa { spi: spec.spi, transform, iv, sequence: 0, window, counters: SaCounters::default() })
     }
@@ -123,7 +123,7 @@ impl IpsecSa {
     }
 
     /// Seals a packet with the next sequence number. The number never wraps: when it is used up, every packet is refused
-    /// (RFC 4303 section 3.3.3).
+    /// (RFC4303-3.3.3-02, RFC4302-3.3.2-02).
     pub(crate) fn seal(&mut self, packet: &mut Packet) -> Result<(), SealError> {
         let sequence = self.sequence.checked_add(1).ok_or(SealError::SequenceExhausted)?;
         let octets = packet.len();

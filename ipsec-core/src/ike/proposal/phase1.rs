@@ -134,7 +134,7 @@ fn is_known(kind: u16) -> bool {
     )
 }
 
-/// The initiator's check: the reply is exactly one transform of the offer, unmodified (RFC 2408 section 4.2).
+/// The initiator's check: the reply is exactly one transform of the offer, unmodified (RFC2408-4.2-11, RFC2409-5-23).
 pub fn confirm(
     offered: &SaPayload,
     ours: &[MainModeProposal],

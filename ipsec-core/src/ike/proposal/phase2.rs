@@ -123,7 +123,7 @@ fn common_attributes(offer: &Offer, wanted: &Wanted<'_>) -> Vec<Attribute> {
     attributes
 }
 
-/// Lifetimes as attributes, each type before its duration (RFC 2407 section 4.5).
+/// Lifetimes as attributes, each type before its duration (RFC2407-4.5-05).
 pub fn lifetime_attributes(seconds: Option<u32>, kilobytes: Option<u32>) -> Vec<Attribute> {
     let pair = |life_type: LifeType, duration: Option<u32>| {
         duration.into_iter().flat_map(move |duration| {
@@ -210,7 +210,7 @@ fn accept_suite(suite: &[&Proposal], wanted: &Wanted<'_>, refusals: &mut Vec<Ref
     }
     let mut peer = Spis::default();
     for proposal in suite {
-        // 0 to 255 are reserved (RFC 4303 section 2.1).
+        // RFC2408-5.5-03, RFC4303-2.1-03: 0 to 255 are reserved.
         match proposal.spi_u32().filter(|spi| *spi > 255) {
             Some(spi) => peer.set(proposal.protocol, Spi(spi)),
             None => {
@@ -330,7 +330,7 @@ pub struct Confirmed {
     pub peer: Spis,
 }
 
-/// The initiator's check: one suite, one transform for each protocol, as it was offered (RFC 2408 section 4.2).
+/// The initiator's check: one suite, one transform for each protocol, as it was offered (RFC2408-4.2-11).
 pub fn confirm(offered: &SaPayload, offers: &[Offer], reply: &SaPayload) -> Option<Confirmed> {
     let number = reply.proposals.first()?.number;
     let sent = || offered.proposals.iter().filter(|p| p.number == number);

@@ -204,7 +204,7 @@ impl IsakmpSa {
         }
     }
 
-    /// A random message ID, not zero, that no exchange of this SA had lately (RFC 2408 section 3.1).
+    /// A random message ID, not zero, that no exchange of this SA had lately (RFC2408-3.1-21).
     pub(crate) fn fresh_message_id(&self, number: u64, cx: &Context<'_>) -> u32 {
         let mut stream = cx.streams.stream(Label::MessageId, number);
         loop {

@@ -52,7 +52,7 @@ impl IsakmpSa {
         self.inform(vec![Payload::Notification(notification)], cx);
     }
 
-    /// Tells the peer which of our inbound SAs are gone (RFC 2408 section 3.15): one payload for each protocol.
+    /// Tells the peer which of our inbound SAs are gone (RFC2408-3.15-04): one payload for each protocol (RFC2408-3.15-02).
     pub(crate) fn announce_deleted(&self, inbound: &SpiList, cx: &mut Context<'_>) {
         let of = |wanted: IpsecProtocol| -> Vec<u32> {
             inbound.iter().filter(|(protocol, _)| *protocol == wanted).map(|(_, spi)| spi.0).collect()

@@ -302,7 +302,7 @@ impl Transcript {
 }
 
 /// With pre-shared keys in main mode the key was chosen by address, so the identity must be that address (RFC 4945 section
-/// 3.1), and protocol and port must be unset or those of IKE (RFC 2407 section 4.6.2).
+/// 3.1), and protocol and port must be unset or those of IKE (RFC2407-4.6.2-03).
 fn refuse_identity(chain: &Chain, names: &Names) -> Option<Refused> {
     let notify = NotifyType::INVALID_ID_INFORMATION;
     let Some(id) = chain.identification() else { return Some(Refused::rule(notify, "ID is missing")) };

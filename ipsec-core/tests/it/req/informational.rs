@@ -141,7 +141,7 @@ fn nothing_else_ends_an_sa() {
         let header = probe.header(INFORMATIONAL, quick.message_id);
         let hash = Payload::Hash(Hash { data: vec![9; 20] });
         messages.push(probe.encrypt(header, &quick.iv, &[hash, payload.clone()]).0);
-        messages.push(probe.encrypt(header, &quick.iv, &[payload.clone()]).0);
+        messages.push(probe.encrypt(header, &quick.iv, std::slice::from_ref(payload)).0);
     }
     // Authentic: other DOIs, protocols, SPI sizes, unknown SPIs and cookies, the SPIs of another peer's SAs.
     let size = |spi_size, spi_bytes| Payload::Delete(Delete { spi_size, spi_bytes, ..ours.clone() });

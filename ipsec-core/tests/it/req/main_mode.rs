@@ -376,7 +376,7 @@ fn retransmission_ends() {
             last = second;
         }
     }
-    assert_eq!(gaps, [1, 2, 4, 8, 16]);
+    assert_eq!(gaps, [1, 2, 4, 8, 16, 32]);
     let failed = node.events.iter().filter(|event| matches!(event, Event::Failed(_))).count();
     assert_eq!(failed, 1);
 }

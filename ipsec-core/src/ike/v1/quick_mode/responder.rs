@@ -138,7 +138,7 @@ impl Request {
         let selector = self.selector(names).ok_or((no_policy.clone(), None))?;
         let mut refused: Option<(Vec<Refusal>, EntryId)> = None;
         for tunnel in phase2::modes(&self.sa) {
-            // Transport mode protects traffic between the two ends, nothing else (RFC 4301 section 4.1).
+            // Transport mode protects traffic between the two ends, nothing else (RFC4301-4.1-14).
             let ends = [AddressRange::single(local)] == *selector.local
                 && [AddressRange::single(peer)] == *selector.remote;
             if !tunnel && !ends {
