@@ -29,6 +29,7 @@ pub mod error;
 pub mod faults;
 pub mod names;
 mod observe;
+pub mod random;
 pub mod record;
 pub mod report;
 mod run;

@@ -43,6 +43,7 @@ mod host;
 pub mod invariant;
 pub mod ip;
 pub mod link;
+pub mod model;
 pub mod network;
 mod node;
 pub mod packet_filter;
