@@ -163,7 +163,7 @@ impl Ipsec {
                 && e.selector.covers(&pair.selector)
                 && matches!(&e.action, Action::Protect(protect) if pair.satisfies(protect))
         };
-        let own = spd.get(pair.entry).filter(|e| e.direction.outbound());
+        let own = spd.get(pair.sends_for).filter(|e| e.direction.outbound());
         let Some(entry) = own.or_else(|| spd.entries().iter().find(acquires)) else { return };
         pair.rekeying = true;
         let acquire = Acquire {
@@ -240,9 +240,10 @@ impl Ipsec {
             };
             let allows = |e: &&SpdEntry| matches!(&e.action, Action::Protect(p) if pair.satisfies(p));
             let entries = [door(crate::spd::Direction::outbound), door(crate::spd::Direction::inbound)];
-            match entries.into_iter().flatten().find(allows) {
-                Some(entry) => pair.entry = entry.id,
-                None => self.delete_pair(id, DeleteReason::Policy, now),
+            let [outbound, inbound] = entries.map(|e| e.filter(allows).map(|e| e.id));
+            match (inbound.or(outbound), outbound.or(inbound)) {
+                (Some(entry), Some(sends_for)) => (pair.entry, pair.sends_for) = (entry, sends_for),
+                _ => self.delete_pair(id, DeleteReason::Policy, now),
             }
         }
     }

@@ -168,8 +168,10 @@ impl Bundle {
 pub struct Pair {
     /// Its number on this node.
     pub id: PairId,
-    /// The SPD entry it serves.
+    /// The SPD entry it came up under, which its inbound packets meet.
     pub entry: EntryId,
+    /// The SPD entry whose packets leave on it: a one-way entry acquires what another one authorises.
+    pub sends_for: EntryId,
     /// The traffic it carries, our side local.
     pub selector: Selector,
     /// Transport or tunnel.
@@ -363,6 +365,9 @@ impl Sad {
             timers.insert((life.hard, spec.pair, LifeEnd::Hard));
             Pair::new(spec, life)
         });
+        if !spec.inbound {
+            pair.sends_for = spec.entry;
+        }
         *(if spec.inbound { &mut pair.inbound } else { &mut pair.outbound }) = Some(Bundle { sas });
         Ok(())
     }
@@ -463,6 +468,7 @@ impl Pair {
         Pair {
             id: spec.pair,
             entry: spec.entry,
+            sends_for: spec.entry,
             selector: spec.selector.clone(),
             mode: spec.mode,
             local: spec.local,

@@ -264,7 +264,7 @@ impl Spd {
     }
 
     /// The entry that authorises a quick mode proposed by `peer` for `wanted` (our side local): the first inbound Protect
-    /// entry that covers the traffic and names this peer.
+    /// entry that counts on connections of this kind, covers the traffic and names this peer.
     ///
     /// `local` is our address of the IKE exchange. A tunnel entry wants the peer to be its remote endpoint and us its
     /// local one; a transport entry wants both among its addresses.
@@ -274,8 +274,9 @@ impl Spd {
         tunnel: bool,
         local: IpAddr,
         peer: IpAddr,
+        kind: ConnectionKind,
     ) -> Option<(&SpdEntry, &Protect)> {
-        self.entries.iter().filter(|e| e.direction.inbound()).find_map(|e| {
+        self.counting(kind, Direction::inbound).find_map(|e| {
             let Action::Protect(protect) = &e.action else { return None };
             let endpoints = match protect.mode {
                 Mode::Transport => !tunnel,

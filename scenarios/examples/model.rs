@@ -45,14 +45,17 @@ fn main() -> ExitCode {
 fn run(seeds: std::ops::Range<u64>, tell: bool) -> Result<bool, String> {
     let begin = Instant::now();
     let (mut bench, mut tally) = (Bench::default(), Tally::default());
+    let mut shown = 0;
     for seed in seeds {
         let trial = Trial::draw(seed).map_err(|e| format!("trial {seed}: {e}"))?;
         let verdict = bench.judge(&trial);
         tally.add(&verdict);
         for disagreement in &verdict.disagreements {
-            if tally.disagreements <= SHOWN {
-                println!("{}", Report(&trial, disagreement));
+            match shown {
+                0..SHOWN => println!("{}", Report(&trial, disagreement)),
+                _ => println!("also: {} in {}", disagreement.flow, trial.replay()),
             }
+            shown += 1;
         }
         if tell {
             trial.scripts.iter().zip(&trial.listings).for_each(|(s, l)| println!("{s}\n{l}"));

@@ -9,12 +9,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipsec_core::ike::failure::Phase;
-use ipsec_core::interface::ConnectionKind;
+use ipsec_core::interface::{ConnectionKind, Interface, InterfaceId};
 use ipsec_core::io::{Keys, QuickModeInfo};
 use ipsec_core::packet::PacketId;
 use ipsec_core::sad::{BundleSpec, PairId, SaSpec, Spi};
 use ipsec_core::selector::{FlowKey, Selector};
-use ipsec_core::spd::{Action, EntryId, Mode, Spd};
+use ipsec_core::spd::{Action, EntryId, Mode, Spd, SpdEntry};
 use ipsec_core::{Command, Duration, Event, Instant, Packet};
 
 use crate::ip::{self, IpView, protocol};
@@ -136,7 +136,11 @@ impl fmt::Display for ViolationKind {
 struct Watched {
     spd: Option<Arc<Spd>>,
     addresses: Vec<IpAddr>,
+    /// What kind of connection each interface is.
+    kinds: Vec<ConnectionKind>,
     schedule: Duration,
+    /// Entries under which it speaks in clear to a peer that gave no answer.
+    soft: BTreeSet<EntryId>,
 }
 
 /// One live pair of SAs as its node reported it.
@@ -192,10 +196,12 @@ impl Invariants {
         &mut self,
         node: NodeId,
         spd: Option<Arc<Spd>>,
-        addresses: Vec<IpAddr>,
+        interfaces: &[Interface],
         schedule: Duration,
     ) {
-        self.nodes.insert(node, Watched { spd, addresses, schedule });
+        let addresses = interfaces.iter().flat_map(|i| i.addresses.iter().map(|p| p.address)).collect();
+        let kinds = interfaces.iter().map(|i| i.kind).collect();
+        self.nodes.insert(node, Watched { spd, addresses, kinds, schedule, soft: BTreeSet::new() });
     }
 
     pub(crate) fn violations(&self) -> &[Violation] {
@@ -218,6 +224,7 @@ impl Invariants {
     pub(crate) fn command(&mut self, node: NodeId, command: &Command) {
         if let (Command::SetPolicy(policy), Some(watched)) = (command, self.nodes.get_mut(&node)) {
             watched.spd = Some(policy.spd.clone());
+            watched.soft.clear();
         }
         if !matches!(command, Command::Initiate(..)) {
             self.protected.retain(|(n, ..)| *n != node);
@@ -255,8 +262,8 @@ impl Invariants {
                 self.sent[at] = (essence(packet), false);
             }
             Effect::Delivered { packet, protected: true } => self.delivered(record, packet),
-            Effect::Sent { link, packet, .. } if record.node != NodeId::ADVERSARY => {
-                self.left(record, link, packet);
+            Effect::Sent { link, interface, packet, .. } if record.node != NodeId::ADVERSARY => {
+                self.left(record, link, interface, packet);
             }
             Effect::Ipsec(event) => self.event(record, event),
             _ => {}
@@ -278,9 +285,10 @@ impl Invariants {
         self.violated(record.time, record.node, kind);
     }
 
-    fn left(&mut self, record: &Record<'_>, link: LinkId, packet: &Packet) {
+    fn left(&mut self, record: &Record<'_>, link: LinkId, interface: InterfaceId, packet: &Packet) {
         let (time, node) = (record.time, record.node);
         let Some(watched) = self.nodes.get(&node).filter(|w| w.spd.is_some()) else { return };
+        let kind = watched.kinds.get(usize::from(interface.0)).copied().unwrap_or_default();
         let Some(view) = IpView::parse(packet.bytes()) else { return };
         if let Some((number, spi, now)) = view.sa()
             && watched.addresses.contains(&view.source)
@@ -295,17 +303,17 @@ impl Invariants {
         if !outside || self.protected.is_empty() || view.is_ipsec() {
             return;
         }
-        if let Some(flow) = self.leaks(node, &view) {
+        if let Some(flow) = self.leaks(node, kind, &view) {
             self.violated(time, node, ViolationKind::ClearText { link, flow, quoted: false });
         } else if let Some(inner) = quoted(&view)
-            && let Some(flow) = self.leaks(node, &inner)
+            && let Some(flow) = self.leaks(node, kind, &inner)
         {
             self.violated(time, node, ViolationKind::ClearText { link, flow, quoted: true });
         }
     }
 
     /// The flow of a clear packet, when an SA protects it and policy does not let it pass in clear.
-    fn leaks(&self, node: NodeId, view: &IpView<'_>) -> Option<FlowKey> {
+    fn leaks(&self, node: NodeId, kind: ConnectionKind, view: &IpView<'_>) -> Option<FlowKey> {
         let flow = flow_of(view);
         let back = FlowKey {
             local: flow.remote,
@@ -316,9 +324,15 @@ impl Invariants {
         };
         let covers = |s: &Selector| s.matches(&flow) || s.matches(&back);
         self.protected.iter().find(|(n, _, s)| *n == node && covers(s))?;
-        let spd = self.nodes.get(&node)?.spd.as_ref()?;
+        let watched = self.nodes.get(&node)?;
+        let spd = watched.spd.as_ref()?;
+        let in_clear = |entry: &SpdEntry| match &entry.action {
+            Action::Bypass => true,
+            Action::Protect(protect) => protect.fallback && watched.soft.contains(&entry.id),
+            Action::Discard => false,
+        };
         let bypassed = [flow, back].iter().any(|f| {
-            matches!(spd.outbound(f, ConnectionKind::Lan).map(|e| &e.action), Some(Action::Bypass))
+            spd.outbound(f, kind).is_some_and(in_clear)
                 && self.protected.iter().any(|(n, _, s)| *n == node && s.matches(f))
         });
         (!bypassed).then_some(flow)
@@ -336,6 +350,9 @@ impl Invariants {
                 }
             }
             Event::QuickModeEstablished(info) => self.established(node, info),
+            Event::SoftAssociation { entry, .. } => {
+                self.nodes.entry(node).or_default().soft.insert(*entry);
+            }
             Event::PairDeleted { pair, .. } => {
                 self.inbound.retain(|(n, _), p| *n != node || p != pair);
                 self.forget_if_soft(node, *pair);

@@ -42,12 +42,7 @@ impl Network {
             world.queue.push(injection.at, Occasion::Injection(i));
         }
         for node in &nodes {
-            world.invariants.introduce(
-                node.id,
-                node.spd.clone(),
-                node.addresses().collect(),
-                node.ike_schedule,
-            );
+            world.invariants.introduce(node.id, node.spd.clone(), &node.interfaces, node.ike_schedule);
         }
         let mut network = Network { nodes, world, actions, injections, now: Instant::EPOCH, steps: 0 };
         for node in &mut network.nodes {

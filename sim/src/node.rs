@@ -115,10 +115,6 @@ impl Node {
         self.opened = 0;
     }
 
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.interfaces.iter().flat_map(|i| i.addresses.iter().map(|p| p.address))
-    }
-
     /// Whether packets on this interface pass IPsec's doors.
     fn is_guarded(&self, interface: InterfaceId) -> bool {
         let boundary = self.interfaces.get(usize::from(interface.0)).map(|i| i.boundary);

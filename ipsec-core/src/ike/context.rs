@@ -13,6 +13,7 @@ use super::sa::{Names, SaId};
 use super::timer::{TimerKey, Timers};
 use crate::config::{Config, IkeConfig, Limits, PolicyDatabases, WorkMode};
 use crate::crypto::{Group, Secret};
+use crate::interface::ConnectionKind;
 use crate::io::Event;
 use crate::rng::{Label, Streams};
 use crate::sad::{PairId, Sad};
@@ -37,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) outbox: Outbox,
     pub(crate) timers: Timers,
     pub(crate) pairs: Pairs,
+    /// Our addresses with the kind of connection they are on.
+    kinds: Vec<(IpAddr, ConnectionKind)>,
     /// Peers with whom an ISAKMP SA was established since we started: they need no INITIAL-CONTACT.
     contacted: BTreeSet<IpAddr>,
     work_mode: WorkMode,
@@ -45,6 +48,10 @@ pub(crate) struct Node {
     last_number: u64,
     last_work: u64,
     last_pair: u64,
+}
+
+fn kinds(config: &Config) -> impl Iterator<Item = (IpAddr, ConnectionKind)> {
+    config.interfaces.iter().flat_map(|i| i.addresses.iter().map(|p| (p.address, i.kind)))
 }
 
 impl Node {
@@ -56,6 +63,7 @@ impl Node {
             outbox: Outbox::new(&config.ike.lies),
             timers: Timers::default(),
             pairs: Pairs::default(),
+            kinds: kinds(config).collect(),
             contacted: BTreeSet::new(),
             work_mode: config.work,
             work: BTreeMap::new(),
@@ -64,6 +72,14 @@ impl Node {
             last_work: 0,
             last_pair: 0,
         }
+    }
+
+    /// The kind of connection that one of our addresses is on.
+    pub(crate) fn kind_of(&self, local: IpAddr) -> ConnectionKind {
+        self.kinds
+            .iter()
+            .find(|(address, _)| *address == local)
+            .map_or_else(Default::default, |(_, kind)| *kind)
     }
 
     /// A number for a new exchange or ISAKMP SA: it selects the random streams, so none is used twice.

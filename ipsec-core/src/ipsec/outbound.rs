@@ -293,7 +293,7 @@ fn serves(pair: &Pair, spd: &Spd, entry: &SpdEntry, protect: &Protect, flow: &Fl
             && spd.get(pair.entry).is_some_and(|e| e.direction == Direction::Inbound)
             && pair.satisfies(protect)
     };
-    pair.selector.matches(flow) && (pair.entry == entry.id || twin())
+    pair.selector.matches(flow) && (pair.sends_for == entry.id || twin())
 }
 
 /// Length of a datagram of `len` octets with the headers of `inner`, sealed.

@@ -1,5 +1,6 @@
 //! The policies of KB 816514 and KB 301284, compiled.
 
+use ipsec_core::interface::ConnectionKind;
 use ipsec_core::pad::AuthMethod;
 use ipsec_core::selector::FlowKey;
 use ipsec_core::spd::{Action, Direction, Mode};
@@ -8,6 +9,7 @@ use ipsec_policy::netsh::run_script;
 
 use crate::{computer, listing, store_of};
 
+const LAN: ConnectionKind = ConnectionKind::Lan;
 const WIN2003: &[u8] = include_bytes!("../data/kb816514-win2003.netsh");
 const THIRD: &[u8] = include_bytes!("../data/kb816514-3rdparty.netsh");
 
@@ -31,7 +33,7 @@ fn kb816514_both_rules_authenticate_the_same_peer() {
     let [AuthMethod::PreSharedKey(key)] = entry.methods.as_slice() else { panic!("{entry:?}") };
     assert_eq!(key.expose(), b"used for testing only");
     assert_eq!((entry.lifetime_seconds, entry.quick_modes, entry.proposals.len()), (480 * 60, 0, 4));
-    assert!(databases.pad.lookup(local, "198.51.100.2".parse().unwrap()).is_none());
+    assert!(databases.pad.lookup(local, "198.51.100.2".parse().unwrap(), LAN).is_none());
 }
 
 /// "Inbound traffic that matches the filters is discarded because it must be received secured."
@@ -43,12 +45,12 @@ fn kb816514_quick_modes_are_authorised_by_the_inbound_rule() {
     let inbound =
         spd.entries().iter().find(|e| e.direction == Direction::Inbound && e.name == "NetB to NetA tunnel");
     let inbound = inbound.unwrap();
-    let (entry, protect) = spd.authorise(&inbound.selector, true, local, peer).unwrap();
+    let (entry, protect) = spd.authorise(&inbound.selector, true, local, peer, LAN).unwrap();
     assert_eq!(entry.id, inbound.id);
     assert_eq!(protect.mode, Mode::Tunnel { local: Some(local), remote: peer });
     assert!(!protect.accept_clear_inbound && !protect.fallback);
-    assert!(spd.authorise(&inbound.selector, true, local, "198.51.100.2".parse().unwrap()).is_none());
-    assert!(spd.authorise(&inbound.selector, false, local, peer).is_none());
+    assert!(spd.authorise(&inbound.selector, true, local, "198.51.100.2".parse().unwrap(), LAN).is_none());
+    assert!(spd.authorise(&inbound.selector, false, local, peer, LAN).is_none());
 }
 
 /// The twins of the article: a rule missing, filters mirrored.

@@ -47,8 +47,8 @@ impl Intent {
         let has_port = matches!(protocol, "TCP" | "UDP") && dice.chance(60);
         Intent {
             action: match dice.below(100) {
-                0..12 => "permit",
-                12..22 => "block",
+                0..8 => "permit",
+                8..14 => "block",
                 _ => "negotiate",
             },
             methods: methods(dice),
@@ -69,21 +69,21 @@ impl Intent {
     /// What the other administrator makes of it.
     fn misunderstood(&self, dice: &mut Dice) -> Intent {
         let mut intent = self.clone();
-        if dice.chance(8) {
+        if dice.chance(4) {
             intent.action = dice.pick(&["permit", "block", "negotiate", "negotiate"]);
         }
-        if dice.chance(25) {
+        if dice.chance(12) {
             intent.methods = methods(dice);
         }
         for flag in [&mut intent.pfs, &mut intent.inpass, &mut intent.soft, &mut intent.kerberos] {
-            *flag ^= dice.chance(7);
+            *flag ^= dice.chance(4);
         }
-        if dice.chance(6) {
+        if dice.chance(3) {
             intent.psk = "another string";
         }
-        intent.tunnel ^= dice.chance(4);
-        intent.mirrored ^= dice.chance(7);
-        if dice.chance(5) {
+        intent.tunnel ^= dice.chance(3);
+        intent.mirrored ^= dice.chance(4);
+        if dice.chance(4) {
             (intent.protocol, intent.server_port) = ("ANY", 0);
         }
         if dice.chance(15) {
@@ -101,22 +101,22 @@ fn methods(dice: &mut Dice) -> Vec<&'static str> {
 pub(super) fn pair(places: &[Place; 2], dice: &mut Dice) -> [String; 2] {
     let common: Vec<Intent> = (0..=dice.below(3)).map(|_| Intent::draw(dice)).collect();
     let main_mode: Vec<&str> = (0..=dice.below(2)).map(|_| dice.pick(&MAIN_MODE)).collect();
+    // Two careful administrators agree; what they agree on may still not work.
+    let careful = dice.chance(40);
     [0, 1].map(|side| {
-        let mut intents = Vec::new();
-        for intent in &common {
-            if !dice.chance(10) {
-                intents.push(intent.misunderstood(dice));
+        let (mut intents, mut main_mode) = (common.clone(), main_mode.clone());
+        if !careful {
+            intents.retain(|_| !dice.chance(6));
+            intents = intents.iter().map(|i| i.misunderstood(dice)).collect();
+            while dice.chance(20) {
+                intents.push(Intent::draw(dice));
+            }
+            if dice.chance(4) {
+                main_mode = vec![dice.pick(&MAIN_MODE)];
             }
         }
-        while dice.chance(20) {
-            intents.push(Intent::draw(dice));
-        }
-        let mut main_mode = main_mode.clone();
-        if dice.chance(8) {
-            main_mode = vec![dice.pick(&MAIN_MODE)];
-        }
-        Writer { near: &places[side], far: &places[1 - side], first: side == 0, rules: 0 }
-            .script(&intents, &main_mode, dice)
+        let (near, far) = (&places[side], &places[1 - side]);
+        Writer { near, far, first: side == 0, careful, rules: 0 }.script(&intents, &main_mode, dice)
     })
 }
 
@@ -125,6 +125,7 @@ struct Writer<'a> {
     near: &'a Place,
     far: &'a Place,
     first: bool,
+    careful: bool,
     rules: usize,
 }
 
@@ -168,9 +169,10 @@ impl Writer<'_> {
         };
         let (near_end, far_end) =
             (self.near.address.address.to_string(), self.far.address.address.to_string());
-        let (near_end, far_end) = if dice.chance(3) { (far_end, near_end) } else { (near_end, far_end) };
+        let (near_end, far_end) =
+            if dice.chance(3) && !self.careful { (far_end, near_end) } else { (near_end, far_end) };
         let (leaving, arriving) = ((near.as_str(), near_port), (far.as_str(), far_port));
-        let forgotten = dice.below(14);
+        let forgotten = if self.careful { usize::MAX } else { dice.below(24) };
         let inbound_first = dice.chance(50);
         for outbound in [!inbound_first, inbound_first] {
             match outbound {
@@ -220,7 +222,7 @@ impl Writer<'_> {
         if let Some(end) = tunnel {
             let _ = write!(out, " tunnel={end}");
         }
-        if dice.chance(3) {
+        if dice.chance(3) && !self.careful {
             out.push_str(" activate=no");
         }
         let (connection, kerberos) = (intent.connection, yes(intent.kerberos));
@@ -228,12 +230,15 @@ impl Writer<'_> {
     }
 
     fn near_address(&self, dice: &mut Dice) -> String {
+        if self.careful {
+            return "me".to_owned();
+        }
         match (dice.below(100), self.near.inside) {
-            (0..60, _) => "me".to_owned(),
-            (60..70, _) => self.near.address.address.to_string(),
-            (70..80, _) => "any".to_owned(),
-            (80..90, Some(_)) => self.near_network(dice),
-            (90..95, _) => "203.0.113.0/24".to_owned(),
+            (0..70, _) => "me".to_owned(),
+            (70..78, _) => self.near.address.address.to_string(),
+            (78..86, _) => "any".to_owned(),
+            (86..94, Some(_)) => self.near_network(dice),
+            (94..97, _) => "203.0.113.0/24".to_owned(),
             _ => self.near.address.address.to_string(),
         }
     }
@@ -248,31 +253,31 @@ impl Writer<'_> {
     }
 
     fn near_network(&self, dice: &mut Dice) -> String {
-        match (dice.below(100), self.near.inside) {
+        match (if self.careful { 99 } else { dice.below(100) }, self.near.inside) {
             (0..6, _) => "me".to_owned(),
             (6..10, _) => "any".to_owned(),
-            (_, Some(_)) => network(self.near, dice),
+            (_, Some(_)) => self.network(self.near, dice),
             (_, None) => self.near.address.address.to_string(),
         }
     }
 
     fn far_network(&self, dice: &mut Dice) -> String {
-        match (dice.below(100), self.far.inside) {
+        match (if self.careful { 99 } else { dice.below(100) }, self.far.inside) {
             (0..8, _) => "any".to_owned(),
-            (_, Some(_)) => network(self.far, dice),
+            (_, Some(_)) => self.network(self.far, dice),
             (_, None) => self.far.address.address.to_string(),
         }
     }
-}
 
-/// The network behind a gateway, or a part of it.
-fn network(place: &Place, dice: &mut Dice) -> String {
-    let host = place.host.address.to_string();
-    let net = host.trim_end_matches(".0.10");
-    match dice.below(10) {
-        0 => host.clone(),
-        1 => format!("{net}.0.0/24"),
-        2 => "10.0.0.0/8".to_owned(),
-        _ => format!("{net}.0.0/16"),
+    /// The network behind a gateway, or a part of it.
+    fn network(&self, place: &Place, dice: &mut Dice) -> String {
+        let host = place.host.address.to_string();
+        let net = host.trim_end_matches(".0.10");
+        match if self.careful { 99 } else { dice.below(16) } {
+            0 => host.clone(),
+            1 => format!("{net}.0.0/24"),
+            2 => "10.0.0.0/8".to_owned(),
+            _ => format!("{net}.0.0/16"),
+        }
     }
 }

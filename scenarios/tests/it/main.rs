@@ -2,6 +2,7 @@
 
 mod errors;
 mod faults;
+mod model;
 mod seeds;
 mod stories;
 mod tshark;

@@ -6,7 +6,7 @@ use ipsec_core::pad::{AuthMethod, MainModeProposal, PadEntry, Secret};
 use ipsec_core::selector::{AddressRange, PortRange, Selector};
 use ipsec_core::spd::{Action, EntryId, Mode, Pfs, Protect, SpdEntry};
 
-use super::matching::{admits, contains, is_end, sends, turned, within};
+use super::matching::{admits, contains, is_end, turned, within};
 use super::{Association, Flow, Model, Protection};
 
 /// Why there is no association.
@@ -115,12 +115,11 @@ impl Model<'_> {
             return Err(Failure::Refusal);
         }
         let own_admitting = self.admitting(side, wanted, tunnel, ends).map_or(entry.id, |(id, _)| id);
-        let their_sending = self.sending(other, &theirs, tunnel, ends.own).unwrap_or(admitting);
         let mut association = Association {
             ends: [ends.own, ends.peer],
             traffic: [wanted.clone(), theirs],
             protection: Protection { ah: offer.ah, esp: offer.esp, tunnel, pfs: pfs(protect.pfs).is_some() },
-            sends: [entry.id, their_sending],
+            sends: [entry.id, admitting],
             admits: [own_admitting, admitting],
         };
         if side == 1 {
@@ -152,20 +151,6 @@ impl Model<'_> {
             };
             fits.then_some((e.id, protect))
         })
-    }
-
-    /// The first entry of `side` that would have asked for this itself.
-    fn sending(&self, side: usize, wanted: &Selector, tunnel: bool, peer: IpAddr) -> Option<EntryId> {
-        let kind = self.sides[side].kind;
-        let entries = self.sides[side].policy.as_ref()?.spd.entries();
-        let found = entries.iter().filter(|e| sends(e, kind) && contains(&e.selector, wanted)).find(|e| {
-            let Action::Protect(protect) = &e.action else { return false };
-            match protect.mode {
-                Mode::Transport => !tunnel,
-                Mode::Tunnel { remote, .. } => tunnel && remote == peer,
-            }
-        });
-        found.map(|e| e.id)
     }
 }
 

@@ -268,8 +268,9 @@ impl IsakmpSa {
         self.mark_used(message_id);
         self.follow(received, cx);
         let MainMode::Established(phase1) = &self.main_mode else { return };
+        let kind = cx.node.kind_of(self.names.local.ip());
         let decided = match checked {
-            Checked::Accepted(request) => match request.decide(cx.policy, phase1, &self.names) {
+            Checked::Accepted(request) => match request.decide(cx.policy, phase1, &self.names, kind) {
                 Ok(decision) => Ok((request, decision)),
                 Err((refused, entry)) => Err((refused, entry, Some(request.sa))),
             },

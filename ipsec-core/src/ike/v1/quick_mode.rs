@@ -15,10 +15,8 @@ pub(crate) mod initiator;
 pub(crate) mod responder;
 
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 use super::{Checked, Received, auth, keymat, verify_hash};
-use crate::config::PolicyDatabases;
 use crate::crypto::{Group, Suite, is_weak};
 use crate::ike::context::Step;
 use crate::ike::effect::{Acquire, Effect};
@@ -32,7 +30,7 @@ use crate::io::{Event, QuickModeInfo};
 use crate::pad::MainModeProposal;
 use crate::sad::{BundleSpec, IpsecProtocol, PairId, SaSpec, Spi};
 use crate::selector::Selector;
-use crate::spd::{Action, EntryId, Lifetime, Mode, Offer, Pfs, Spd};
+use crate::spd::{EntryId, Lifetime, Mode, Offer, Pfs};
 use crate::wire::isakmp::Chain;
 use crate::work::{WorkId, WorkResult};
 use initiator::Initiator;
@@ -183,7 +181,7 @@ pub(crate) struct Making<'a> {
     pub(crate) ni_b: &'a [u8],
     pub(crate) nr_b: &'a [u8],
     pub(crate) g_xy: Option<&'a [u8]>,
-    /// The entries that own inbound and outbound SAs.
+    /// The entry that authorised the pair, and the one whose packets leave on it.
     pub(crate) entries: (EntryId, EntryId),
     pub(crate) replaces: Option<PairId>,
 }
@@ -343,31 +341,4 @@ pub(crate) fn responder_lifetime(wire: OfferedLifetime, ours: Lifetime) -> Optio
     let seconds = ours.seconds.filter(|ours| *ours < wire.seconds.unwrap_or(DEFAULT_SECONDS));
     let kilobytes = ours.kilobytes.filter(|ours| wire.kilobytes.is_none_or(|wire| *ours < wire));
     (seconds.is_some() || kilobytes.is_some()).then_some(OfferedLifetime { seconds, kilobytes })
-}
-
-/// The entries that own the two directions of a pair. A Windows tunnel rule is two one-way entries: the one that
-/// authorises owns the inbound SAs, the one that would acquire owns the outbound ones.
-pub(crate) fn owners(
-    policy: &PolicyDatabases,
-    selector: &Selector,
-    tunnel: bool,
-    local: IpAddr,
-    peer: IpAddr,
-    fallback: EntryId,
-) -> (EntryId, EntryId) {
-    let inbound = policy.spd.authorise(selector, tunnel, local, peer).map_or(fallback, |(entry, _)| entry.id);
-    let outbound = acquiring(&policy.spd, selector, tunnel, peer).unwrap_or(fallback);
-    (inbound, outbound)
-}
-
-fn acquiring(spd: &Spd, selector: &Selector, tunnel: bool, peer: IpAddr) -> Option<EntryId> {
-    let found = spd.entries().iter().filter(|entry| entry.direction.outbound()).find(|entry| {
-        let Action::Protect(protect) = &entry.action else { return false };
-        let endpoints = match protect.mode {
-            Mode::Transport => !tunnel,
-            Mode::Tunnel { remote, .. } => tunnel && remote == peer,
-        };
-        endpoints && entry.selector.covers(selector)
-    });
-    found.map(|entry| entry.id)
 }

@@ -12,14 +12,18 @@ struct Link {
 
 impl Link {
     fn new(lifetime: Lifetime) -> Link {
-        let node = |me: u8| {
+        let policy = |me: u8| {
             let mut policy = tunnel_policy(me);
             if let Action::Protect(p) = &mut policy[0].action {
                 p.offers = vec![Offer { lifetime, ..offer(None, Some(AES_MD5)) }];
             }
-            node(me, policy)
+            policy
         };
-        Link { nodes: [node(1), node(2)], now: NOW, delivered: [0; 2], events: vec![] }
+        Link::between(policy(1), policy(2))
+    }
+
+    fn between(first: Vec<SpdEntry>, second: Vec<SpdEntry>) -> Link {
+        Link { nodes: [node(1, first), node(2, second)], now: NOW, delivered: [0; 2], events: vec![] }
     }
 
     /// Carries packets over until nothing moves.
@@ -115,4 +119,36 @@ fn an_idle_pair_expires() {
     assert!(link.nodes.iter().all(|n| n.status().pairs().count() == 0));
     link.ping();
     assert_eq!(link.delivered, [2; 2]);
+}
+
+/// A one-way entry acquires what, coming back, another entry authorises: the pair is still its own. (Were it not, the packet
+/// would wait again and again, and each time make a new pair.)
+#[test]
+fn a_pair_carries_what_it_was_acquired_for() {
+    let mut policy = tunnel_policy(1);
+    let udp = Selector { protocol: Some(protocol::UDP), ..nets(1) };
+    let one_way = entry(0, udp, policy[0].action.clone());
+    policy.insert(0, SpdEntry { direction: Direction::Outbound, ..one_way });
+    let mut link = Link::between(policy, tunnel_policy(2));
+    link.ping();
+    assert_eq!(link.delivered, [1; 2]);
+    assert_eq!(link.nodes.each_ref().map(|n| n.status().pairs().count()), [1; 2]);
+    let pair = |n: &Ipsec| n.status().pairs().map(|p| (p.entry, p.sends_for)).next();
+    assert_eq!(pair(&link.nodes[0]), Some((EntryId(1), EntryId(0))));
+    assert_eq!(pair(&link.nodes[1]), Some((EntryId(1), EntryId(1))));
+}
+
+/// What counts on dial-up connections only lets no quick mode up on a LAN.
+#[test]
+fn an_entry_authorises_on_its_kind_of_connection() {
+    let on = |kind| {
+        let mut policy = tunnel_policy(2);
+        policy[0].connection = Some(kind);
+        let mut link = Link::between(tunnel_policy(1), policy);
+        link.nodes[0].handle_input(Input::Outbound(OUTSIDE, request(100)), link.now);
+        link.settle();
+        link.delivered[1]
+    };
+    assert_eq!(on(ConnectionKind::Lan), 1);
+    assert_eq!(on(ConnectionKind::RemoteAccess), 0);
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{
     Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, identity,
-    install_inbound, install_outbound, owners, pfs_group,
+    install_inbound, install_outbound, pfs_group,
 };
 use crate::crypto::{Group, Secret};
 use crate::ike::context::Step;
@@ -310,7 +310,10 @@ fn finish(
     let proposed = OfferedLifetime { seconds: offer.lifetime.seconds, kilobytes: offer.lifetime.kilobytes };
     let agreed = proposed.shortest(reply.responder_lifetime);
     let (local, peer) = (names.local.ip(), names.peer.ip());
-    let owners = owners(step.cx.policy, &plan.selector, plan.tunnel, local, peer, plan.acquire.entry);
+    // A one-way entry acquires; packets come back under the entry that would have authorised this pair.
+    let kind = step.cx.node.kind_of(local);
+    let inbound = step.cx.policy.spd.authorise(&plan.selector, plan.tunnel, local, peer, kind);
+    let authorising = inbound.map_or(plan.acquire.entry, |(entry, _)| entry.id);
     let making = Making {
         pair: plan.pair,
         initiator: true,
@@ -324,7 +327,7 @@ fn finish(
         ni_b: &sent.ni_b,
         nr_b: &reply.nr_b,
         g_xy,
-        entries: (owners.0, plan.acquire.entry),
+        entries: (authorising, plan.acquire.entry),
         replaces: plan.acquire.replaces,
     };
     let Some((inbound, outbound)) = making.bundles(phase1, names) else {

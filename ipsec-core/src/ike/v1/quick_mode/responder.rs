@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{
     Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, identity,
-    install_inbound, install_outbound, owners, pfs_group, responder_lifetime,
+    install_inbound, install_outbound, pfs_group, responder_lifetime,
 };
 use crate::config::PolicyDatabases;
 use crate::crypto::{Group, Secret};
@@ -18,6 +18,7 @@ use crate::ike::proposal::phase2::{self, Choice, Spis, Wanted, lifetime_attribut
 use crate::ike::sa::Names;
 use crate::ike::v1::main_mode::Established;
 use crate::ike::v1::{Received, Refused, at_most_one, auth, check_public, keymat, one, sa_at, verify_hash};
+use crate::interface::ConnectionKind;
 use crate::sad::{BundleSpec, IpsecProtocol, PairId};
 use crate::selector::{AddressRange, Selector};
 use crate::spd::{EntryId, Lifetime};
@@ -125,12 +126,13 @@ impl Request {
         }
     }
 
-    /// Judges the request by policy.
+    /// Judges the request by policy, on a connection of this kind.
     pub(crate) fn decide(
         &self,
         policy: &PolicyDatabases,
         phase1: &Established,
         names: &Names,
+        kind: ConnectionKind,
     ) -> Result<Decision, (Refused, Option<EntryId>)> {
         let (local, peer) = (names.local.ip(), names.peer.ip());
         let no_policy =
@@ -144,7 +146,7 @@ impl Request {
             if !tunnel && !ends {
                 continue;
             }
-            let Some((entry, protect)) = policy.spd.authorise(&selector, tunnel, local, peer) else {
+            let Some((entry, protect)) = policy.spd.authorise(&selector, tunnel, local, peer, kind) else {
                 continue;
             };
             let pfs = pfs_group(protect.pfs, &phase1.proposal);
@@ -370,9 +372,7 @@ fn respond(
     let nr_b = sent.body(PayloadType::NONCE, 0).to_vec();
     let default = step.cx.node.config.default_lifetime;
     let lifetime = enforced(plan.choice.lifetime, plan.choice.offer.lifetime, default);
-    let (local, peer) = (step.names.local.ip(), step.names.peer.ip());
-    let owners = owners(step.cx.policy, &plan.selector, plan.tunnel, local, peer, plan.entry);
-    let making = plan.making(&nr_b, g_xy.as_deref(), lifetime, (plan.entry, owners.1));
+    let making = plan.making(&nr_b, g_xy.as_deref(), lifetime, (plan.entry, plan.entry));
     let Some((inbound, outbound)) = making.bundles(phase1, step.names) else {
         let weak = IkeError::Unexpected("the derived key is weak");
         return QuickMode::Failed(plan.into_failed(FailureReason::Protocol(weak)));
