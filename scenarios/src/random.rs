@@ -129,13 +129,15 @@ impl Trial {
 /// A flow from one side to the other.
 fn flow(places: &[Place; 2], dice: &mut Dice) -> Flow {
     let from = usize::from(dice.chance(50));
-    let mut end = |place: &Place| match place.inside {
-        Some(_) if dice.chance(75) => place.host.address,
-        _ => place.address.address,
-    };
-    let (source, destination) = (end(&places[from]), end(&places[1 - from]));
     let protocol = dice.pick(&[1, 6, 17]);
     let ports = (protocol != 1).then(|| (dice.pick(&[7, 5000]), dice.pick(&script::PORTS)));
+    let mut end = |place: &Place, asked: bool| match (place.inside, dice.below(100)) {
+        (Some(_), 0..75) => place.host.address,
+        // A UDP server answers from the address that the route gives, which is not this one.
+        (Some(inside), 75..85) if asked && protocol != 17 => inside.address,
+        _ => place.address.address,
+    };
+    let (source, destination) = (end(&places[from], false), end(&places[1 - from], true));
     Flow { source, destination, protocol, ports }
 }
 

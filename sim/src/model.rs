@@ -30,7 +30,7 @@ use matching::{Seen, admits, sends};
 pub struct Side {
     /// Its address on the outside link.
     pub address: IpAddr,
-    /// The network behind it, if it is a gateway: that side is not guarded.
+    /// Its address on the network behind it, if it is a gateway: that side is not guarded.
     pub network: Option<Prefix>,
     /// What kind of connection the outside link is to it.
     pub kind: ConnectionKind,
@@ -39,6 +39,11 @@ pub struct Side {
 }
 
 impl Side {
+    /// Whether the address is one of this computer's.
+    fn owns(&self, address: IpAddr) -> bool {
+        self.address == address || self.network.is_some_and(|n| n.address == address)
+    }
+
     /// Whether the address is this computer's, or lies behind it.
     pub fn holds(&self, address: IpAddr) -> bool {
         self.address == address || self.network.is_some_and(|n| matching::prefix_contains(n, address))

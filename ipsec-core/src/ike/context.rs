@@ -13,9 +13,10 @@ use super::sa::{Names, SaId};
 use super::timer::{TimerKey, Timers};
 use crate::config::{Config, IkeConfig, Limits, PolicyDatabases, WorkMode};
 use crate::crypto::{Group, Secret};
-use crate::interface::ConnectionKind;
+use crate::interface::{ConnectionKind, InterfaceId};
 use crate::io::Event;
 use crate::rng::{Label, Streams};
+use crate::route::RouteTable;
 use crate::sad::{PairId, Sad};
 use crate::time::{Duration, Instant};
 use crate::wire::isakmp::{Cookie, Header};
@@ -38,8 +39,9 @@ pub(crate) struct Node {
     pub(crate) outbox: Outbox,
     pub(crate) timers: Timers,
     pub(crate) pairs: Pairs,
-    /// Our addresses with the kind of connection they are on.
-    kinds: Vec<(IpAddr, ConnectionKind)>,
+    /// The kind of connection of each interface, and which one leads to whom.
+    kinds: BTreeMap<InterfaceId, ConnectionKind>,
+    routes: RouteTable,
     /// Peers with whom an ISAKMP SA was established since we started: they need no INITIAL-CONTACT.
     contacted: BTreeSet<IpAddr>,
     work_mode: WorkMode,
@@ -48,10 +50,6 @@ pub(crate) struct Node {
     last_number: u64,
     last_work: u64,
     last_pair: u64,
-}
-
-fn kinds(config: &Config) -> impl Iterator<Item = (IpAddr, ConnectionKind)> {
-    config.interfaces.iter().flat_map(|i| i.addresses.iter().map(|p| (p.address, i.kind)))
 }
 
 impl Node {
@@ -63,7 +61,8 @@ impl Node {
             outbox: Outbox::new(&config.ike.lies),
             timers: Timers::default(),
             pairs: Pairs::default(),
-            kinds: kinds(config).collect(),
+            kinds: config.interfaces.iter().map(|i| (i.id, i.kind)).collect(),
+            routes: config.routes.clone(),
             contacted: BTreeSet::new(),
             work_mode: config.work,
             work: BTreeMap::new(),
@@ -74,12 +73,10 @@ impl Node {
         }
     }
 
-    /// The kind of connection that one of our addresses is on.
-    pub(crate) fn kind_of(&self, local: IpAddr) -> ConnectionKind {
-        self.kinds
-            .iter()
-            .find(|(address, _)| *address == local)
-            .map_or_else(Default::default, |(_, kind)| *kind)
+    /// The kind of connection over which the traffic of SAs with this peer goes.
+    pub(crate) fn kind_towards(&self, peer: IpAddr) -> ConnectionKind {
+        let interface = self.routes.lookup(peer).map(|route| route.interface);
+        interface.and_then(|id| self.kinds.get(&id)).copied().unwrap_or_default()
     }
 
     /// A number for a new exchange or ISAKMP SA: it selects the random streams, so none is used twice.

@@ -33,7 +33,7 @@ fn kb816514_both_rules_authenticate_the_same_peer() {
     let [AuthMethod::PreSharedKey(key)] = entry.methods.as_slice() else { panic!("{entry:?}") };
     assert_eq!(key.expose(), b"used for testing only");
     assert_eq!((entry.lifetime_seconds, entry.quick_modes, entry.proposals.len()), (480 * 60, 0, 4));
-    assert!(databases.pad.lookup(local, "198.51.100.2".parse().unwrap(), LAN).is_none());
+    assert!(databases.pad.lookup(local, "198.51.100.2".parse().unwrap()).is_none());
 }
 
 /// "Inbound traffic that matches the filters is discarded because it must be received secured."

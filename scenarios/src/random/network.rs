@@ -83,7 +83,8 @@ impl Bench {
         for side in [0, 1] {
             let (near, far) = (&trial.places[side], &trial.places[1 - side]);
             let node = computer(trial, side, near, far, outside, inner[side]);
-            nodes.push((near.address, builder.node(node)));
+            let id = builder.node(node);
+            nodes.extend([near.address].into_iter().chain(near.inside).map(|p| (p, id)));
         }
         for (place, link) in trial.places.iter().zip(inner) {
             if let Some(inside) = place.inside {

@@ -56,8 +56,8 @@ impl Model<'_> {
     fn main_mode(&self, side: usize, ends: Ends) -> Result<ipsec_core::crypto::Group, Failure> {
         let (ours, key) = self.known(side, ends).ok_or(Failure::Refusal)?;
         let other = 1 - side;
-        // Only the other side's own address answers IKE, and only ours hears the answer.
-        if self.sides[other].address != ends.peer || self.sides[side].address != ends.own {
+        // Only the other side's own addresses answer IKE, and only ours hear the answer.
+        if !self.sides[other].owns(ends.peer) || !self.sides[side].owns(ends.own) {
             return Err(Failure::Silence);
         }
         let turned = Ends { own: ends.peer, peer: ends.own };

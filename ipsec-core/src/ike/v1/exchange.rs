@@ -268,7 +268,7 @@ impl IsakmpSa {
         self.mark_used(message_id);
         self.follow(received, cx);
         let MainMode::Established(phase1) = &self.main_mode else { return };
-        let kind = cx.node.kind_of(self.names.local.ip());
+        let kind = cx.node.kind_towards(self.names.peer.ip());
         let decided = match checked {
             Checked::Accepted(request) => match request.decide(cx.policy, phase1, &self.names, kind) {
                 Ok(decision) => Ok((request, decision)),

@@ -311,7 +311,7 @@ fn finish(
     let agreed = proposed.shortest(reply.responder_lifetime);
     let (local, peer) = (names.local.ip(), names.peer.ip());
     // A one-way entry acquires; packets come back under the entry that would have authorised this pair.
-    let kind = step.cx.node.kind_of(local);
+    let kind = step.cx.node.kind_towards(peer);
     let inbound = step.cx.policy.spd.authorise(&plan.selector, plan.tunnel, local, peer, kind);
     let authorising = inbound.map_or(plan.acquire.entry, |(entry, _)| entry.id);
     let making = Making {
