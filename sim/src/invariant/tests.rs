@@ -1,11 +1,11 @@
 //! Each invariant is shown a run that breaks it, record by record, and one that does not.
 
 use ipsec_core::crypto::{Cipher, Group, HashAlg, Mac, Secret};
-use ipsec_core::interface::InterfaceId;
+use ipsec_core::interface::{Boundary, Egress};
 use ipsec_core::io::{DeleteReason, MainModeInfo};
 use ipsec_core::pad::{MainModeProposal, PadEntryId};
 use ipsec_core::sad::IpsecProtocol;
-use ipsec_core::selector::AddressRange;
+use ipsec_core::selector::{AddressRange, Prefix};
 use ipsec_core::spd::{Direction, EspTransform, Lifetime, Offer, Pfs, Populate, Protect, SpdEntry};
 use ipsec_core::wire::isakmp::Cookie;
 
@@ -24,6 +24,12 @@ fn addr(text: &str) -> IpAddr {
 
 fn selector(local: &str, remote: &str) -> Selector {
     Selector::between(AddressRange::single(addr(local)), AddressRange::single(addr(remote)))
+}
+
+fn interface(address: &str, kind: ConnectionKind) -> [Interface; 1] {
+    let (name, boundary, egress) = (String::new(), Boundary::Host, Egress::Whole);
+    let addresses = vec![Prefix::new(addr(address), 24)];
+    [Interface { id: InterfaceId(0), name, kind, boundary, addresses, egress }]
 }
 
 fn protect(local: &str, remote: &str, fallback: bool) -> Arc<Spd> {
@@ -53,10 +59,15 @@ struct Run(Invariants);
 
 impl Run {
     fn new(fallback: bool) -> Self {
+        Run::with([protect(A, B, fallback), protect(B, A, fallback)], ConnectionKind::Lan)
+    }
+
+    fn with(policies: [Arc<Spd>; 2], kind: ConnectionKind) -> Self {
         let mut invariants = Invariants::new(vec![true, false]);
         let schedule = Duration::from_secs(63);
-        invariants.introduce(NodeId(0), Some(protect(A, B, fallback)), vec![addr(A)], schedule);
-        invariants.introduce(NodeId(1), Some(protect(B, A, fallback)), vec![addr(B)], schedule);
+        for ((node, address), policy) in [(0, A), (1, B)].into_iter().zip(policies) {
+            invariants.introduce(NodeId(node), Some(policy), &interface(address, kind), schedule);
+        }
         Run(invariants)
     }
 
@@ -176,6 +187,35 @@ fn expiry_does_not_release_a_flow_but_fallback_and_commands_do() {
         if command {
             run.0.command(NodeId(0), &Command::Shutdown);
         }
+        run.send(0, OUTSIDE, &clear(1));
+        assert_eq!(run.kinds().len(), leaks);
+    }
+}
+
+#[test]
+fn a_soft_association_lets_out_what_its_entry_is_about() {
+    for (fallback, leaks) in [(true, 0), (false, 1)] {
+        let mut run = Run::new(fallback);
+        run.establish();
+        run.event(0, Event::SoftAssociation { entry: EntryId(0), peer: addr(B) });
+        run.send(0, OUTSIDE, &clear(1));
+        assert_eq!(run.kinds().len(), leaks);
+    }
+}
+
+#[test]
+fn entries_count_on_their_kind_of_connection() {
+    for (kind, leaks) in [(ConnectionKind::Lan, 1), (ConnectionKind::RemoteAccess, 0)] {
+        let on_lan = |spd: Arc<Spd>| {
+            let lan = Some(ConnectionKind::Lan);
+            let narrow = |e: &SpdEntry| match e.action {
+                Action::Protect(_) => SpdEntry { connection: lan, ..e.clone() },
+                _ => e.clone(),
+            };
+            Arc::new(Spd::new(spd.entries().iter().map(narrow).collect()))
+        };
+        let mut run = Run::with([protect(A, B, false), protect(B, A, false)].map(on_lan), kind);
+        run.establish();
         run.send(0, OUTSIDE, &clear(1));
         assert_eq!(run.kinds().len(), leaks);
     }
