@@ -437,6 +437,9 @@ fn identities_beyond_policy() {
     refusal(&mut probe, &mut quick, &payloads);
 }
 
+/// Source, destination, protocol and destination port of an inner packet, and whether it may pass.
+type Inner = (&'static str, &'static str, u8, u16, bool);
+
 /// RFC 2407 section 4.6.2: zero means any, ranges count at their ends.
 #[test]
 fn identities_as_selectors() {
@@ -444,7 +447,7 @@ fn identities_as_selectors() {
     setup.entries[0].selector = Selector::any();
     let range = |a: &str, b: &str| Identification::range(ip(a), ip(b)).unwrap();
     let v6 = |text: &str| Identification::subnet(ip(text), 32);
-    let cases: [(Identification, Identification, &[(&str, &str, u8, u16, bool)]); 4] = [
+    let cases: [(Identification, Identification, &[Inner]); 4] = [
         (
             range("10.2.0.5", "10.2.0.6"),
             Identification::subnet(ip("10.1.0.0"), 16),
