@@ -106,6 +106,16 @@ fn the_table_is_bounded_and_forgets() {
     assert_eq!((table.len(), table.octets), (0, 0));
 }
 
+#[test]
+fn fragments_but_the_last_have_whole_blocks() {
+    for (len, expected) in [(16, Reassembly::Waiting), (8, Reassembly::Waiting), (12, Reassembly::Bad)] {
+        let mut first = datagram(true, false, len);
+        write(first.bytes_mut(), 6, &[0x20, 0]);
+        assert!(refresh_length(first.bytes_mut()));
+        assert_eq!(Reassembler::new(4, 4096).push(first, Instant::EPOCH, &mut Vec::new()), expected);
+    }
+}
+
 proptest! {
     #[test]
     fn any_order_gives_the_datagram(v4: bool, len in 1usize..4000, mtu in 80u16..1500, rotate: usize, again: bool) {

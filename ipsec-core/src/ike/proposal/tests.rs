@@ -227,3 +227,12 @@ fn lifetimes_come_in_pairs_type_first() {
     let huge = [basic(1, 1), Attribute::variable(2_u16, vec![1, 0, 0, 0, 0])];
     assert_eq!(read(&huge), Some(OfferedLifetime { seconds: Some(u32::MAX), kilobytes: None }));
 }
+
+#[test]
+fn null_needs_an_authentication_algorithm() {
+    // RFC2407-4.4.4.11-02, even when our own policy has both missing.
+    let refused = refusals(&[esp(Cipher::Null, None)], |_| {});
+    assert_eq!(refused[0].attribute, "Authentication-Algorithm");
+    let with = [esp(Cipher::Null, Some(Mac::HmacMd5_96))];
+    assert!(phase2::choose(&phase2::offer(&wanted(&with), &SPIS), &wanted(&with)).is_ok());
+}

@@ -7,6 +7,7 @@ use super::harness::*;
 use crate::crypto::{Cipher, Group, HashAlg};
 use crate::ike::effect::Datagram;
 use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::outbox::{Lie, Outbox};
 use crate::io::{DeleteReason, Event};
 use crate::pad::{AuthMethod, MainModeProposal};
 use crate::wire::isakmp::{ExchangeType, PayloadType, decode_chain, split};
@@ -220,4 +221,17 @@ fn a_reflected_first_message_is_refused() {
         matches!(e, Event::IkeIgnored { reason: IkeError::Unexpected("our own cookie, reflected"), .. })
     };
     assert_eq!((net.nodes[0].count(ignored), net.sent.len()), (1, 1));
+}
+
+#[test]
+fn an_identity_must_be_the_peers_address() {
+    // The body of ID: type, protocol, port in two octets, address (RFC 2407 section 4.6.2).
+    let wrong = |at| Lie::Body { payload: 0, at, bits: 1 };
+    for (lie, made) in [(Lie::None, 1), (wrong(1), 0), (wrong(2), 0), (wrong(7), 0)] {
+        let mut net = Net::same(&Setup::default());
+        net.nodes[0].ike.node.outbox = Outbox::new(&[Lie::None, Lie::None, lie]);
+        net.acquire(0);
+        net.settle();
+        assert_eq!((established(&net.nodes[1]), net.nodes[1].failures().len()), (made, 1 - made));
+    }
 }

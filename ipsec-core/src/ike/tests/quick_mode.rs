@@ -1,16 +1,18 @@
 //! Quick mode from end to end, and what happens to pairs afterwards.
 
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::harness::*;
 use crate::crypto::{Cipher, Group, HashAlg, Mac};
 use crate::ike::effect::{Acquire, Effect};
-use crate::ike::failure::FailureReason;
+use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::outbox::{Lie, Outbox};
 use crate::io::{DeleteReason, Event, QuickModeInfo};
 use crate::sad::{IpsecProtocol, PairId};
 use crate::selector::{AddressRange, PortRange, Selector};
-use crate::spd::{EspTransform, Lifetime, Offer, Pfs};
+use crate::spd::{EspTransform, Lifetime, Offer, Pfs, Spd};
 use crate::wire::isakmp::{ExchangeType, split};
 
 fn info(node: &Node) -> QuickModeInfo {
@@ -382,4 +384,41 @@ fn a_new_policy_ends_what_it_does_not_allow() {
     net.nodes[1].policy.spd = alloc::sync::Arc::default();
     net.call(1, |ike, cx| ike.policy_changed(cx));
     assert_eq!(net.nodes[1].acquire_failures(), [false]);
+}
+
+#[test]
+fn the_replys_identities_must_be_ours() {
+    // Main mode, INITIAL-CONTACT, and then SA, Ni, IDci, IDcr; octet 5 of a subnet is the second of its address.
+    let wrong = |payload| Lie::Body { payload, at: 5, bits: 1 };
+    for (lie, made) in [(Lie::None, 1), (wrong(2), 0), (wrong(3), 0)] {
+        let mut net = Net::same(&Setup::default());
+        let truths = [(); 4].map(|()| Lie::None);
+        net.nodes[1].ike.node.outbox = Outbox::new(&[&truths[..], &[lie]].concat());
+        net.acquire(0);
+        net.settle();
+        let rule = |reason: &FailureReason| {
+            matches!(reason, FailureReason::Protocol(IkeError::PeerMisbehaved { rule, .. })
+                if *rule == "the identities are not the ones we sent")
+        };
+        assert_eq!(net.nodes[0].outbound.len(), made);
+        assert_eq!(net.nodes[0].failures().iter().filter(|reason| rule(reason)).count(), 1 - made);
+    }
+}
+
+#[test]
+fn transport_mode_is_for_the_two_ends() {
+    // Also where the responder's entry covers more (RFC 4301 section 4.1).
+    let mut net = Net::same(&Setup { tunnel: false, ..Setup::default() });
+    let mut entry = net.nodes[1].policy.spd.entries()[0].clone();
+    entry.selector = Selector::any();
+    net.nodes[1].policy.spd = Arc::new(Spd::new(vec![entry]));
+    for (selector, failures) in
+        [(net.wanted(0).selector, vec![]), (traffic(0, true), vec![FailureReason::NoPolicy])]
+    {
+        let mut net = net.clone();
+        let acquire = Acquire { selector, ..net.wanted(0) };
+        net.call(0, |ike, cx| ike.acquire(acquire, cx));
+        net.settle();
+        assert_eq!(net.nodes[1].failures(), failures);
+    }
 }

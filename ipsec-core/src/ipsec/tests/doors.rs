@@ -49,6 +49,9 @@ fn every_boundary_has_its_doors() {
 fn nothing_matching_is_discarded() {
     let mut node = node(1, vec![]);
     assert_eq!(refused(&mut node, request(1)), DropReason::NoPolicy);
+    let (sent, _, events) = outbound(&mut node, request(1));
+    assert!(sent.is_empty());
+    assert!(matches!(events[..], [Event::Dropped { reason: DropReason::NoPolicy, .. }]));
 }
 
 #[test]
@@ -140,6 +143,15 @@ fn the_bundle_must_be_whole_and_in_order() {
         let expected = [DropReason::BundleMismatch(PairId(1)), DropReason::Replayed(PairId(1))];
         assert!(expected.contains(&refused(&mut b, sent[0].1.clone())));
     }
+}
+
+#[test]
+fn ah_alone_is_not_the_bundle() {
+    let (mut a, mut b) = (node(1, tunnel_policy(1)), node(2, tunnel_policy(2)));
+    install(&mut a, 1, tunnel_mode(1), &nets(1), &[IpsecProtocol::Ah]);
+    install(&mut b, 2, tunnel_mode(2), &nets(2), &[IpsecProtocol::Esp, IpsecProtocol::Ah]);
+    let (sent, _, _) = outbound(&mut a, request(30));
+    assert_eq!(refused(&mut b, sent[0].1.clone()), DropReason::BundleMismatch(PairId(1)));
 }
 
 #[test]
@@ -258,6 +270,39 @@ fn errors_about_protected_packets_do_not_leave_in_clear() {
     assert!(matches!(events[..], [Event::Dropped { reason: DropReason::QuotesProtected(EntryId(1)), .. }]));
     let clear = udp(outer(9), outer(2), (1, 2), 9);
     assert_eq!(outbound(&mut b, unreachable(&clear)).0.len(), 1);
+}
+
+#[test]
+fn every_packet_has_an_iv_of_its_own() {
+    let (mut a, _) = tunnel();
+    // Behind the outer header, SPI and number. The inner packets are equal.
+    let mut iv = || outbound(&mut a, request(1)).0[0].1.bytes()[28..44].to_vec();
+    let ivs: alloc::collections::BTreeSet<_> = (0..100).map(|_| iv()).collect();
+    assert_eq!(ivs.len(), 100);
+}
+
+#[test]
+fn ike_reads_only_intact_datagrams() {
+    let (sent, _, _) = outbound(&mut node(1, tunnel_policy(1)), request(1));
+    let mut packet = sent[0].1.clone();
+    let (last, mut b) = (packet.len() - 1, node(2, tunnel_policy(2)));
+    packet.bytes_mut()[last] ^= 1;
+    assert_eq!(refused(&mut b, packet.clone()), DropReason::Malformed);
+    packet.bytes_mut()[last] ^= 1;
+    let (answer, _, _) = inbound(&mut b, packet);
+    assert_eq!(answer.len(), 1);
+}
+
+#[test]
+fn an_sa_serves_its_own_entry() {
+    // The pair of entry 1 would carry this flow, but entry 2 comes first, and has no SA yet (RFC 4301 section 5.1).
+    let mut first = entry(2, nets(1), Action::Protect(protect(tunnel_mode(1))));
+    first.selector.protocol = Some(protocol::UDP);
+    first.selector.remote_ports = crate::selector::PortRange::single(7);
+    let mut a = node(1, [vec![first], tunnel_policy(1)].concat());
+    install(&mut a, 1, tunnel_mode(1), &nets(1), &[IpsecProtocol::Esp]);
+    let (_, _, events) = outbound(&mut a, request(1));
+    assert!(events.contains(&Event::Held { packet: 42, entry: EntryId(2) }), "{events:?}");
 }
 
 proptest! {

@@ -92,3 +92,14 @@ fn a_new_policy_decides_again_about_what_waits() {
     let (_, _, events) = packets(drain(&mut a));
     assert!(events.contains(&Event::Bypassed { packet: 42, entry: EntryId(3) }));
 }
+
+#[test]
+fn octets_that_wait_are_bounded() {
+    let mut a = node(1, tunnel_policy(1));
+    a.config.limits.pending_octets = 2 * request(5).len();
+    let full = [0; 3].map(|_| {
+        let (_, _, events) = outbound(&mut a, request(5));
+        events.iter().any(|e| matches!(e, Event::Dropped { reason: DropReason::PendingFull, .. }))
+    });
+    assert_eq!(full, [false, false, true]);
+}
