@@ -81,6 +81,14 @@ impl Pairs {
             .collect()
     }
 
+    /// The older pairs for the traffic of `new` that send no more, whatever replaced them.
+    pub(crate) fn outdone_by(&self, new: PairId) -> Vec<PairId> {
+        let Some(pair) = self.0.get(&new) else { return Vec::new() };
+        let same =
+            |old: &Pair| (old.peer, old.tunnel) == (pair.peer, pair.tunnel) && old.selector == pair.selector;
+        self.0.range(..new).filter(|(_, old)| old.replaced && same(old)).map(|(id, _)| *id).collect()
+    }
+
     /// Marks one pair as replaced. False if it is gone, or was already.
     pub(crate) fn replace(&mut self, old: PairId) -> bool {
         self.0.get_mut(&old).is_some_and(|pair| !core::mem::replace(&mut pair.replaced, true))

@@ -34,6 +34,13 @@ impl Timers {
         self.by_time.insert((at, key));
     }
 
+    /// Sets the deadline of `key`, unless it has one.
+    pub(crate) fn set_first(&mut self, key: TimerKey, at: Instant) {
+        if !self.by_key.contains_key(&key) {
+            self.set(key, at);
+        }
+    }
+
     /// Takes the deadline of `key` away.
     pub(crate) fn cancel(&mut self, key: TimerKey) {
         if let Some(at) = self.by_key.remove(&key) {

@@ -305,6 +305,25 @@ fn both_ends_may_rekey_at_once() {
 }
 
 #[test]
+fn pairs_that_crossed_are_all_gone_after_the_next_rekeying() {
+    let mut net = Net::same(&Setup::default());
+    net.acquire(0);
+    net.settle();
+    for _ in 0..4 {
+        // Both ends at once, without a word about what is to be replaced, as an operator asks for it.
+        for node in [0, 1] {
+            let acquire = net.wanted(node);
+            net.call(node, |ike, cx| ike.acquire(acquire, cx));
+        }
+        net.run_for(200);
+        assert!(net.nodes.iter().all(|node| node.ike.sizes().pairs == 2));
+    }
+    net.acquire(0);
+    net.run_for(200);
+    assert!(net.nodes.iter().all(|node| node.ike.sizes().pairs == 1));
+}
+
+#[test]
 fn a_deleted_bundle_is_deleted_at_the_peer() {
     let offers = vec![Offer { ah: Some(Mac::HmacMd5_96), ..esp(Cipher::Des, Mac::HmacMd5_96) }];
     let mut net = Net::same(&Setup { offers, ..Setup::default() });

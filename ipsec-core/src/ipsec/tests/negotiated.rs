@@ -152,3 +152,55 @@ fn an_entry_authorises_on_its_kind_of_connection() {
     assert_eq!(on(ConnectionKind::Lan), 1);
     assert_eq!(on(ConnectionKind::RemoteAccess), 0);
 }
+
+/// Pretends that so many sequence numbers were used up.
+fn wear_out(node: &mut Ipsec, pair: PairId, sequence: u64) {
+    for sa in node.sad.get_mut(pair).unwrap().outbound.as_mut().unwrap().sas_mut() {
+        sa.set_sequence(sequence);
+    }
+}
+
+#[test]
+fn sequence_numbers_ask_for_a_successor_long_before_they_end() {
+    let mut link = Link::new(Lifetime { seconds: Some(28_800), kilobytes: None });
+    link.ping();
+    let pair = link.nodes[0].status().pairs().next().unwrap().id;
+    wear_out(&mut link.nodes[0], pair, (1 << 32) - (1 << 28) - 2);
+    for n in 1..100 {
+        link.advance(Instant::from_secs(n));
+        link.ping();
+    }
+    assert_eq!(link.delivered, [100; 2]);
+    let count = |what: fn(&Event) -> bool| link.events.iter().filter(|e| what(e)).count();
+    assert_eq!(count(|e| matches!(e, Event::QuickModeEstablished(_))), 4);
+    assert_eq!(count(|e| matches!(e, Event::Dropped { .. })), 0);
+    assert!(link.nodes[0].status().pairs().all(|p| p.id != pair));
+}
+
+#[test]
+fn the_last_sequence_number_is_the_last() {
+    for protocols in
+        [&[IpsecProtocol::Esp][..], &[IpsecProtocol::Ah], &[IpsecProtocol::Esp, IpsecProtocol::Ah]]
+    {
+        let mut a = node(1, tunnel_policy(1));
+        install(&mut a, 1, tunnel_mode(1), &nets(1), protocols);
+        wear_out(&mut a, PairId(1), u64::from(u32::MAX) - 1);
+        let (sent, _, events) = outbound(&mut a, request(1));
+        // The packet itself, and the first message of IKE for a successor.
+        assert!(events.contains(&Event::Protected { packet: 42, pair: PairId(1) }), "{events:?}");
+        assert!(!sent.is_empty());
+        let (sent, _, events) = outbound(&mut a, request(1));
+        assert_eq!(sent.iter().filter(|(_, p)| p.bytes()[9] != protocol::UDP).count(), 0);
+        let reason = DropReason::SequenceExhausted(PairId(1));
+        assert!(
+            events.iter().any(|e| matches!(e, Event::Dropped { reason: r, .. } if *r == reason)),
+            "{events:?}"
+        );
+        assert_eq!(reason.rfc(), "RFC 4303 3.3.3");
+        let gone = Event::PairDeleted { pair: PairId(1), why: DeleteReason::SequenceExhausted };
+        assert!(events.contains(&gone), "{events:?}");
+        assert_eq!(a.status().drops().collect::<Vec<_>>(), [("sequence-exhausted", 1)]);
+        let (_, _, events) = outbound(&mut a, request(1));
+        assert!(events.iter().any(|e| matches!(e, Event::Held { .. })), "{events:?}");
+    }
+}

@@ -344,10 +344,12 @@ fn finish(
     install_inbound(&inbound, &outbound, step);
     confirm(sent, reply, phase1, step);
     install_outbound(&outbound, plan.acquire.replaces, step);
-    if let Some(old) = plan.acquire.replaces {
-        // The peer may send on the old pair until it has message 3, at the latest when its schedule ends.
-        let deadline = step.cx.now + step.cx.node.linger();
-        step.cx.node.timers.set(TimerKey::Replaced(old), deadline);
+    // The peer may send on the old pair until it has message 3, at the latest when its schedule ends. When both ends rekeyed
+    // at once before, the pair that sends for neither of them is ended here as well; nobody else would do so.
+    let deadline = step.cx.now + step.cx.node.linger();
+    let outdone = step.cx.node.pairs.outdone_by(plan.pair);
+    for old in plan.acquire.replaces.into_iter().chain(outdone) {
+        step.cx.node.timers.set_first(TimerKey::Replaced(old), deadline);
     }
     established(&making, (&inbound, &outbound), step);
     QuickMode::Finished
