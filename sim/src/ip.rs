@@ -194,7 +194,7 @@ pub(crate) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The Internet checksum of `parts` laid end to end; all but the last have even length (RFC 1071).
-pub(crate) fn checksum(parts: &[&[u8]]) -> u16 {
+pub fn checksum(parts: &[&[u8]]) -> u16 {
     let mut sum = 0u64;
     for part in parts {
         let mut words = part.chunks_exact(2);

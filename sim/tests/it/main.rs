@@ -11,3 +11,4 @@ mod storms;
 mod tcp;
 mod topologies;
 mod transport;
+mod trust;
