@@ -37,6 +37,7 @@ pub mod scenario;
 pub mod source;
 pub mod steps;
 mod story;
+pub mod sweep;
 pub mod topology;
 mod traffic;
 pub mod twin;

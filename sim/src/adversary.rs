@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipsec_core::{Duration, Instant};
+use ipsec_core::{Duration, Instant, Packet};
 
 use crate::ip::{self, IpView};
 use crate::topology::{LinkId, NodeId};
@@ -72,6 +72,10 @@ pub enum Deed {
     Delay(Duration),
     /// It passes altered. IP and UDP checksums are left as they were, except the IPv4 header's, which is corrected.
     Alter(Vec<Alteration>),
+    /// This datagram passes in its place, octet by octet as it is.
+    Replace(Vec<u8>),
+    /// It waits, and passes right behind the next packet of its sender on the link; if there is none, never.
+    Swap,
 }
 
 /// One octet to change.
@@ -96,19 +100,30 @@ pub struct Injection {
     pub bytes: Vec<u8>,
 }
 
+/// A packet held back by [`Deed::Swap`].
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) link: LinkId,
+    pub(crate) node: NodeId,
+    pub(crate) next_hop: IpAddr,
+    pub(crate) packet: Packet,
+}
+
 /// The adversary of a running network.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Adversary {
     rules: Vec<Rule>,
     /// How many packets matched each rule so far.
     seen: Vec<u32>,
+    /// Packets that wait for the next one of their sender.
+    pub(crate) waiting: Vec<Waiting>,
     /// Folds of the distinct messages of each exchange, in order of appearance: by initiator cookie, type, message ID.
     exchanges: BTreeMap<(u64, u8, u32), Vec<u64>>,
 }
 
 impl Adversary {
     pub(crate) fn new(rules: Vec<Rule>) -> Self {
-        Adversary { seen: vec![0; rules.len()], rules, exchanges: BTreeMap::new() }
+        Adversary { seen: vec![0; rules.len()], rules, ..Adversary::default() }
     }
 
     /// What to do with a packet that `from` puts on `link`.
@@ -130,6 +145,11 @@ impl Adversary {
             }
         }
         deed
+    }
+
+    /// The packets that waited for another one of this sender.
+    pub(crate) fn behind(&mut self, link: LinkId, from: NodeId) -> Vec<Waiting> {
+        self.waiting.extract_if(.., |w| (w.link, w.node) == (link, from)).collect()
     }
 
     /// Exchange type and number of an ISAKMP message in its exchange.

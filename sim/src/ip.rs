@@ -228,6 +228,28 @@ pub(crate) fn header_intact(bytes: &[u8]) -> bool {
     first >> 4 == 6 || bytes.get(..usize::from(first & 15) * 4).is_some_and(|h| checksum(&[h]) == 0)
 }
 
+/// Writes the checksums of a datagram that was tampered with: the IPv4 header's, and UDP's where there is one, as an
+/// adversary would. What is no longer a datagram stays as it is.
+pub fn mend_checksums(bytes: &mut [u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    fix_header(bytes);
+    let Some(view) = IpView::parse(bytes) else { return };
+    let (source, destination, at) = (view.source, view.destination, view.header_len);
+    let end = at + view.payload.len();
+    if view.protocol != protocol::UDP || view.is_fragment() || view.payload.len() < 8 {
+        return;
+    }
+    bytes[at + 6..at + 8].fill(0);
+    let sum = match transport_checksum(source, destination, protocol::UDP, &bytes[at..end]) {
+        // RFC 768: zero means that there is none.
+        0 => 0xffff,
+        sum => sum,
+    };
+    bytes[at + 6..at + 8].copy_from_slice(&sum.to_be_bytes());
+}
+
 /// Writes the checksum of an IPv4 header; does nothing to IPv6.
 pub(crate) fn fix_header(bytes: &mut [u8]) {
     let len = usize::from(bytes[0] & 15) * 4;

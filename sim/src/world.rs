@@ -7,7 +7,7 @@ use ipsec_core::packet::PacketId;
 use ipsec_core::work::{Work, WorkId};
 use ipsec_core::{Duration, Instant, Packet};
 
-use crate::adversary::{Adversary, Deed, Rule, alter};
+use crate::adversary::{Adversary, Deed, Rule, Waiting, alter};
 use crate::invariant::Invariants;
 use crate::link::{Link, corrupt};
 use crate::queue::{Occasion, Queue};
@@ -94,7 +94,12 @@ impl Cx<'_> {
             return self.dropped(&packet, DropCause::LinkMtu(mtu));
         }
         let deed = self.world.adversary.judge(link, self.node, packet.bytes());
+        let behind = self.world.adversary.behind(link, self.node);
         self.carry(link, from, next_hop, packet, deed, false);
+        for w in behind {
+            let Waiting { link, next_hop, packet, .. } = w;
+            self.at(self.now, Occasion::Replay { link, next_hop, packet });
+        }
     }
 
     /// The way of a packet once the adversary has decided.
@@ -112,16 +117,21 @@ impl Cx<'_> {
         let target = wire.resolve(next_hop);
         let mut fate = Fate {
             lost: passage.lost,
-            removed: deed == Some(Deed::Drop),
+            removed: matches!(deed, Some(Deed::Drop | Deed::Swap)),
             unclaimed: target.is_none(),
             held_back: passage.held_back,
-            altered: passage.corrupted.is_some() || matches!(deed, Some(Deed::Alter(_))),
+            altered: passage.corrupted.is_some() || matches!(deed, Some(Deed::Alter(_) | Deed::Replace(_))),
             copies: u8::from(passage.duplicate.is_some()),
             replay,
         };
         let mut late = Duration::ZERO;
         match &deed {
             Some(Deed::Duplicate) => fate.copies += 1,
+            Some(Deed::Swap) => {
+                let (node, packet) = (self.node, packet.clone());
+                let waiting = Waiting { link, node, next_hop, packet };
+                self.world.adversary.waiting.push(waiting);
+            }
             Some(Deed::Delay(by)) => (late, fate.held_back) = (*by, true),
             Some(Deed::Replay(after)) => {
                 let (packet, at) = (packet.clone(), self.now + *after);
@@ -134,8 +144,10 @@ impl Cx<'_> {
         let interface = from;
         self.record(Effect::Sent { link, interface, next_hop, transmission, packet: &packet, fate });
         let Some((node, interface)) = target.filter(|_| fate.arrives()) else { return };
-        if let Some(Deed::Alter(alterations)) = &deed {
-            alter(packet.bytes_mut(), alterations);
+        match &deed {
+            Some(Deed::Alter(alterations)) => alter(packet.bytes_mut(), alterations),
+            Some(Deed::Replace(bytes)) => packet = Packet::from_slice(packet.id(), bytes),
+            _ => {}
         }
         let arrive = |cx: &mut Self, time: Instant, packet: Packet| {
             cx.at(time, Occasion::Arrival { node, interface, transmission, packet });

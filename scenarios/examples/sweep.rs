@@ -1,0 +1,58 @@
+//! `cargo run --release -p ipsec-scenarios --example sweep [scenario] [kind...]`: every fault at every place. Prints how many
+//! runs each kind had, and the formula that says how many there must be. With `SWEEP_TRACE` set, also the trace of the first
+//! run of each kind that failed.
+
+use std::process::ExitCode;
+
+use ipsec_scenarios::embedded;
+use ipsec_scenarios::sweep::{Kind, Sweep};
+
+const KINDS: &[Kind] = &[
+    Kind::Drop,
+    Kind::DropMainModePair,
+    Kind::DropQuickModePair,
+    Kind::DropIkePair,
+    Kind::Duplicate,
+    Kind::Delay,
+    Kind::Swap,
+    Kind::Replay(1),
+    Kind::Replay(10),
+    Kind::Replay(60),
+    Kind::FlipBit,
+    Kind::Truncate,
+    Kind::TruncateIsakmp,
+];
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let name = words.next().unwrap_or_else(|| "kb816514".into());
+    let wanted: Vec<String> = words.collect();
+    let Ok(name) = embedded::resolve(&name) else {
+        eprintln!("no scenario `{name}`");
+        return ExitCode::FAILURE;
+    };
+    let scenario = embedded::scenario(name).expect("embedded scenarios load");
+    let mut sweep = match Sweep::new(&scenario, 1) {
+        Ok(sweep) => sweep,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{name}: n = {} datagrams outside", sweep.datagrams().len());
+    let mut held = true;
+    for kind in KINDS.iter().chain(&[Kind::FlipOctet]) {
+        let called = wanted.iter().any(|w| format!("{kind:?}").eq_ignore_ascii_case(w));
+        if !called && (!wanted.is_empty() || *kind == Kind::FlipOctet) {
+            continue;
+        }
+        let tally = sweep.tally(*kind, |_| {});
+        println!("{tally}");
+        tally.failures.iter().for_each(|f| println!("    {f}"));
+        if let (Some(case), true) = (&tally.first, std::env::var_os("SWEEP_TRACE").is_some()) {
+            println!("{}", sweep.trace(case).unwrap_or_default());
+        }
+        held &= tally.held();
+    }
+    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

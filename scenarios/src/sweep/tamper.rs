@@ -1,0 +1,99 @@
+//! Altered and shortened datagrams, and what each octet of one is.
+
+use ipsec_sim::ip::mend_checksums;
+
+use super::watch::{Datagram, Message};
+
+/// Octets of an IPv4 header without options: the simulator sends no others.
+const IP: usize = 20;
+/// Octets of a UDP header.
+const UDP: usize = 8;
+/// Octets of an ISAKMP header (RFC 2408 section 3.1).
+const ISAKMP: usize = 28;
+
+/// What an octet of a datagram belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// A part of the outer IPv4 header that routers may change, and that no integrity check covers: type of service,
+    /// Don't Fragment, time to live (RFC 2402 section 3.3.3.1.1.1).
+    Mutable,
+    /// The outer IPv4 header's identification, which means nothing in a datagram that is whole; only AH covers it.
+    Ident,
+    /// The rest of the outer IPv4 header, and UDP's: without it the datagram is another one, or none.
+    Header,
+    /// What an IKE datagram says that IKEv1 authenticates nowhere: the bodies of vendor IDs in the first two messages.
+    Unsigned,
+    /// The ISAKMP header.
+    Isakmp,
+    /// Everything else.
+    Body,
+}
+
+/// What the octet at `at` is, of which the bits `xor` are altered.
+pub fn field(datagram: &Datagram, at: usize, xor: u8) -> Field {
+    let ike = matches!(datagram.message, Message::Ike { .. });
+    match at {
+        1 | 8 => Field::Mutable,
+        6 if xor == 0x40 => Field::Mutable,
+        4 | 5 => Field::Ident,
+        0..IP => Field::Header,
+        _ if !ike => Field::Body,
+        _ if at < IP + UDP => Field::Header,
+        _ if at < IP + UDP + ISAKMP => Field::Isakmp,
+        _ if is_vendor_id(&datagram.bytes, at) => Field::Unsigned,
+        _ => Field::Body,
+    }
+}
+
+/// Whether the octet at `at` is in the body of a vendor ID payload (RFC 2408 section 3.16) of a message in clear.
+fn is_vendor_id(bytes: &[u8], at: usize) -> bool {
+    const ENCRYPTED: u8 = 1;
+    const VENDOR_ID: u8 = 13;
+    let isakmp = bytes.get(IP + UDP..).unwrap_or(&[]);
+    let (Some(mut next), Some(flags)) = (isakmp.get(16).copied(), isakmp.get(19)) else { return false };
+    let mut payload = ISAKMP;
+    while flags & ENCRYPTED == 0 && next != 0 {
+        let Some(&[following, _, high, low]) = isakmp.get(payload..payload + 4) else { return false };
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        if next == VENDOR_ID && (IP + UDP + payload + 4..IP + UDP + payload + len).contains(&at) {
+            return true;
+        }
+        (next, payload) = (following, payload + len.max(4));
+    }
+    false
+}
+
+/// The datagram with `xor` on the octet at `at`. Checksums are right again, as an adversary's would be, except one that
+/// is itself altered.
+pub fn altered(datagram: &Datagram, at: usize, xor: u8) -> Vec<u8> {
+    let mut bytes = datagram.bytes.clone();
+    if let Some(octet) = bytes.get_mut(at) {
+        *octet ^= xor;
+    }
+    let ike = matches!(datagram.message, Message::Ike { .. });
+    let checksum = (10..12).contains(&at) || ike && (IP + 6..IP + 8).contains(&at);
+    if !checksum {
+        mend_checksums(&mut bytes);
+    }
+    bytes
+}
+
+/// The first `len` octets of the datagram: lengths of IP and UDP and, if `isakmp`, of the ISAKMP message say so too.
+pub fn cut(datagram: &Datagram, len: usize, isakmp: bool) -> Vec<u8> {
+    let mut bytes = datagram.bytes.clone();
+    bytes.truncate(len);
+    let mut write = |at: usize, field: &[u8]| {
+        if let Some(octets) = bytes.get_mut(at..at + field.len()) {
+            octets.copy_from_slice(field);
+        }
+    };
+    write(2, &(len as u16).to_be_bytes());
+    if matches!(datagram.message, Message::Ike { .. }) {
+        write(IP + 4, &(len.saturating_sub(IP) as u16).to_be_bytes());
+        if isakmp {
+            write(IP + UDP + 24, &(len.saturating_sub(IP + UDP) as u32).to_be_bytes());
+        }
+    }
+    mend_checksums(&mut bytes);
+    bytes
+}
