@@ -1,11 +1,11 @@
-//! `cargo run --release -p ipsec-scenarios --example sweep [scenario] [kind...]`: every fault at every place. Prints how many
+//! `cargo run --release -p ipsec-scenarios --example sweep [scenario[=method]] [kind...]`: every fault at every place. Prints how many
 //! runs each kind had, and the formula that says how many there must be. With `SWEEP_TRACE` set, also the trace of the first
 //! run of each kind that failed.
 
 use std::process::ExitCode;
 
 use ipsec_scenarios::embedded;
-use ipsec_scenarios::sweep::{Kind, Sweep};
+use ipsec_scenarios::sweep::{Kind, Sweep, with_method};
 
 const KINDS: &[Kind] = &[
     Kind::Drop,
@@ -27,18 +27,26 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let name = words.next().unwrap_or_else(|| "kb816514".into());
     let wanted: Vec<String> = words.collect();
-    let Ok(name) = embedded::resolve(&name) else {
-        eprintln!("no scenario `{name}`");
-        return ExitCode::FAILURE;
-    };
-    let scenario = embedded::scenario(name).expect("embedded scenarios load");
-    let mut sweep = match Sweep::new(&scenario, 1) {
-        Ok(sweep) => sweep,
+    match sweep(&name, &wanted) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{name}: {error}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
+    }
+}
+
+/// Whether every run of the kinds that are wanted held.
+fn sweep(name: &str, wanted: &[String]) -> Result<bool, String> {
+    let (prefix, method) = name.split_once('=').map_or((name, None), |(n, m)| (n, Some(m)));
+    let whole = embedded::resolve(prefix).map_err(|_| "no such scenario")?;
+    let scenario = match method {
+        Some(method) => with_method(whole, method),
+        None => embedded::scenario(whole),
     };
+    let scenario = scenario.map_err(|e| e.to_string())?;
+    let mut sweep = Sweep::new(&scenario, 1).map_err(|e| e.to_string())?;
     println!("{name}: n = {} datagrams outside", sweep.datagrams().len());
     let mut held = true;
     for kind in KINDS.iter().chain(&[Kind::FlipOctet]) {
@@ -54,5 +62,5 @@ fn main() -> ExitCode {
         }
         held &= tally.held();
     }
-    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(held)
 }

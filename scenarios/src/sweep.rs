@@ -27,6 +27,7 @@ use ipsec_sim::work::Workshop;
 use ipsec_sim::{Builder, LinkId, Names, NodeId, Sink};
 
 use crate::build;
+use crate::embedded;
 use crate::error::{LoadError, missing};
 use crate::faults::FaultPlan;
 use crate::scenario::Scenario;
@@ -42,6 +43,28 @@ pub use watch::{Change, Datagram, Ending, Message};
 pub const PROBED: Instant = Instant::from_secs(100);
 /// When a run ends: protected and connected, or failed.
 pub const END: Instant = Instant::from_secs(120);
+
+/// The scenario of this name with another security method in all its quick modes: `AH[SHA1]`.
+///
+/// # Errors
+/// When there is no such scenario, or its files are wrong.
+pub fn with_method(name: &str, method: &str) -> Result<Scenario, LoadError> {
+    const KEY: &str = "qmsecmethods=\"";
+    let mut files = embedded::files(name).ok_or_else(|| missing(name, "there is no such scenario"))?;
+    let scripts: Vec<String> =
+        files.iter().map(|(file, _)| file.to_string()).filter(|f| f.ends_with(".netsh")).collect();
+    for script in scripts {
+        let text = files.text(&script)?;
+        let mut parts = text.split(KEY);
+        let mut changed = parts.next().unwrap_or("").to_string();
+        for part in parts {
+            let rest = part.split_once('"').map_or("", |(_, rest)| rest);
+            changed += &format!("{KEY}{method}\"{rest}");
+        }
+        files.insert(&script, changed);
+    }
+    Scenario::load(&files, embedded::files, Some(embedded::TWINS))
+}
 
 /// A scenario whose every datagram is to be tampered with.
 #[derive(Clone, Debug)]

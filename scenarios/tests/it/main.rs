@@ -5,5 +5,6 @@ mod faults;
 mod model;
 mod seeds;
 mod stories;
+mod sweep;
 mod tshark;
 mod twins;

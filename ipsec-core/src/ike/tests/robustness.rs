@@ -307,6 +307,20 @@ fn an_authenticated_message_moves_the_peers_address_and_a_forged_one_does_not() 
     assert_eq!(answers[0].peer, moved.local);
 }
 
+#[test]
+fn a_repetition_is_answered_to_where_it_came_from() {
+    let mut net = Net::same(&Setup::default());
+    net.acquire(0);
+    net.settle();
+    net.acquire(0);
+    let honest = net.take().unwrap();
+    let diverted = Datagram { local: SocketAddr::new(address(0), 4096), ..honest.clone() };
+    let astray = net.nodes[1].receive(net.now, &diverted);
+    let answers = net.nodes[1].receive(net.now, &honest);
+    assert_eq!((astray[0].peer, answers[0].peer), (diverted.local, honest.local));
+    assert_eq!(astray[0].payload, answers[0].payload);
+}
+
 fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![4 => Just(Fate::Deliver), 1 => Just(Fate::Drop), 1 => Just(Fate::Twice), 1 => Just(Fate::Late)]
 }

@@ -41,7 +41,7 @@ impl IsakmpSa {
     }
 
     fn receive_main_mode(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
-        if repeat_answer(&self.exchange, received, (self.names.local, self.names.peer), cx) {
+        if repeat_answer(&self.exchange, received, cx) {
             return;
         }
         if self.main_mode.is_working() {
@@ -225,7 +225,7 @@ impl IsakmpSa {
             self.receive_request(received, message_id, cx);
             return;
         };
-        if repeat_answer(&quick_mode.exchange, received, (self.names.local, self.names.peer), cx) {
+        if repeat_answer(&quick_mode.exchange, received, cx) {
             return;
         }
         if quick_mode.state.is_working() {
@@ -420,15 +420,11 @@ impl IsakmpSa {
     }
 }
 
-/// Sends the answer of a message again that was answered before. False when the message is new.
-fn repeat_answer(
-    exchange: &Exchange,
-    received: &Received<'_>,
-    (local, peer): (core::net::SocketAddr, core::net::SocketAddr),
-    cx: &mut Context<'_>,
-) -> bool {
+/// Sends the answer of a message again that was answered before, to where the repetition came from: if somebody on the path
+/// altered ports or addresses of the first one, its answer went astray. False when the message is new.
+fn repeat_answer(exchange: &Exchange, received: &Received<'_>, cx: &mut Context<'_>) -> bool {
     match exchange.seen(&received.digest) {
-        Some(Some(answer)) => cx.send(local, peer, answer.to_vec()),
+        Some(Some(answer)) => cx.send(received.local, received.peer, answer.to_vec()),
         Some(None) => cx.ignore(received.peer, IkeError::Unexpected("a repetition that needs no answer")),
         None => return false,
     }

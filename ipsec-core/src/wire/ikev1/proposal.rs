@@ -58,7 +58,7 @@ impl Proposal {
         let list =
             List { item: PayloadType::TRANSFORM, field: "transform.next", limit: u8::MAX.into(), reserved };
         list.decode(r, |body| {
-            transforms.push(Transform::decode(body)?);
+            transforms.push(Transform::decode_with(body, reserved)?);
             Ok(())
         })?;
         if transforms.len() != count {

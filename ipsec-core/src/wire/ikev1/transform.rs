@@ -15,7 +15,8 @@
 use alloc::vec::Vec;
 
 use super::Attribute;
-use crate::wire::{DecodeError, Reader, Writer};
+use crate::wire::isakmp::Reserved;
+use crate::wire::{DecodeError, DecodeErrorKind, Reader, Writer};
 
 /// One way to protect: a transform and its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +36,17 @@ impl Transform {
         self.attributes.iter().find(|attribute| attribute.kind == kind)
     }
 
-    /// Reads what follows the generic header. RESERVED2 is ignored: RFC 2408 5.6 has no check for it.
-    pub fn decode(r: &mut Reader<'_>) -> Result<Transform, DecodeError> {
+    /// Reads what follows the generic header. RFC 2408 3.6 has RESERVED2 set to 0; in message 2 of main mode nothing
+    /// authenticates it, so this is the only check that it has.
+    pub fn decode_with(r: &mut Reader<'_>, reserved: Reserved) -> Result<Transform, DecodeError> {
         let number = r.u8("transform.number")?;
         let id = r.u8("transform.id")?;
-        r.u16("transform.reserved2")?;
+        let at = r.offset();
+        let octets = r.u16("transform.reserved2")?;
+        if octets != 0 && reserved == Reserved::MustBeZero {
+            let kind = DecodeErrorKind::NotZero { value: octets.into() };
+            return Err(DecodeError::new("transform.reserved2", at, kind));
+        }
         Ok(Transform { number, id, attributes: Attribute::decode_all(r)? })
     }
 

@@ -77,10 +77,13 @@ fn reserved_octets_can_be_ignored_and_stay_in_the_bytes() {
     assert!(decode_chain(PayloadType::SA, &body).is_err());
     let (chain, _) = decode_chain_with(PayloadType::SA, &body, Reserved::Ignore).unwrap();
     assert_eq!(chain.bytes(), body);
-    // RESERVED2 alone is no reason to refuse.
-    (body[1], body[13]) = (0, 0);
-    let (chain, _) = decode_chain(PayloadType::SA, &body).unwrap();
-    assert_eq!(chain.body(0)[22], 0xcc);
+    // Each of the three alone is a reason to refuse (RFC 2408 5.3, 3.6).
+    for at in [1, 13, 26] {
+        let mut one = message(MAIN_MODE_1)[HEADER_LEN..].to_vec();
+        assert!(decode_chain(PayloadType::SA, &one).is_ok());
+        one[at] = 1;
+        assert!(decode_chain(PayloadType::SA, &one).is_err(), "{at}");
+    }
 }
 
 #[test]
