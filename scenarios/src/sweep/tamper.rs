@@ -10,18 +10,23 @@ const IP: usize = 20;
 const UDP: usize = 8;
 /// Octets of an ISAKMP header (RFC 2408 section 3.1).
 const ISAKMP: usize = 28;
+/// Where the ISAKMP header's flags are, and two of them.
+const FLAGS: usize = IP + UDP + 19;
+const COMMIT: u8 = 2;
+const AUTHENTICATION_ONLY: u8 = 4;
 
 /// What an octet of a datagram belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// A part of the outer IPv4 header that routers may change, and that no integrity check covers: type of service,
-    /// Don't Fragment, time to live (RFC 2402 section 3.3.3.1.1.1).
+    /// reserved flag and Don't Fragment, time to live (RFC 2402 section 3.3.3.1.1.1).
     Mutable,
     /// The outer IPv4 header's identification, which means nothing in a datagram that is whole; only AH covers it.
     Ident,
     /// The rest of the outer IPv4 header, and UDP's: without it the datagram is another one, or none.
     Header,
-    /// What an IKE datagram says that IKEv1 authenticates nowhere: the bodies of vendor IDs in the first two messages.
+    /// What an IKE datagram says that IKEv1 authenticates nowhere and that makes no difference here: vendor IDs in the
+    /// first two messages, and the header's flags Commit and Authentication Only (RFC 2408 section 3.1).
     Unsigned,
     /// The ISAKMP header.
     Isakmp,
@@ -34,31 +39,34 @@ pub fn field(datagram: &Datagram, at: usize, xor: u8) -> Field {
     let ike = matches!(datagram.message, Message::Ike { .. });
     match at {
         1 | 8 => Field::Mutable,
-        6 if xor == 0x40 => Field::Mutable,
+        6 if xor & 0x3f == 0 => Field::Mutable,
         4 | 5 => Field::Ident,
         0..IP => Field::Header,
         _ if !ike => Field::Body,
         _ if at < IP + UDP => Field::Header,
+        FLAGS if xor & !(COMMIT | AUTHENTICATION_ONLY) == 0 => Field::Unsigned,
         _ if at < IP + UDP + ISAKMP => Field::Isakmp,
         _ if is_vendor_id(&datagram.bytes, at) => Field::Unsigned,
         _ => Field::Body,
     }
 }
 
-/// Whether the octet at `at` is in the body of a vendor ID payload (RFC 2408 section 3.16) of a message in clear.
+/// Whether the octet at `at` is in the body of a vendor ID payload (RFC 2408 section 3.16) of a message in clear, or
+/// announces one.
 fn is_vendor_id(bytes: &[u8], at: usize) -> bool {
     const ENCRYPTED: u8 = 1;
     const VENDOR_ID: u8 = 13;
     let isakmp = bytes.get(IP + UDP..).unwrap_or(&[]);
     let (Some(mut next), Some(flags)) = (isakmp.get(16).copied(), isakmp.get(19)) else { return false };
-    let mut payload = ISAKMP;
+    let (mut payload, mut announced) = (ISAKMP, 16);
     while flags & ENCRYPTED == 0 && next != 0 {
         let Some(&[following, _, high, low]) = isakmp.get(payload..payload + 4) else { return false };
         let len = usize::from(u16::from_be_bytes([high, low]));
-        if next == VENDOR_ID && (IP + UDP + payload + 4..IP + UDP + payload + len).contains(&at) {
+        let body = IP + UDP + payload + 4..IP + UDP + payload + len;
+        if next == VENDOR_ID && (body.contains(&at) || at == IP + UDP + announced) {
             return true;
         }
-        (next, payload) = (following, payload + len.max(4));
+        (announced, next, payload) = (payload, following, payload + len.max(4));
     }
     false
 }

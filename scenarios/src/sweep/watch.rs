@@ -164,12 +164,14 @@ pub(super) struct Watch {
     protected: Vec<Ends>,
     /// Transmissions that were tampered with.
     tampered: Vec<u64>,
+    /// The transmission that a router passes on as it is: what it sends next is tampered with, too.
+    forwarded: u64,
     ending: Ending,
 }
 
 impl Watch {
     pub(super) fn new(link: LinkId, protected: Vec<Ends>) -> Self {
-        Watch { link, protected, tampered: Vec::new(), ending: Ending::default() }
+        Watch { link, protected, tampered: Vec::new(), forwarded: 0, ending: Ending::default() }
     }
 
     pub(super) fn ending(self) -> Ending {
@@ -215,6 +217,14 @@ impl Sink for Watch {
     fn record(&mut self, record: &Record<'_>) {
         let tampered = record.cause != 0 && self.tampered.contains(&record.cause);
         match record.effect {
+            Effect::Forwarded { packet, .. } if tampered => {
+                let sealed = IpView::parse(packet.bytes()).is_some_and(|v| v.is_ipsec());
+                self.forwarded = if sealed { record.cause } else { 0 };
+            }
+            Effect::Sent { transmission, .. } if tampered && self.forwarded == record.cause => {
+                self.tampered.push(transmission);
+                self.forwarded = 0;
+            }
             Effect::Sent { link, packet, fate, transmission, .. } if link == self.link => {
                 if fate.altered {
                     self.tampered.push(transmission);
