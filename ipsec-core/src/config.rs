@@ -102,26 +102,27 @@ impl RetransmitSchedule {
     }
 }
 
-/// Bounds that keep memory finite, whatever arrives.
+/// Bounds that keep memory finite, whatever arrives, each with its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Half-open main modes (answered first messages) held at once.
+    /// Half-open main modes (answered first messages) held at once; 256. The oldest go first, so under a flood an honest
+    /// peer needs its round trip to be shorter than the time in which so many first messages arrive.
     pub half_open: usize,
-    /// Half-open main modes from one source address.
+    /// Half-open main modes from one source address; 16. The same holds for a flood that pretends to be the honest peer.
     pub half_open_per_source: usize,
-    /// ISAKMP SAs, established or not.
+    /// ISAKMP SAs, established or not; 4,096.
     pub isakmp_sas: usize,
-    /// Packets held for one negotiation.
+    /// Packets held for one negotiation; 32.
     pub pending_packets: usize,
-    /// Octets held for all negotiations.
+    /// Octets held for all negotiations; 4 MiB.
     pub pending_octets: usize,
-    /// Datagrams in reassembly at once.
+    /// Datagrams in reassembly at once; 64.
     pub reassemblies: usize,
-    /// Octets in reassembly at once.
+    /// Octets in reassembly at once; 1 MiB.
     pub reassembly_octets: usize,
-    /// Width of the anti-replay window in packets, a multiple of 64 (RFC 4303 section 3.4.3: at least 32).
+    /// Width of the anti-replay window in packets, a multiple of 64 (RFC 4303 section 3.4.3: at least 32); 64.
     pub replay_window: u32,
-    /// Clear-text fall-back entries and other per-peer notes.
+    /// Clear-text fall-back entries and other per-peer notes; 1,024.
     pub peer_notes: usize,
 }
 
