@@ -40,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "natt",
             "pad",
             "rng",
+            "route",
             "sad",
             "selector",
             "spd",
