@@ -310,8 +310,14 @@ pub enum DropReason {
     Dummy(PairId),
     /// Inner addresses, protocol or ports are not the SA's (RFC 4301 5.2 step 4).
     SelectorMismatch(PairId),
-    /// Not the set and order of SAs the policy asks for (RFC 2401 5.2.1 step 2).
+    /// Protected, but not as the policy entry asks (RFC 2401 5.2.1 step 4).
     BundleMismatch(PairId),
+    /// ESP arrived bare where AH around it is asked for (RFC 2401 5.2.1 step 4).
+    EspWithoutAh(PairId),
+    /// AH arrived with no ESP inside where both are asked for (RFC 2401 5.2.1 step 4).
+    AhWithoutEsp(PairId),
+    /// The SAs of a bundle arrived in another order, or one of them twice (RFC 2401 5.2.1 step 4).
+    BundleOrder(PairId),
     /// The SA's sequence numbers are used up; it must not wrap (RFC 4303 3.3.3).
     SequenceExhausted(PairId),
     /// The SA has lived its life (RFC 4301 4.4.2.1).
@@ -354,6 +360,9 @@ impl DropReason {
             DropReason::Dummy(_) => "dummy",
             DropReason::SelectorMismatch(_) => "selector-mismatch",
             DropReason::BundleMismatch(_) => "bundle-mismatch",
+            DropReason::EspWithoutAh(_) => "esp-without-ah",
+            DropReason::AhWithoutEsp(_) => "ah-without-esp",
+            DropReason::BundleOrder(_) => "bundle-order",
             DropReason::SequenceExhausted(_) => "sequence-exhausted",
             DropReason::LifetimeExpired(_) => "lifetime-expired",
             DropReason::TooBig { .. } => "too-big",
@@ -383,7 +392,10 @@ impl DropReason {
             DropReason::BadLength(_) => "RFC 4303 2",
             DropReason::Dummy(_) => "RFC 4303 2.6",
             DropReason::SelectorMismatch(_) => "RFC 4301 5.2 step 4",
-            DropReason::BundleMismatch(_) => "RFC 2401 5.2.1 step 2",
+            DropReason::BundleMismatch(_)
+            | DropReason::EspWithoutAh(_)
+            | DropReason::AhWithoutEsp(_)
+            | DropReason::BundleOrder(_) => "RFC 2401 5.2.1 step 4",
             DropReason::SequenceExhausted(_) => "RFC 4303 3.3.3",
             DropReason::LifetimeExpired(_) => "RFC 4301 4.4.2.1",
             DropReason::TooBig { .. } => "RFC 4301 8.2.1",
@@ -419,8 +431,11 @@ impl fmt::Display for DropReason {
             DropReason::Dummy(p) => write!(f, "dummy packet on pair {}", p.0),
             DropReason::SelectorMismatch(p) => write!(f, "not the traffic of pair {}", p.0),
             DropReason::BundleMismatch(p) => {
-                write!(f, "not the set and order of SAs asked for, pair {}", p.0)
+                write!(f, "pair {} does not protect as the policy asks", p.0)
             }
+            DropReason::EspWithoutAh(p) => write!(f, "ESP without the AH of pair {}", p.0),
+            DropReason::AhWithoutEsp(p) => write!(f, "AH without the ESP of pair {}", p.0),
+            DropReason::BundleOrder(p) => write!(f, "the SAs of pair {} in another order", p.0),
             DropReason::SequenceExhausted(p) => write!(f, "sequence numbers of pair {} are used up", p.0),
             DropReason::LifetimeExpired(p) => write!(f, "pair {} has expired", p.0),
             DropReason::TooBig { mtu } => write!(f, "larger than the path MTU {mtu} with DF set"),

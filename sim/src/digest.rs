@@ -101,6 +101,9 @@ fn reason_code(reason: &DropReason) -> u64 {
         DropReason::TtlExceeded => 23,
         DropReason::NotForUs => 24,
         DropReason::QuotesProtected(_) => 25,
+        DropReason::EspWithoutAh(_) => 26,
+        DropReason::AhWithoutEsp(_) => 27,
+        DropReason::BundleOrder(_) => 28,
     }
 }
 

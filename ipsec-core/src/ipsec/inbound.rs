@@ -137,16 +137,16 @@ impl Ipsec {
                 Some((pair, place)) => (pair, place.saturating_sub(1)),
             };
             if (id, index) != expected {
-                return Err(DropReason::BundleMismatch(id));
+                let bare = current.is_none() && !carries_ipsec(packet);
+                return Err(if bare { DropReason::EspWithoutAh(id) } else { DropReason::BundleOrder(id) });
             }
             if index == 0 {
                 self.opened(packet, id, now)?;
                 return Ok(id);
             }
             // More of the bundle must follow.
-            let info = IpInfo::parse(packet.bytes()).ok_or(DropReason::BadLength(id))?;
-            if !matches!(info.upper.protocol, protocol::ESP | protocol::AH) {
-                return Err(DropReason::BundleMismatch(id));
+            if !carries_ipsec(packet) {
+                return Err(DropReason::AhWithoutEsp(id));
             }
             current = Some((id, index));
         }
@@ -206,7 +206,7 @@ impl Ipsec {
     }
 
     /// A packet that came in on `id` must be traffic of those SAs, and what the SPD asks for (RFC 4301 section 5.2 step 4,
-    /// RFC 2401 section 5.2.1 steps 2 and 3).
+    /// RFC 2401 section 5.2.1 steps 2 to 4).
     fn check_protected(
         &mut self,
         packet: &Packet,
@@ -340,6 +340,11 @@ impl Ipsec {
         error.push_front(header.len());
         header.write(error.bytes_mut()).then_some(error)
     }
+}
+
+/// Whether ESP or AH comes next.
+fn carries_ipsec(packet: &Packet) -> bool {
+    IpInfo::parse(packet.bytes()).is_some_and(|i| matches!(i.upper.protocol, protocol::ESP | protocol::AH))
 }
 
 /// Tunnels in tunnels end somewhere.

@@ -134,7 +134,11 @@ fn rule(reason: &DropReason) -> Rule {
     match reason {
         DropReason::PolicyDiscard(_) => Rule::Blocked,
         DropReason::ClearTextRefused(_) => Rule::ClearText,
-        DropReason::SelectorMismatch(_) | DropReason::BundleMismatch(_) => Rule::OtherProtection,
+        DropReason::SelectorMismatch(_)
+        | DropReason::BundleMismatch(_)
+        | DropReason::EspWithoutAh(_)
+        | DropReason::AhWithoutEsp(_)
+        | DropReason::BundleOrder(_) => Rule::OtherProtection,
         DropReason::NegotiationFailed(_) => Rule::NoAgreement,
         DropReason::NoPolicy => Rule::NoEntry,
         _ => Rule::Unforeseen,

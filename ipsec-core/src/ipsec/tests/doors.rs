@@ -140,7 +140,7 @@ fn the_bundle_must_be_whole_and_in_order() {
     install(&mut lazy, 1, tunnel_mode(1), &nets(1), &[IpsecProtocol::Esp]);
     for _ in 0..2 {
         let (sent, _, _) = outbound(&mut lazy, request(30));
-        let expected = [DropReason::BundleMismatch(PairId(1)), DropReason::Replayed(PairId(1))];
+        let expected = [DropReason::EspWithoutAh(PairId(1)), DropReason::Replayed(PairId(1))];
         assert!(expected.contains(&refused(&mut b, sent[0].1.clone())));
     }
 }
@@ -151,7 +151,7 @@ fn ah_alone_is_not_the_bundle() {
     install(&mut a, 1, tunnel_mode(1), &nets(1), &[IpsecProtocol::Ah]);
     install(&mut b, 2, tunnel_mode(2), &nets(2), &[IpsecProtocol::Esp, IpsecProtocol::Ah]);
     let (sent, _, _) = outbound(&mut a, request(30));
-    assert_eq!(refused(&mut b, sent[0].1.clone()), DropReason::BundleMismatch(PairId(1)));
+    assert_eq!(refused(&mut b, sent[0].1.clone()), DropReason::AhWithoutEsp(PairId(1)));
 }
 
 #[test]
