@@ -218,8 +218,10 @@ impl Sink for Watch {
         let tampered = record.cause != 0 && self.tampered.contains(&record.cause);
         match record.effect {
             Effect::Forwarded { packet, .. } if tampered => {
-                let sealed = IpView::parse(packet.bytes()).is_some_and(|v| v.is_ipsec());
-                self.forwarded = if sealed { record.cause } else { 0 };
+                // IKE and IPsec pass a router as they are; what a gateway took out of its tunnel is another datagram.
+                let whole = |v: &IpView| v.is_ipsec() || v.protocol == protocol::UDP;
+                let passes = IpView::parse(packet.bytes()).is_some_and(|v| whole(&v));
+                self.forwarded = if passes { record.cause } else { 0 };
             }
             Effect::Sent { transmission, .. } if tampered && self.forwarded == record.cause => {
                 self.tampered.push(transmission);
