@@ -133,8 +133,8 @@ fn flow(places: &[Place; 2], dice: &mut Dice) -> Flow {
     let ports = (protocol != 1).then(|| (dice.pick(&[7, 5000]), dice.pick(&script::PORTS)));
     let mut end = |place: &Place, asked: bool| match (place.inside, dice.below(100)) {
         (Some(_), 0..75) => place.host.address,
-        // A UDP server answers from the address that the route gives, which is not this one.
-        (Some(inside), 75..85) if asked && protocol != 17 => inside.address,
+        // Only ping sends from an address of its choice, and a UDP server answers from the one that the route gives.
+        (Some(inside), 75..85) if protocol == 1 || asked && protocol == 6 => inside.address,
         _ => place.address.address,
     };
     let (source, destination) = (end(&places[from], false), end(&places[1 - from], true));

@@ -149,7 +149,9 @@ fn schedule(builder: &mut Builder, from: NodeId, to: NodeId, flow: Flow) {
     let start = Instant::EPOCH;
     let payload = Payload::Bytes(b"hello".to_vec());
     let Some((local_port, port)) = flow.ports else {
-        builder.schedule(start, from, Action::Ping(Ping::new(flow.destination).count(1)));
+        let mut ping = Ping::new(flow.destination).count(1);
+        ping.source = Some(flow.source);
+        builder.schedule(start, from, Action::Ping(ping));
         return;
     };
     let remote = (flow.destination, port).into();

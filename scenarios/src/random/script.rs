@@ -254,8 +254,8 @@ impl Writer<'_> {
 
     fn near_network(&self, dice: &mut Dice) -> String {
         match (if self.careful { 99 } else { dice.below(100) }, self.near.inside) {
-            (0..6, _) => "me".to_owned(),
-            (6..10, _) => "any".to_owned(),
+            (0..12, _) => "me".to_owned(),
+            (12..16, _) => "any".to_owned(),
             (_, Some(_)) => self.network(self.near, dice),
             (_, None) => self.near.address.address.to_string(),
         }

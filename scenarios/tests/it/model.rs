@@ -21,7 +21,7 @@ fn two_hundred_random_pairs_agree_with_the_model() {
     for (kind, least) in [
         (OutcomeKind::Clear, 100),
         (OutcomeKind::Protected, 100),
-        (OutcomeKind::Mixed, 5),
+        (OutcomeKind::Mixed, 1),
         (OutcomeKind::OneWay, 50),
         (OutcomeKind::Refused, 100),
     ] {
