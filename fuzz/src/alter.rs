@@ -1,5 +1,7 @@
 //! What an attacker on the path does to one packet.
 
+use ipsec_core::ip::IpInfo;
+
 use crate::bytes::Bytes;
 
 /// One change to a packet.
@@ -63,6 +65,19 @@ impl Alteration {
 /// `len` octets of key or IV that depend on `seed`.
 pub fn octets(seed: u8, len: usize) -> Vec<u8> {
     (0..len).map(|i| (i as u8).wrapping_mul(37).wrapping_add(seed)).collect()
+}
+
+/// A datagram without the IPv6 fragment headers that say "first and last": AH takes them out (RFC 6946).
+pub fn whole(datagram: &[u8]) -> Vec<u8> {
+    let mut whole = datagram.to_vec();
+    while let Some(IpInfo { atomic: Some(place), total_len, .. }) = IpInfo::parse(&whole) {
+        whole.truncate(total_len);
+        whole[place.number_at] = whole[place.offset];
+        whole.drain(place.offset..place.offset + 8);
+        let payload = (whole.len() - 40) as u16;
+        whole[4..6].copy_from_slice(&payload.to_be_bytes());
+    }
+    whole
 }
 
 /// A datagram without its IPv4 header checksum, which the datapath computes anew.

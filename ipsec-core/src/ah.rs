@@ -160,15 +160,19 @@ pub fn header(bytes: &[u8], at: usize) -> Option<(u32, u32)> {
     Some((read_u32(bytes, at + 4)?, read_u32(bytes, at + 8)?))
 }
 
-/// Reads the IP header, after taking out a fragment header that says "first and last": the ICV is that of the datagram
+/// Reads the IP header, after taking out fragment headers that say "first and last": the ICV is that of the datagram
 /// without it, and the Next Header before it follows (RFC4302-A-04, RFC4302-A-05).
 fn without_atomic_fragment(packet: &mut Packet) -> Option<IpInfo> {
-    let info = IpInfo::parse(packet.bytes())?;
-    let Some(atomic) = info.atomic else { return Some(info) };
-    packet.splice_front(atomic.offset, 8, 0)?;
-    write(packet.bytes_mut(), atomic.number_at, &[atomic.protocol]);
-    packet.truncate(info.total_len.checked_sub(8)?);
-    if refresh_length(packet.bytes_mut()) { IpInfo::parse(packet.bytes()) } else { None }
+    loop {
+        let info = IpInfo::parse(packet.bytes())?;
+        let Some(atomic) = info.atomic else { return Some(info) };
+        packet.splice_front(atomic.offset, 8, 0)?;
+        write(packet.bytes_mut(), atomic.number_at, &[atomic.protocol]);
+        packet.truncate(info.total_len.checked_sub(8)?);
+        if !refresh_length(packet.bytes_mut()) {
+            return None;
+        }
+    }
 }
 
 /// Turns the headers in front of an AH into what the ICV covers: mutable fields are zero, predictable ones as they will be

@@ -353,7 +353,7 @@ fn expected(message: Message, field: Field) -> Expect {
         (Message::Ike { .. }, Field::Isakmp | Field::Body) => Expect::Ignored,
         // The message itself is the honest one, or what IKEv1 leaves unauthenticated; who gets the answer may be another.
         (Message::Ike { .. }, _) => Expect::Recovers,
-        (Message::Clear, _) => Expect::Recovers,
+        (Message::Clear, _) | (Message::Esp | Message::Ah, Field::Spent) => Expect::Recovers,
         (Message::Esp | Message::Ah, Field::Header) => Expect::Lost,
         (Message::Esp | Message::Ah, _) => Expect::Refused,
     }

@@ -21,6 +21,8 @@ pub enum Field {
     /// A part of the outer IPv4 header that routers may change, and that no integrity check covers: type of service,
     /// reserved flag and Don't Fragment, time to live (RFC 2402 section 3.3.3.1.1.1).
     Mutable,
+    /// A time to live that the next router, if there is one, finds used up.
+    Spent,
     /// The outer IPv4 header's identification, which means nothing in a datagram that is whole; only AH covers it.
     Ident,
     /// The rest of the outer IPv4 header, and UDP's: without it the datagram is another one, or none.
@@ -38,6 +40,7 @@ pub enum Field {
 pub fn field(datagram: &Datagram, at: usize, xor: u8) -> Field {
     let ike = matches!(datagram.message, Message::Ike { .. });
     match at {
+        8 if datagram.bytes.get(at).is_some_and(|ttl| ttl ^ xor <= 1) => Field::Spent,
         1 | 8 => Field::Mutable,
         6 if xor & 0x3f == 0 => Field::Mutable,
         4 | 5 => Field::Ident,
