@@ -90,12 +90,13 @@ pub(super) fn acquire(
     flow: &FlowKey,
 ) -> Acquire {
     let mut selector: Selector = entry.selector.clone();
-    if protect.populate.local {
-        selector.local = vec![AddressRange::single(flow.local)];
-    }
-    if protect.populate.remote {
-        selector.remote = vec![AddressRange::single(flow.remote)];
-    }
+    // An identity of quick mode names one range (RFC 2407 section 4.6.2): of several, the one that the packet is in.
+    let narrow = |ranges: &[AddressRange], address: IpAddr, populate: bool| {
+        let around = ranges.iter().find(|r| r.contains(address) && !populate);
+        vec![around.copied().unwrap_or(AddressRange::single(address))]
+    };
+    selector.local = narrow(&selector.local, flow.local, protect.populate.local);
+    selector.remote = narrow(&selector.remote, flow.remote, protect.populate.remote);
     if protect.populate.protocol {
         selector.protocol = Some(flow.protocol);
     }

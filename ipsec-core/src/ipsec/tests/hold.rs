@@ -30,6 +30,15 @@ fn held_packets_leave_when_the_pair_is_there() {
     assert_eq!(a.status().pending().count(), 0);
 }
 
+/// A filter from "me" on a computer with several addresses; an identity of quick mode has room for one range.
+#[test]
+fn of_several_ranges_an_acquire_asks_for_the_packets() {
+    let mut policy = tunnel_policy(1);
+    let net = policy[0].selector.local[0];
+    policy[0].selector.local.insert(0, crate::selector::AddressRange::single(outer(1)));
+    assert_eq!(acquire_of(&holding(policy)).selector.local, [net]);
+}
+
 #[test]
 fn an_acquire_is_narrowed_by_the_populate_flags() {
     let mut policy = tunnel_policy(1);
