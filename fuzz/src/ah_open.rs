@@ -56,7 +56,10 @@ fn sealed_and_altered(ah: &Ah, datagram: &[u8], sequence: u64, alteration: &Alte
 /// octets of both kinds, and are not judged here.
 fn may_change(sealed: &[u8], place: usize) -> bool {
     let info = IpInfo::parse(sealed).expect("a sealed packet is a datagram");
+    let extended = info.upper.offset > if info.is_v4() { 20 } else { 40 };
     match (info.is_v4(), place) {
+        // On a source route with hops to come, the destination counts as it will be at the end (RFC 4302 appendix A).
+        (true, 16..20) | (false, 24..40) if extended => true,
         // Type of service, flags and offset, time to live, checksum; for IPv6 class, flow label and hop limit.
         (true, 0..20) => matches!(place, 1 | 6 | 7 | 8 | 10 | 11),
         (false, 0..40) => matches!(place, 0..=3 | 7),
