@@ -35,7 +35,13 @@ pub fn fragment(packet: Packet, mtu: u16, ident: u32) -> Result<Vec<Packet>, Fra
     if info.total_len <= usize::from(mtu) {
         return Ok(alloc::vec![packet]);
     }
-    if info.is_v4() { fragment_v4(&packet, &info, mtu) } else { fragment_v6(&packet, &info, mtu, ident) }
+    let fragments = if info.is_v4() {
+        fragment_v4(&packet, &info, mtu)?
+    } else {
+        fragment_v6(&packet, &info, mtu, ident)?
+    };
+    // Headers alone that do not fit: nothing could be cut, and nothing must get lost without a word.
+    if fragments.is_empty() { Err(FragmentError::MtuTooSmall) } else { Ok(fragments) }
 }
 
 fn fragment_v4(packet: &Packet, info: &IpInfo, mtu: u16) -> Result<Vec<Packet>, FragmentError> {
