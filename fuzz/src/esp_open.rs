@@ -27,7 +27,8 @@ pub fn body(data: &[u8]) {
 
     let mut packet = Packet::from_slice(1, datagram);
     match esp.open(&mut packet) {
-        Ok(_) => assert!(IpInfo::parse(packet.bytes()).is_some(), "what opens is a datagram"),
+        // Without integrity the next header may be whatever garbage decrypts to; the inbound walk reads it again.
+        Ok(_) => assert!(!esp.has_integrity() || IpInfo::parse(packet.bytes()).is_some(), "no datagram"),
         Err(OpenError::Integrity) => {
             assert!(datagram.starts_with(packet.bytes()), "a failure changes nothing")
         }
