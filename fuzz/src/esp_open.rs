@@ -64,8 +64,6 @@ fn sealed_and_altered(esp: &Esp, datagram: &[u8], sequence: u64, alteration: &Al
         assert!(place < at, "accepted with octet {place} altered, ESP begins at {at}");
         // An altered header length or extension moves what counts as payload, never what was covered.
         let covered = &datagram[original.transport.offset..original.total_len];
-        let end = IpInfo::parse(packet.bytes()).map_or(0, |i| i.total_len);
-        let kept = end == 0 || end != datagram.len() || packet.bytes()[..end].ends_with(covered);
-        assert!(kept, "an altered outer header altered the payload");
+        assert!(packet.bytes().ends_with(covered), "an altered outer header altered the payload");
     }
 }
