@@ -40,8 +40,8 @@ use sa::{IsakmpSa, Names, SaId, WAITING_ACQUIRES};
 pub use sizes::IkeSizes;
 use timer::TimerKey;
 use v1::Received;
-use v1::main_mode::MainMode;
 use v1::main_mode::initiator::Initiator;
+use v1::phase1::Phase1;
 
 /// The UDP port of IKE (RFC 2408 section 2.5.1).
 pub const PORT: u16 = 500;
@@ -172,9 +172,9 @@ impl Ike {
         };
         let (local, peer, cky_i) = (names.local, names.peer, names.cky_i);
         cx.event(Event::MainModeStarted { local, peer, initiator: true, cky_i });
-        let mut sa = IsakmpSa::new(names, MainMode::Failed(FailureReason::Deleted));
+        let mut sa = IsakmpSa::new(names, Phase1::Failed(FailureReason::Deleted));
         let mut step = Step { names: &sa.names, exchange: &mut sa.exchange, message_id: 0, cx: &mut cx };
-        sa.main_mode = Initiator::start(entry, psk, &mut step);
+        sa.phase1 = Initiator::start(entry, psk, &mut step);
         sa.acquires.push_back(acquire);
         self.by_cookies.insert((cky_i, Cookie::ZERO), id);
         self.sas.insert(id, sa);
@@ -303,7 +303,7 @@ impl Ike {
     pub fn handle_timeout(&mut self, cx: &mut IkeContext<'_>) {
         while let Some(key) = self.node.timers.pop_due(cx.now) {
             match key {
-                TimerKey::MainMode(id) => self.with(id, cx, IsakmpSa::main_mode_due),
+                TimerKey::Phase1(id) => self.with(id, cx, IsakmpSa::phase1_due),
                 TimerKey::QuickMode(id, message_id) => {
                     self.with(id, cx, |sa, cx| sa.quick_mode_due(message_id, cx));
                 }
@@ -425,7 +425,7 @@ impl Ike {
             let mut cx = context(&mut self.node, cx);
             let cx = &mut cx;
             if sa.established().is_none() {
-                sa.fail_main_mode(FailureReason::Deleted, cx);
+                sa.fail_phase1(FailureReason::Deleted, cx);
             } else {
                 if matches!(why, DeleteReason::Expired | DeleteReason::Policy | DeleteReason::Command) {
                     sa.announce_end(cx);
@@ -457,7 +457,7 @@ impl Ike {
         let Some(sa) = self.sas.remove(&id) else { return };
         self.by_cookies.remove(&(sa.names.cky_i, sa.names.cky_r));
         self.node.forget_work(id);
-        self.node.timers.cancel(TimerKey::MainMode(id));
+        self.node.timers.cancel(TimerKey::Phase1(id));
         self.node.timers.cancel(TimerKey::Expiry(id));
         for message_id in sa.quick_modes.keys() {
             self.node.timers.cancel(TimerKey::QuickMode(id, *message_id));

@@ -181,7 +181,7 @@ impl Step<'_, '_> {
     /// The key of the exchange's timer.
     pub(crate) fn timer(&self) -> TimerKey {
         match self.message_id {
-            0 => TimerKey::MainMode(self.names.id),
+            0 => TimerKey::Phase1(self.names.id),
             message_id => TimerKey::QuickMode(self.names.id, message_id),
         }
     }

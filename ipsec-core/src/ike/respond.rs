@@ -10,8 +10,9 @@ use super::outbox::Protection;
 use super::proposal::phase1::{self, Choice};
 use super::retransmit::Exchange;
 use super::sa::{IsakmpSa, Names, SaId};
+use super::v1::main_mode::KeyExchange;
 use super::v1::main_mode::responder::Responder;
-use super::v1::main_mode::{Agreement, KeyExchange};
+use super::v1::phase1::Agreement;
 use super::v1::{NOT_WITH_SA, Received, none_of, sa_at, vendor_id};
 use super::{Ike, IkeContext, context};
 use crate::io::Event;
@@ -115,9 +116,9 @@ impl Ike {
         };
         let mut step = Step { names: &names, exchange: &mut exchange, message_id: 0, cx };
         step.rest();
-        let main_mode = Responder::start(agreement, key_exchange, &mut step);
+        let phase1 = Responder::start(agreement, key_exchange, &mut step);
         self.by_cookies.insert((names.cky_i, names.cky_r), id);
-        let mut sa = IsakmpSa::new(names, main_mode);
+        let mut sa = IsakmpSa::new(names, phase1);
         (sa.exchange, sa.heard) = (exchange, true);
         self.sas.insert(id, sa);
     }

@@ -1,4 +1,4 @@
-//! The ISAKMP SA (RFC 2408 section 2.1): a main mode, and what runs under it once it is established.
+//! The ISAKMP SA (RFC 2408 section 2.1): a phase 1, and what runs under it once it is established.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 
 use super::effect::Acquire;
 use super::retransmit::Exchange;
-use super::v1::main_mode::{Established, MainMode};
+use super::v1::phase1::{Established, Phase1};
 use super::v1::quick_mode::QuickMode;
 use crate::pad::PadEntryId;
 use crate::time::Instant;
@@ -59,8 +59,8 @@ pub(crate) struct QuickModeExchange {
 #[derive(Clone, Debug)]
 pub(crate) struct IsakmpSa {
     pub(crate) names: Names,
-    pub(crate) main_mode: MainMode,
-    /// Of main mode.
+    pub(crate) phase1: Phase1,
+    /// Of phase 1.
     pub(crate) exchange: Exchange,
     /// What is to be negotiated under it.
     pub(crate) acquires: VecDeque<Acquire>,
@@ -90,10 +90,10 @@ pub(crate) struct IsakmpSa {
 }
 
 impl IsakmpSa {
-    pub(crate) fn new(names: Names, main_mode: MainMode) -> Self {
+    pub(crate) fn new(names: Names, phase1: Phase1) -> Self {
         IsakmpSa {
             names,
-            main_mode,
+            phase1,
             exchange: Exchange::default(),
             acquires: VecDeque::new(),
             quick_modes: BTreeMap::new(),
@@ -113,8 +113,8 @@ impl IsakmpSa {
 
     /// The established state.
     pub(crate) fn established(&self) -> Option<&Established> {
-        match &self.main_mode {
-            MainMode::Established(established) => Some(established),
+        match &self.phase1 {
+            Phase1::Established(established) => Some(established),
             _ => None,
         }
     }

@@ -9,8 +9,8 @@ use crate::time::Instant;
 /// What a deadline is for; each key has at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TimerKey {
-    /// Main mode: send again, give up, or forget the answers.
-    MainMode(SaId),
+    /// Phase 1: send again, give up, or forget the answers.
+    Phase1(SaId),
     /// Quick mode with this message ID: send again, give up, or forget the answers.
     QuickMode(SaId, u32),
     /// The ISAKMP SA has lived its life.
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn fires_in_order_of_time_then_key() {
         let mut timers = Timers::default();
-        let (a, b) = (TimerKey::Expiry(SaId(1)), TimerKey::MainMode(SaId(1)));
+        let (a, b) = (TimerKey::Expiry(SaId(1)), TimerKey::Phase1(SaId(1)));
         timers.set(a, Instant::from_secs(1));
         timers.set(b, Instant::from_secs(9));
         timers.set(b, Instant::from_secs(1));

@@ -9,6 +9,7 @@ mod exchange;
 pub(crate) mod informational;
 pub mod keymat;
 pub(crate) mod main_mode;
+pub(crate) mod phase1;
 pub mod protect;
 pub(crate) mod quick_mode;
 pub mod vendor_id;

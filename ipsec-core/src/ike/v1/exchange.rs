@@ -2,7 +2,7 @@
 
 use rand_core::Rng;
 
-use super::main_mode::{Accepted, Established, MainMode};
+use super::phase1::{Accepted, Established, Phase1};
 use super::quick_mode::initiator::Initiator;
 use super::quick_mode::responder::{Request, Responder};
 use super::quick_mode::{self, QuickMode};
@@ -26,7 +26,7 @@ impl IsakmpSa {
     pub(crate) fn receive(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
         self.heard = true;
         match (received.header.exchange_type, received.header.message_id) {
-            (ExchangeType::MAIN_MODE, 0) => self.receive_main_mode(received, cx),
+            (ExchangeType::MAIN_MODE, 0) => self.receive_phase1(received, cx),
             (ExchangeType::QUICK_MODE, message_id) if message_id != 0 => {
                 self.receive_quick_mode(received, message_id, cx);
             }
@@ -40,17 +40,17 @@ impl IsakmpSa {
         }
     }
 
-    fn receive_main_mode(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+    fn receive_phase1(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
         if repeat_answer(&self.exchange, received, cx) {
             return;
         }
-        if self.main_mode.is_working() {
+        if self.phase1.is_working() {
             keep_waiting(&mut self.exchange, received, cx);
             return;
         }
-        match self.main_mode.check(received, &self.names) {
+        match self.phase1.check(received, &self.names) {
             Err(error) => cx.ignore(received.peer, error),
-            Ok(Checked::Refused(refused)) => self.fail_main_mode(refused.reason, cx),
+            Ok(Checked::Refused(refused)) => self.fail_phase1(refused.reason, cx),
             Ok(Checked::Accepted(accepted)) => {
                 match &accepted {
                     Accepted::Sa(cky_r, _) => self.names.cky_r = *cky_r,
@@ -58,7 +58,7 @@ impl IsakmpSa {
                     Accepted::KeyExchange(_) => {}
                 }
                 self.exchange.accepted(received.digest);
-                self.move_main_mode(cx, |state, step| {
+                self.move_phase1(cx, |state, step| {
                     step.rest();
                     state.advance(accepted, step)
                 });
@@ -66,19 +66,19 @@ impl IsakmpSa {
         }
     }
 
-    /// Moves main mode on, and draws the conclusions.
-    fn move_main_mode(
+    /// Moves phase 1 on, and draws the conclusions.
+    fn move_phase1(
         &mut self,
         cx: &mut Context<'_>,
-        change: impl FnOnce(MainMode, &mut Step<'_, '_>) -> MainMode,
+        change: impl FnOnce(Phase1, &mut Step<'_, '_>) -> Phase1,
     ) {
         let was_established = self.established().is_some();
-        let state = core::mem::replace(&mut self.main_mode, MainMode::Failed(FailureReason::Deleted));
+        let state = core::mem::replace(&mut self.phase1, Phase1::Failed(FailureReason::Deleted));
         let mut step = Step { names: &self.names, exchange: &mut self.exchange, message_id: 0, cx };
-        self.main_mode = change(state, &mut step);
-        if let MainMode::Failed(reason) = &self.main_mode {
+        self.phase1 = change(state, &mut step);
+        if let Phase1::Failed(reason) = &self.phase1 {
             let reason = reason.clone();
-            self.fail_main_mode(reason, cx);
+            self.fail_phase1(reason, cx);
         } else if self.established().is_some() && !was_established {
             self.fresh = true;
             let peer = self.names.peer.ip();
@@ -87,7 +87,7 @@ impl IsakmpSa {
                 cx.node.contacted(peer);
             }
         }
-        if !self.main_mode.is_working() {
+        if !self.phase1.is_working() {
             self.release_waiting(cx);
         }
     }
@@ -101,8 +101,8 @@ impl IsakmpSa {
         }
     }
 
-    /// Main mode ends without an SA.
-    pub(crate) fn fail_main_mode(&mut self, reason: FailureReason, cx: &mut Context<'_>) {
+    /// Phase 1 ends without an SA.
+    pub(crate) fn fail_phase1(&mut self, reason: FailureReason, cx: &mut Context<'_>) {
         if self.closed {
             return;
         }
@@ -123,24 +123,24 @@ impl IsakmpSa {
         }
     }
 
-    /// The main mode deadline has come.
-    pub(crate) fn main_mode_due(&mut self, cx: &mut Context<'_>) {
+    /// The deadline of phase 1 has come.
+    pub(crate) fn phase1_due(&mut self, cx: &mut Context<'_>) {
         if self.established().is_some() {
             self.exchange.forget();
             return;
         }
         match self.exchange.due(&cx.node.config.retransmit, cx.now) {
             Due::Resend { datagram, attempt, next } => {
-                cx.node.timers.set(TimerKey::MainMode(self.names.id), next);
+                cx.node.timers.set(TimerKey::Phase1(self.names.id), next);
                 self.resend(datagram, 0, attempt, cx);
             }
             Due::GiveUp => {
                 let reason = match (self.heard, self.noted) {
                     (false, _) => FailureReason::NoResponse,
                     (true, Some(notify)) => FailureReason::Notified(notify),
-                    (true, None) => FailureReason::TimedOut(self.main_mode.expectation()),
+                    (true, None) => FailureReason::TimedOut(self.phase1.expectation()),
                 };
-                self.fail_main_mode(reason, cx);
+                self.fail_phase1(reason, cx);
             }
         }
     }
@@ -160,7 +160,7 @@ impl IsakmpSa {
         cx: &mut Context<'_>,
     ) {
         match message_id {
-            0 => self.move_main_mode(cx, |state, step| state.complete(id, result, step)),
+            0 => self.move_phase1(cx, |state, step| state.complete(id, result, step)),
             _ => self.move_quick_mode(message_id, cx, |state, phase1, step| {
                 state.complete(id, result, phase1, step)
             }),
@@ -182,7 +182,7 @@ impl IsakmpSa {
         });
         let number = cx.node.next_number();
         let message_id = self.fresh_message_id(number, cx);
-        let MainMode::Established(phase1) = &self.main_mode else { return };
+        let Phase1::Established(phase1) = &self.phase1 else { return };
         let mut exchange = Exchange::default();
         let names = &self.names;
         let mut step = Step { names, exchange: &mut exchange, message_id, cx };
@@ -216,7 +216,7 @@ impl IsakmpSa {
     }
 
     fn receive_quick_mode(&mut self, received: &Received<'_>, message_id: u32, cx: &mut Context<'_>) {
-        let MainMode::Established(phase1) = &self.main_mode else {
+        let Phase1::Established(phase1) = &self.phase1 else {
             // The peer is one message ahead: its first quick mode has overtaken the last message of main mode.
             keep_waiting(&mut self.exchange, received, cx);
             return;
@@ -252,7 +252,7 @@ impl IsakmpSa {
 
     /// Message 1 of a quick mode that the peer begins.
     fn receive_request(&mut self, received: &Received<'_>, message_id: u32, cx: &mut Context<'_>) {
-        let MainMode::Established(phase1) = &self.main_mode else { return };
+        let Phase1::Established(phase1) = &self.phase1 else { return };
         if self.is_used(message_id) {
             cx.ignore(received.peer, IkeError::Unexpected("the message ID of an earlier exchange"));
             return;
@@ -267,7 +267,7 @@ impl IsakmpSa {
         };
         self.mark_used(message_id);
         self.follow(received, cx);
-        let MainMode::Established(phase1) = &self.main_mode else { return };
+        let Phase1::Established(phase1) = &self.phase1 else { return };
         let kind = cx.node.kind_towards(self.names.peer.ip());
         let decided = match checked {
             Checked::Accepted(request) => match request.decide(cx.policy, phase1, &self.names, kind) {
@@ -340,7 +340,7 @@ impl IsakmpSa {
         cx: &mut Context<'_>,
         change: impl FnOnce(QuickMode, &Established, &mut Step<'_, '_>) -> QuickMode,
     ) {
-        let MainMode::Established(phase1) = &self.main_mode else { return };
+        let Phase1::Established(phase1) = &self.phase1 else { return };
         let Some(quick_mode) = self.quick_modes.get_mut(&message_id) else { return };
         let state = core::mem::replace(&mut quick_mode.state, QuickMode::Finished);
         let exchange = &mut quick_mode.exchange;

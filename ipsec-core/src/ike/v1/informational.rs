@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::exchange::keep_waiting;
-use super::main_mode::MainMode;
+use super::phase1::Phase1;
 use super::{Received, auth, keymat, verify_hash};
 use crate::ike::context::Context;
 use crate::ike::effect::Effect;
@@ -21,7 +21,7 @@ use crate::wire::isakmp::{Chain, ExchangeType, Flags, Header, Payload, decode_ch
 impl IsakmpSa {
     /// Sends payloads in an informational exchange under this SA; gives the datagram. Nothing when it is not established.
     pub(crate) fn inform(&self, payloads: Vec<Payload>, cx: &mut Context<'_>) -> Option<Vec<u8>> {
-        let MainMode::Established(phase1) = &self.main_mode else { return None };
+        let Phase1::Established(phase1) = &self.phase1 else { return None };
         let number = cx.node.next_number();
         let message_id = self.fresh_message_id(number, cx);
         let keys = &phase1.keys;
@@ -75,7 +75,7 @@ impl IsakmpSa {
             self.note(received, cx);
             return;
         }
-        let MainMode::Established(phase1) = &self.main_mode else {
+        let Phase1::Established(phase1) = &self.phase1 else {
             // It may have overtaken the last message of main mode.
             return keep_waiting(&mut self.exchange, received, cx);
         };

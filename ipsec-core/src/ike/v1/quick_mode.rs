@@ -36,7 +36,7 @@ use crate::work::{WorkId, WorkResult};
 use initiator::Initiator;
 use responder::Responder;
 
-use super::main_mode::Established;
+use super::phase1::Established;
 
 /// Seconds that an SA lives when nobody says anything (RFC 2407 section 4.5).
 const DEFAULT_SECONDS: u32 = 28_800;

@@ -2,13 +2,14 @@
 
 use alloc::vec::Vec;
 
-use super::{Accepted, Agreement, IsakmpKeys, KeyExchange, MainMode, Transcript, unusable_key};
+use super::KeyExchange;
 use crate::crypto::Secret;
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::Protection;
 use crate::ike::proposal::phase1;
 use crate::ike::sa::Names;
+use crate::ike::v1::phase1::{Accepted, Agreement, IsakmpKeys, Phase1, Transcript, unusable_key};
 use crate::ike::v1::{Checked, NOT_WITH_SA, Received, none_of, sa_at, vendor_id};
 use crate::pad::{MainModeProposal, PadEntry};
 use crate::wire::ikev1::{self, Nonce, NotifyType, SaPayload};
@@ -40,7 +41,7 @@ pub(crate) struct Offer {
 
 impl Initiator {
     /// Sends message 1.
-    pub(crate) fn start(entry: &PadEntry, psk: &Secret, step: &mut Step<'_, '_>) -> MainMode {
+    pub(crate) fn start(entry: &PadEntry, psk: &Secret, step: &mut Step<'_, '_>) -> Phase1 {
         let offered = phase1::offer(&entry.proposals, entry.lifetime_seconds);
         let vendor_ids = vendor_id::payloads(&step.cx.node.config.vendor_ids);
         let payloads = [Payload::Sa(offered.clone())].into_iter().chain(vendor_ids).collect();
@@ -51,7 +52,7 @@ impl Initiator {
             psk: psk.clone(),
             lifetime_seconds: entry.lifetime_seconds,
         };
-        MainMode::Initiator(Initiator::WaitMessage2 { offered, ours: entry.proposals.clone(), offer })
+        Phase1::MainModeInitiator(Initiator::WaitMessage2 { offered, ours: entry.proposals.clone(), offer })
     }
 
     pub(crate) fn check(
@@ -88,8 +89,8 @@ impl Initiator {
         }
     }
 
-    pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> MainMode {
-        MainMode::Initiator(match (self, accepted) {
+    pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> Phase1 {
+        Phase1::MainModeInitiator(match (self, accepted) {
             (Initiator::WaitMessage2 { offer, .. }, Accepted::Sa(_, proposal)) => {
                 let Offer { sa_i_b, psk, lifetime_seconds } = offer;
                 let agreement = Agreement { proposal, lifetime_seconds, sa_i_b, psk };
@@ -112,18 +113,18 @@ impl Initiator {
         })
     }
 
-    pub(crate) fn complete(self, id: WorkId, result: WorkResult, step: &mut Step<'_, '_>) -> MainMode {
+    pub(crate) fn complete(self, id: WorkId, result: WorkResult, step: &mut Step<'_, '_>) -> Phase1 {
         match self {
             Initiator::MakePublic { agreement, secret, work } if work == id => {
                 let WorkResult::Bytes(public) = result else {
-                    return MainMode::Failed(FailureReason::BadPublicValue);
+                    return Phase1::Failed(FailureReason::BadPublicValue);
                 };
                 let ke = ikev1::KeyExchange { data: public.to_vec() };
                 let nonce = Nonce { data: step.cx.nonce(step.names.id.0) };
                 let payloads = [Payload::KeyExchange(ke), Payload::Nonce(nonce)].to_vec();
                 let sent = step.cx.node.outbox.send(step.header(), payloads, Protection::Clear);
                 step.send(&sent, true);
-                MainMode::Initiator(Initiator::WaitMessage4 {
+                Phase1::MainModeInitiator(Initiator::WaitMessage4 {
                     agreement,
                     secret,
                     g_xi: sent.body(PayloadType::KEY_EXCHANGE, 0).to_vec(),
@@ -132,16 +133,16 @@ impl Initiator {
             }
             Initiator::MakeShared { transcript, work } if work == id => {
                 let WorkResult::Bytes(g_xy) = result else {
-                    return MainMode::Failed(FailureReason::BadPublicValue);
+                    return Phase1::Failed(FailureReason::BadPublicValue);
                 };
                 let keys = match transcript.derive(&g_xy, step) {
                     Ok(keys) => keys,
                     Err(error) => return unusable_key(error),
                 };
                 let sent = transcript.authenticate(&keys, &transcript.first_iv(), step);
-                MainMode::Initiator(Initiator::WaitMessage6 { transcript, keys, iv: sent.last_block })
+                Phase1::MainModeInitiator(Initiator::WaitMessage6 { transcript, keys, iv: sent.last_block })
             }
-            other => MainMode::Initiator(other),
+            other => Phase1::MainModeInitiator(other),
         }
     }
 

@@ -2,12 +2,13 @@
 
 use alloc::vec::Vec;
 
-use super::{Accepted, Agreement, IsakmpKeys, KeyExchange, MainMode, Transcript, unusable_key};
+use super::KeyExchange;
 use crate::crypto::Secret;
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::Protection;
 use crate::ike::sa::Names;
+use crate::ike::v1::phase1::{Accepted, Agreement, IsakmpKeys, Phase1, Transcript, unusable_key};
 use crate::ike::v1::{Checked, Received};
 use crate::wire::ikev1::{self, Nonce};
 use crate::wire::isakmp::{Payload, PayloadType};
@@ -32,12 +33,12 @@ pub(crate) enum Responder {
 
 impl Responder {
     /// Message 3 was accepted: has both values computed.
-    pub(crate) fn start(agreement: Agreement, peer: KeyExchange, step: &mut Step<'_, '_>) -> MainMode {
+    pub(crate) fn start(agreement: Agreement, peer: KeyExchange, step: &mut Step<'_, '_>) -> Phase1 {
         let group = agreement.proposal.group;
         let secret = step.cx.exponent(step.names.id.0, group);
         let public = step.work(Work::DhPublic { group, secret: secret.clone() });
         let shared = step.work(Work::DhShared { group, secret, peer_public: peer.public.clone() });
-        MainMode::Responder(Responder::MakePublic { agreement, peer, public, shared, g_xy: None })
+        Phase1::MainModeResponder(Responder::MakePublic { agreement, peer, public, shared, g_xy: None })
     }
 
     pub(crate) fn check(
@@ -55,7 +56,7 @@ impl Responder {
         }
     }
 
-    pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> MainMode {
+    pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> Phase1 {
         match (self, accepted) {
             (
                 Responder::WaitMessage5 { transcript, keys, .. },
@@ -65,17 +66,17 @@ impl Responder {
                 transcript.establish(keys, sent.last_block, &notifications, step)
             }
             // `check` gives each state its own kind of message.
-            (state, _) => MainMode::Responder(state),
+            (state, _) => Phase1::MainModeResponder(state),
         }
     }
 
-    pub(crate) fn complete(self, id: WorkId, result: WorkResult, step: &mut Step<'_, '_>) -> MainMode {
+    pub(crate) fn complete(self, id: WorkId, result: WorkResult, step: &mut Step<'_, '_>) -> Phase1 {
         let WorkResult::Bytes(bytes) = result else {
-            return MainMode::Failed(FailureReason::BadPublicValue);
+            return Phase1::Failed(FailureReason::BadPublicValue);
         };
         match self {
             Responder::MakePublic { agreement, peer, public, shared, .. } if id == shared => {
-                MainMode::Responder(Responder::MakePublic {
+                Phase1::MainModeResponder(Responder::MakePublic {
                     agreement,
                     peer,
                     public,
@@ -98,13 +99,13 @@ impl Responder {
                 };
                 match g_xy {
                     Some(g_xy) => with_shared(transcript, &g_xy, step),
-                    None => MainMode::Responder(Responder::MakeShared { transcript, shared }),
+                    None => Phase1::MainModeResponder(Responder::MakeShared { transcript, shared }),
                 }
             }
             Responder::MakeShared { transcript, shared } if id == shared => {
                 with_shared(transcript, &bytes, step)
             }
-            other => MainMode::Responder(other),
+            other => Phase1::MainModeResponder(other),
         }
     }
 
@@ -121,11 +122,11 @@ impl Responder {
     }
 }
 
-fn with_shared(transcript: Transcript, g_xy: &[u8], step: &mut Step<'_, '_>) -> MainMode {
+fn with_shared(transcript: Transcript, g_xy: &[u8], step: &mut Step<'_, '_>) -> Phase1 {
     match transcript.derive(g_xy, step) {
         Ok(keys) => {
             let iv = transcript.first_iv();
-            MainMode::Responder(Responder::WaitMessage5 { transcript, keys, iv })
+            Phase1::MainModeResponder(Responder::WaitMessage5 { transcript, keys, iv })
         }
         Err(error) => unusable_key(error),
     }

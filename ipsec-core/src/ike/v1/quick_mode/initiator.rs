@@ -15,7 +15,7 @@ use crate::ike::outbox::{Encryption, Protection};
 use crate::ike::proposal::phase2::{self, Confirmed, Spis, Wanted};
 use crate::ike::proposal::{OfferedLifetime, phase2::read_lifetime};
 use crate::ike::timer::TimerKey;
-use crate::ike::v1::main_mode::Established;
+use crate::ike::v1::phase1::Established;
 use crate::ike::v1::{Received, Refused, at_most_one, check_public, keymat, one, sa_at};
 use crate::sad::{IpsecProtocol, PairId};
 use crate::selector::Selector;

@@ -16,7 +16,7 @@ use crate::ike::outbox::{Encryption, Protection};
 use crate::ike::proposal::Refusal;
 use crate::ike::proposal::phase2::{self, Choice, Spis, Wanted, lifetime_attributes};
 use crate::ike::sa::Names;
-use crate::ike::v1::main_mode::Established;
+use crate::ike::v1::phase1::Established;
 use crate::ike::v1::{Received, Refused, at_most_one, auth, check_public, keymat, one, sa_at, verify_hash};
 use crate::interface::ConnectionKind;
 use crate::sad::{BundleSpec, IpsecProtocol, PairId};

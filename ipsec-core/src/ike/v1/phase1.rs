@@ -1,0 +1,140 @@
+//! Phase 1 (RFC 2409 section 5): what main mode and aggressive mode have in common.
+//!
+//! Both agree on algorithms, exchange public values and nonces, and prove to each other with HASH_I and HASH_R that they
+//! hold the same key. They differ in the number of messages this takes: see [`main_mode`](super::main_mode).
+
+mod transcript;
+
+use alloc::vec::Vec;
+
+use super::keymat::Skeyids;
+use super::main_mode::KeyExchange;
+use super::main_mode::initiator::Initiator;
+use super::main_mode::responder::Responder;
+use super::{Checked, Received};
+use crate::crypto::{CipherKey, HashAlg, Secret};
+use crate::ike::context::Step;
+use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::sa::Names;
+use crate::pad::MainModeProposal;
+use crate::time::Instant;
+use crate::wire::ikev1::Notification;
+use crate::wire::isakmp::Cookie;
+use crate::work::{WorkId, WorkResult};
+pub(crate) use transcript::{Transcript, unusable_key};
+
+/// The state of a phase 1.
+#[derive(Clone, Debug)]
+pub(crate) enum Phase1 {
+    /// Main mode of which we sent the first message.
+    MainModeInitiator(Initiator),
+    /// Main mode of which the peer did.
+    MainModeResponder(Responder),
+    /// The ISAKMP SA is established.
+    Established(Established),
+    /// It came to nothing.
+    Failed(FailureReason),
+}
+
+/// What a message brought, checked.
+#[derive(Clone, Debug)]
+pub(crate) enum Accepted {
+    /// Message 2: the responder's choice, and its cookie.
+    Sa(Cookie, MainModeProposal),
+    /// Message 3 or 4.
+    KeyExchange(KeyExchange),
+    /// Message 5 or 6.
+    Authenticated {
+        /// The last ciphertext block.
+        next_iv: Vec<u8>,
+        /// The notifications beside the identity.
+        notifications: Vec<Notification>,
+    },
+}
+
+/// What messages 1 and 2 settled.
+#[derive(Clone, Debug)]
+pub(crate) struct Agreement {
+    pub(crate) proposal: MainModeProposal,
+    pub(crate) lifetime_seconds: u32,
+    /// The body of the initiator's SA payload as it was on the wire.
+    pub(crate) sa_i_b: Vec<u8>,
+    pub(crate) psk: Secret,
+}
+
+/// The keys of an ISAKMP SA.
+#[derive(Clone, Debug)]
+pub(crate) struct IsakmpKeys {
+    pub(crate) alg: HashAlg,
+    pub(crate) skeyids: Skeyids,
+    pub(crate) key: CipherKey,
+}
+
+/// An established ISAKMP SA.
+#[derive(Clone, Debug)]
+pub(crate) struct Established {
+    pub(crate) keys: IsakmpKeys,
+    /// The last ciphertext block of phase 1, from which the IVs of phase 2 are made.
+    pub(crate) last_block: Vec<u8>,
+    pub(crate) proposal: MainModeProposal,
+    pub(crate) psk: Secret,
+    /// When it was established.
+    pub(crate) since: Instant,
+    /// When its lifetime ends.
+    pub(crate) expires: Instant,
+    /// Whether the peer said that it knows no other SA with us.
+    pub(crate) initial_contact: bool,
+}
+
+impl Phase1 {
+    /// Judges a message. Changes nothing.
+    pub(crate) fn check(
+        &self,
+        received: &Received<'_>,
+        names: &Names,
+    ) -> Result<Checked<Accepted>, IkeError> {
+        match self {
+            Phase1::MainModeInitiator(state) => state.check(received, names),
+            Phase1::MainModeResponder(state) => state.check(received, names),
+            Phase1::Established(_) => Err(IkeError::Unexpected("main mode is complete")),
+            Phase1::Failed(_) => Err(IkeError::Unexpected("main mode has failed")),
+        }
+    }
+
+    /// Moves on.
+    pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> Self {
+        match self {
+            Phase1::MainModeInitiator(state) => state.advance(accepted, step),
+            Phase1::MainModeResponder(state) => state.advance(accepted, step),
+            other => other,
+        }
+    }
+
+    /// Moves on with the result of work.
+    pub(crate) fn complete(self, id: WorkId, result: WorkResult, step: &mut Step<'_, '_>) -> Self {
+        match self {
+            Phase1::MainModeInitiator(state) => state.complete(id, result, step),
+            Phase1::MainModeResponder(state) => state.complete(id, result, step),
+            other => other,
+        }
+    }
+
+    /// Whether it waits for work rather than for a message.
+    pub(crate) fn is_working(&self) -> bool {
+        match self {
+            Phase1::MainModeInitiator(state) => state.is_working(),
+            Phase1::MainModeResponder(state) => state.is_working(),
+            Phase1::Established(_) | Phase1::Failed(_) => false,
+        }
+    }
+
+    /// What it waits for, for people.
+    pub(crate) fn expectation(&self) -> &'static str {
+        match self {
+            Phase1::MainModeInitiator(state) => state.expectation(),
+            Phase1::MainModeResponder(state) => state.expectation(),
+            Phase1::Established(_) => "after it was established",
+            Phase1::Failed(_) => "after it failed",
+        }
+    }
+}
