@@ -50,10 +50,54 @@ pub struct IkeConfig {
     pub default_lifetime: Lifetime,
     /// How long before hard expiry an SA is rekeyed, as a part of the lifetime in thousandths; jitter is added.
     pub rekey_margin_permille: u32,
-    /// Vendor IDs sent in the first message of each side, as raw bodies.
-    pub vendor_ids: Vec<Vec<u8>>,
+    /// Vendor IDs sent in the first message of each side, in order. What they announce, this node does.
+    pub vendor_ids: Vec<VendorIdRule>,
     /// What a probe lies about, one lie for each IKE message it sends; an honest node has none.
     pub lies: Vec<Lie>,
+}
+
+/// A vendor ID (RFC 2408 section 3.16), and when it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VendorIdRule {
+    /// The body of the payload.
+    pub body: Vec<u8>,
+    /// In which first messages.
+    pub role: VendorIdRole,
+    /// Under which condition.
+    pub when: VendorIdWhen,
+}
+
+impl VendorIdRule {
+    /// A vendor ID that both roles always send.
+    pub fn always(body: impl Into<Vec<u8>>) -> Self {
+        VendorIdRule { body: body.into(), role: VendorIdRole::Both, when: VendorIdWhen::Always }
+    }
+}
+
+/// In which first messages of phase 1 a vendor ID is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VendorIdRole {
+    /// In the initiator's and in the responder's.
+    #[default]
+    Both,
+    /// Only in the initiator's.
+    Initiator,
+    /// Only in the responder's.
+    Responder,
+    /// In the initiator's, and in the responder's when the initiator sent the same.
+    Echo,
+}
+
+/// Under which condition a vendor ID is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VendorIdWhen {
+    /// Under any.
+    #[default]
+    Always,
+    /// To IPv4 peers only (MS-IKEE appendix A <15>: no NAT traversal for IPv6).
+    Ipv4,
+    /// While no ISAKMP SA with the peer is established (MS-IKEE section 3.5.4.1).
+    NoIsakmpSa,
 }
 
 impl Default for IkeConfig {

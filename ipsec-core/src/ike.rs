@@ -22,7 +22,7 @@ pub mod v1;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::config::{Config, PolicyDatabases};
 use crate::io::{DeleteReason, Event};
@@ -42,6 +42,7 @@ use timer::TimerKey;
 use v1::Received;
 use v1::main_mode::initiator::Initiator;
 use v1::phase1::Phase1;
+use v1::vendor_id::{self, Capabilities, Occasion};
 
 /// The UDP port of IKE (RFC 2408 section 2.5.1).
 pub const PORT: u16 = 500;
@@ -159,7 +160,9 @@ impl Ike {
             return self.refuse(acquire, full, cx);
         }
         let id = SaId(self.node.next_number());
+        let alone = !self.is_established_with(acquire.peer);
         let mut cx = context(&mut self.node, cx);
+        let occasion = Occasion { peer: acquire.peer, alone, answered: None };
         let names = Names {
             id,
             local: SocketAddr::new(acquire.local, PORT),
@@ -169,6 +172,9 @@ impl Ike {
             cky_r: Cookie::ZERO,
             pad_entry: entry.id,
             started: cx.now,
+            alone,
+            we_can: vendor_id::payloads(&cx.node.config.vendor_ids, occasion).1,
+            peer_can: Capabilities::default(),
         };
         let (local, peer, cky_i) = (names.local, names.peer, names.cky_i);
         cx.event(Event::MainModeStarted { local, peer, initiator: true, cky_i });
@@ -323,6 +329,11 @@ impl Ike {
     #[cfg(test)]
     fn half_open_count(&self) -> usize {
         self.half_open.len()
+    }
+
+    /// Whether an ISAKMP SA with this address is established.
+    fn is_established_with(&self, peer: IpAddr) -> bool {
+        self.sas.values().any(|sa| sa.names.peer.ip() == peer && sa.established().is_some())
     }
 
     fn ids(&self) -> Vec<SaId> {

@@ -6,6 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::config::PolicyDatabases;
 use crate::ike::failure::Failure;
+use crate::ike::v1::vendor_id::Capabilities;
 use crate::interface::InterfaceId;
 use crate::packet::{Packet, PacketId};
 use crate::pad::{PadEntryId, Secret};
@@ -203,6 +204,10 @@ pub struct MainModeInfo {
     pub proposal: crate::pad::MainModeProposal,
     /// Lifetime in seconds.
     pub lifetime_seconds: u32,
+    /// What our vendor IDs announced.
+    pub we_can: Capabilities,
+    /// What the peer's announced.
+    pub peer_can: Capabilities,
 }
 
 /// Facts of an established pair of IPsec SAs.

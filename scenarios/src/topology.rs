@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipsec_core::config::VendorIdRule;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -106,7 +107,7 @@ pub enum Profile {
 impl Profile {
     /// The vendor IDs of its first main-mode message: the MD5 of `MS NT5 ISAKMPOAKLEY` and a version (2: Windows 2000,
     /// 4: Server 2003; MS-IKEE section 1.7, ike-scan's list).
-    pub fn vendor_ids(self) -> Vec<Vec<u8>> {
+    pub fn vendor_ids(self) -> Vec<VendorIdRule> {
         let version = match self {
             Profile::Rfc => return Vec::new(),
             Profile::Windows2000 => 2,
@@ -116,7 +117,7 @@ impl Profile {
             0x1e, 0x2b, 0x51, 0x69, 0x05, 0x99, 0x1c, 0x7d, 0x7c, 0x96, 0xfc, 0xbf, 0xb5, 0x87, 0xe4, 0x61,
         ];
         id.extend([0, 0, 0, version]);
-        vec![id]
+        vec![VendorIdRule::always(id)]
     }
 }
 

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use super::retransmit::Digest;
+use super::v1::vendor_id::Capabilities;
 use crate::pad::{MainModeProposal, PadEntryId, Secret};
 use crate::time::{Duration, Instant};
 use crate::wire::isakmp::Cookie;
@@ -40,6 +41,12 @@ pub(crate) struct HalfOpen {
     pub(crate) pad_entry: PadEntryId,
     /// The pre-shared key of that entry.
     pub(crate) psk: Secret,
+    /// Whether no ISAKMP SA with the peer was established when it came.
+    pub(crate) alone: bool,
+    /// What our vendor IDs announced.
+    pub(crate) we_can: Capabilities,
+    /// What the peer's announced.
+    pub(crate) peer_can: Capabilities,
     /// Our message 2.
     pub(crate) reply: Vec<u8>,
 }
@@ -154,6 +161,9 @@ mod tests {
             lifetime_seconds: 1,
             pad_entry: PadEntryId(1),
             psk: Secret::default(),
+            alone: true,
+            we_can: Capabilities::default(),
+            peer_can: Capabilities::default(),
             reply: Vec::new(),
         }
     }

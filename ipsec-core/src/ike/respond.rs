@@ -13,12 +13,13 @@ use super::sa::{IsakmpSa, Names, SaId};
 use super::v1::main_mode::KeyExchange;
 use super::v1::main_mode::responder::Responder;
 use super::v1::phase1::Agreement;
-use super::v1::{NOT_WITH_SA, Received, none_of, sa_at, vendor_id};
+use super::v1::vendor_id::{self, Capabilities, Occasion};
+use super::v1::{NOT_WITH_SA, Received, none_of, sa_at};
 use super::{Ike, IkeContext, context};
 use crate::io::Event;
 use crate::pad::{PadEntry, Secret};
 use crate::rng::Label;
-use crate::wire::ikev1::{Notification, NotifyType, ProtocolId, SaPayload};
+use crate::wire::ikev1::{Notification, NotifyType, ProtocolId};
 use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header, Payload};
 use rand_core::Rng;
 
@@ -35,6 +36,7 @@ impl Ike {
                 return self.with(id, cx, |sa, cx| sa.note(received, cx));
             }
         }
+        let alone = !self.is_established_with(peer.ip());
         let mut cx = context(&mut self.node, cx);
         let cx = &mut cx;
         if header.exchange_type != ExchangeType::MAIN_MODE || header.message_id != 0 {
@@ -58,7 +60,7 @@ impl Ike {
                 return cx.send(sa.names.local, sa.names.peer, answer.to_vec());
             }
         }
-        match answer_first(received, cx) {
+        match answer_first(received, alone, cx) {
             Ok(half_open) => {
                 let (local, cky_i) = (half_open.local, half_open.cky_i);
                 cx.event(Event::MainModeStarted { local, peer, initiator: false, cky_i });
@@ -113,6 +115,9 @@ impl Ike {
             cky_r: half_open.cky_r,
             pad_entry: half_open.pad_entry,
             started: half_open.born,
+            alone: half_open.alone,
+            we_can: half_open.we_can,
+            peer_can: half_open.peer_can,
         };
         let mut step = Step { names: &names, exchange: &mut exchange, message_id: 0, cx };
         step.rest();
@@ -125,7 +130,7 @@ impl Ike {
 }
 
 /// Chooses from the offer in message 1 and makes message 2, or says why not.
-fn answer_first(received: &Received<'_>, cx: &mut Context<'_>) -> Result<HalfOpen, IkeError> {
+fn answer_first(received: &Received<'_>, alone: bool, cx: &mut Context<'_>) -> Result<HalfOpen, IkeError> {
     let (local, peer) = (received.local, received.peer);
     let chain = received.clear()?;
     let place = sa_at(&chain, 0)?;
@@ -158,7 +163,8 @@ fn answer_first(received: &Received<'_>, cx: &mut Context<'_>) -> Result<HalfOpe
         }
         None => return Err(IkeError::Unexpected("no SA payload")),
     };
-    Ok(half_open(received, number, chain.body(place), choice, (entry, psk), cx))
+    let occasion = Occasion { peer: peer.ip(), alone, answered: Some(&chain) };
+    Ok(half_open(received, number, chain.body(place), choice, (entry, psk), occasion, cx))
 }
 
 fn half_open(
@@ -167,12 +173,15 @@ fn half_open(
     sa_i_b: &[u8],
     choice: Choice,
     (entry, psk): (&PadEntry, &Secret),
+    occasion: Occasion<'_>,
     cx: &mut Context<'_>,
 ) -> HalfOpen {
     let Choice { reply, agreed, seconds } = choice;
     let (cky_i, cky_r) = (received.header.cky_i, cx.cookie(number));
     let header = Header::new(cky_i, cky_r, ExchangeType::MAIN_MODE, Flags::NONE, 0);
-    let sent = cx.node.outbox.send(header, message_2(reply, cx), Protection::Clear);
+    let (vendor_ids, we_can) = vendor_id::payloads(&cx.node.config.vendor_ids, occasion);
+    let payloads = [Payload::Sa(reply)].into_iter().chain(vendor_ids).collect();
+    let sent = cx.node.outbox.send(header, payloads, Protection::Clear);
     HalfOpen {
         local: received.local,
         peer: received.peer,
@@ -187,13 +196,11 @@ fn half_open(
         lifetime_seconds: seconds.unwrap_or(DEFAULT_SECONDS).min(entry.lifetime_seconds),
         pad_entry: entry.id,
         psk: psk.clone(),
+        alone: occasion.alone,
+        we_can,
+        peer_can: occasion.answered.map(Capabilities::of).unwrap_or_default(),
         reply: sent.datagram,
     }
-}
-
-fn message_2(reply: SaPayload, cx: &Context<'_>) -> alloc::vec::Vec<Payload> {
-    let vendor_ids = vendor_id::payloads(&cx.node.config.vendor_ids);
-    [Payload::Sa(reply)].into_iter().chain(vendor_ids).collect()
 }
 
 /// Tells the initiator in clear; it proves nothing, and may only explain a time-out.

@@ -8,6 +8,7 @@ use super::effect::Acquire;
 use super::retransmit::Exchange;
 use super::v1::phase1::{Established, Phase1};
 use super::v1::quick_mode::QuickMode;
+use super::v1::vendor_id::Capabilities;
 use crate::pad::PadEntryId;
 use crate::time::Instant;
 use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header};
@@ -38,9 +39,20 @@ pub(crate) struct Names {
     pub(crate) pad_entry: PadEntryId,
     /// When its first message was sent or received.
     pub(crate) started: Instant,
+    /// Whether no other ISAKMP SA with the peer was established then.
+    pub(crate) alone: bool,
+    /// What our first message announced.
+    pub(crate) we_can: Capabilities,
+    /// What the peer's first message announced.
+    pub(crate) peer_can: Capabilities,
 }
 
 impl Names {
+    /// Whether both ends announced an extension.
+    pub(crate) fn both(&self, can: impl Fn(&Capabilities) -> bool) -> bool {
+        can(&self.we_can) && can(&self.peer_can)
+    }
+
     /// The header of a message of main mode (message ID 0) or quick mode.
     pub(crate) fn header(&self, message_id: u32) -> Header {
         let exchange = if message_id == 0 { ExchangeType::MAIN_MODE } else { ExchangeType::QUICK_MODE };

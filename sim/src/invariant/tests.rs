@@ -285,6 +285,8 @@ fn main_mode() -> Event {
         pad_entry: PadEntryId(0),
         proposal: MainModeProposal { cipher: Cipher::Des, hash: HashAlg::Md5, group: Group::Modp1024 },
         lifetime_seconds: 1,
+        we_can: Default::default(),
+        peer_can: Default::default(),
     })
 }
 

@@ -53,7 +53,9 @@ impl IsakmpSa {
             Ok(Checked::Refused(refused)) => self.fail_phase1(refused.reason, cx),
             Ok(Checked::Accepted(accepted)) => {
                 match &accepted {
-                    Accepted::Sa(cky_r, _) => self.names.cky_r = *cky_r,
+                    Accepted::Sa { cky_r, peer_can, .. } => {
+                        (self.names.cky_r, self.names.peer_can) = (*cky_r, *peer_can);
+                    }
                     Accepted::Authenticated { .. } => self.follow(received, cx),
                     Accepted::KeyExchange(_) => {}
                 }

@@ -11,6 +11,7 @@ use super::keymat::Skeyids;
 use super::main_mode::KeyExchange;
 use super::main_mode::initiator::Initiator;
 use super::main_mode::responder::Responder;
+use super::vendor_id::Capabilities;
 use super::{Checked, Received};
 use crate::crypto::{CipherKey, HashAlg, Secret};
 use crate::ike::context::Step;
@@ -39,8 +40,8 @@ pub(crate) enum Phase1 {
 /// What a message brought, checked.
 #[derive(Clone, Debug)]
 pub(crate) enum Accepted {
-    /// Message 2: the responder's choice, and its cookie.
-    Sa(Cookie, MainModeProposal),
+    /// Message 2: the responder's cookie, its choice, and what its vendor IDs announce.
+    Sa { cky_r: Cookie, proposal: MainModeProposal, peer_can: Capabilities },
     /// Message 3 or 4.
     KeyExchange(KeyExchange),
     /// Message 5 or 6.

@@ -10,7 +10,8 @@ use crate::ike::outbox::Protection;
 use crate::ike::proposal::phase1;
 use crate::ike::sa::Names;
 use crate::ike::v1::phase1::{Accepted, Agreement, IsakmpKeys, Phase1, Transcript, unusable_key};
-use crate::ike::v1::{Checked, NOT_WITH_SA, Received, none_of, sa_at, vendor_id};
+use crate::ike::v1::vendor_id::{self, Capabilities, Occasion};
+use crate::ike::v1::{Checked, NOT_WITH_SA, Received, none_of, sa_at};
 use crate::pad::{MainModeProposal, PadEntry};
 use crate::wire::ikev1::{self, Nonce, NotifyType, SaPayload};
 use crate::wire::isakmp::{Payload, PayloadType};
@@ -43,7 +44,8 @@ impl Initiator {
     /// Sends message 1.
     pub(crate) fn start(entry: &PadEntry, psk: &Secret, step: &mut Step<'_, '_>) -> Phase1 {
         let offered = phase1::offer(&entry.proposals, entry.lifetime_seconds);
-        let vendor_ids = vendor_id::payloads(&step.cx.node.config.vendor_ids);
+        let occasion = Occasion { peer: step.names.peer.ip(), alone: step.names.alone, answered: None };
+        let (vendor_ids, _) = vendor_id::payloads(&step.cx.node.config.vendor_ids, occasion);
         let payloads = [Payload::Sa(offered.clone())].into_iter().chain(vendor_ids).collect();
         let sent = step.cx.node.outbox.send(step.header(), payloads, Protection::Clear);
         step.send(&sent, true);
@@ -66,11 +68,12 @@ impl Initiator {
                 sa_at(&chain, 0)?;
                 none_of(&chain, &NOT_WITH_SA)?;
                 let agreed = chain.sa().and_then(|reply| phase1::confirm(offered, ours, reply));
-                let agreed = agreed.ok_or(IkeError::PeerMisbehaved {
+                let proposal = agreed.ok_or(IkeError::PeerMisbehaved {
                     notify: NotifyType::BAD_PROPOSAL_SYNTAX.0,
                     rule: "the reply is not one of our transforms, unmodified",
                 })?;
-                Ok(Checked::Accepted(Accepted::Sa(received.header.cky_r, agreed)))
+                let peer_can = Capabilities::of(&chain);
+                Ok(Checked::Accepted(Accepted::Sa { cky_r: received.header.cky_r, proposal, peer_can }))
             }
             Initiator::WaitMessage4 { agreement, g_xi, .. } => {
                 let ke = KeyExchange::check(received, agreement)?;
@@ -91,7 +94,7 @@ impl Initiator {
 
     pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> Phase1 {
         Phase1::MainModeInitiator(match (self, accepted) {
-            (Initiator::WaitMessage2 { offer, .. }, Accepted::Sa(_, proposal)) => {
+            (Initiator::WaitMessage2 { offer, .. }, Accepted::Sa { proposal, .. }) => {
                 let Offer { sa_i_b, psk, lifetime_seconds } = offer;
                 let agreement = Agreement { proposal, lifetime_seconds, sa_i_b, psk };
                 let secret = step.cx.exponent(step.names.id.0, proposal.group);

@@ -126,6 +126,8 @@ impl Transcript {
             pad_entry: names.pad_entry,
             proposal: agreement.proposal,
             lifetime_seconds,
+            we_can: names.we_can,
+            peer_can: names.peer_can,
         }));
         for notification in notifications {
             let notify = notification.notify_type.0;
