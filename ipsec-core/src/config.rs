@@ -1,5 +1,7 @@
 //! What a node is told when it is made.
 
+mod exchanges;
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -10,6 +12,7 @@ use crate::route::RouteTable;
 use crate::spd::{Lifetime, Spd};
 use crate::time::Duration;
 use crate::wire::isakmp::Lie;
+pub use exchanges::{DosProtection, IdleTimeout, ReliableDelete};
 
 /// Configuration of one IPsec node.
 #[derive(Clone, Debug)]
@@ -51,7 +54,27 @@ pub struct IkeConfig {
     /// How long before hard expiry an SA is rekeyed, as a part of the lifetime in thousandths; jitter is added.
     pub rekey_margin_permille: u32,
     /// Vendor IDs sent in the first message of each side, in order. What they announce, this node does.
+    /// `FRAGMENTATION` among them switches Microsoft's IKE fragments on, with peers that send it too (MS-IKEE section 3.3).
     pub vendor_ids: Vec<VendorIdRule>,
+    /// How deletes are sent and answered.
+    pub reliable_delete: ReliableDelete,
+    /// Sets the commit bit in message 2 of quick mode, and sends CONNECTED after message 3 (RFC 2408 section 3.1): Windows.
+    /// The commit bit of a peer is honoured always.
+    pub commit_bit: bool,
+    /// Says REPLAY-STATUS in message 2 of quick mode (RFC 2407 section 4.6.3.2).
+    pub replay_status: bool,
+    /// Says RESPONDER-LIFETIME when our ISAKMP SA is to live shorter than was offered (RFC 2407 section 4.6.3.1). Windows
+    /// says nothing.
+    pub isakmp_lifetime_notice: bool,
+    /// When pairs of SAs that carry nothing are deleted.
+    pub idle: Option<IdleTimeout>,
+    /// An ISAKMP SA that has made all its quick modes stays until its lifetime ends (MS-IKEE section 3.8.7.2): Windows. Else
+    /// it is deleted when nobody repeats itself any more.
+    pub spent_sas_stay: bool,
+    /// When cookies are asked for before state is kept.
+    pub dos_protection: Option<DosProtection>,
+    /// Repeats message 1 with the cookie when a responder asks for one (MS-IKEE section 3.9.5.2).
+    pub answers_dos_cookies: bool,
     /// What a probe lies about, one lie for each IKE message it sends; an honest node has none.
     pub lies: Vec<Lie>,
 }
@@ -107,6 +130,14 @@ impl Default for IkeConfig {
             default_lifetime: Lifetime { seconds: Some(3_600), kilobytes: Some(100_000) },
             rekey_margin_permille: 100,
             vendor_ids: Vec::new(),
+            reliable_delete: ReliableDelete::Off,
+            commit_bit: false,
+            replay_status: false,
+            isakmp_lifetime_notice: false,
+            idle: None,
+            spent_sas_stay: false,
+            dos_protection: None,
+            answers_dos_cookies: false,
             lies: Vec::new(),
         }
     }
