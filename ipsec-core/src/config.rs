@@ -199,6 +199,8 @@ pub struct Limits {
     pub replay_window: u32,
     /// Clear-text fall-back entries and other per-peer notes; 1,024.
     pub peer_notes: usize,
+    /// Flows of authenticated clients behind NATs that are remembered; 4,096. The longest idle go first.
+    pub flow_bindings: usize,
 }
 
 impl Default for Limits {
@@ -213,6 +215,7 @@ impl Default for Limits {
             reassembly_octets: 1 << 20,
             replay_window: 64,
             peer_notes: 1_024,
+            flow_bindings: 4_096,
         }
     }
 }

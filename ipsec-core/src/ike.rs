@@ -228,6 +228,18 @@ impl Ike {
         }
     }
 
+    /// An authenticated ESP packet of this encapsulated pair came from a new address or port, which the pair follows already
+    /// (RFC 3947 section 7): what else belongs to this peer is to follow.
+    pub fn peer_moved(
+        &mut self,
+        pair: PairId,
+        local: SocketAddr,
+        peer: SocketAddr,
+        cx: &mut IkeContext<'_>,
+    ) {
+        let _ = (pair, local, peer, cx);
+    }
+
     /// The first valid packet arrived on a new pair: the peer has it, which confirms a lost last message of quick mode.
     pub fn pair_confirmed(&mut self, pair: PairId, cx: &mut IkeContext<'_>) {
         if let Some((id, message_id)) = self.node.pairs.get(pair).map(|pair| pair.exchange) {

@@ -165,6 +165,16 @@ pub enum Event {
         /// Octets of outer datagram.
         mtu: u16,
     },
+    /// The peer of an encapsulated pair is elsewhere now, by an authenticated packet (RFC 3947 section 7). Section 8 wants
+    /// each such change on record.
+    PeerMoved {
+        /// The pair.
+        pair: PairId,
+        /// Where its packets went.
+        from: SocketAddr,
+        /// Where they go now.
+        to: SocketAddr,
+    },
     /// A pair of SAs is gone.
     PairDeleted {
         /// Which.
@@ -303,6 +313,13 @@ pub enum DropReason {
     UnknownSpi(u32),
     /// The outer source is not the SA's peer (a faithful Windows check).
     WrongOuterSource(PairId),
+    /// ESP came bare on an SA negotiated for UDP, or in UDP on one that was not (RFC 3947 5.1).
+    WrongEncapsulation(PairId),
+    /// A datagram on port 4500 that is no IKE, no ESP and no keepalive (RFC 3948 2).
+    BadEncapsulation,
+    /// It came on this pair, but its flow is that of another client behind a NAT, to whom the answers go; or it is to go to
+    /// one of several such clients, and nothing tells to which (RFC 3948 5.1, 5.2).
+    OverlappingFlow(PairId),
     /// Outside the window, or seen before (RFC 4303 3.4.3).
     Replayed(PairId),
     /// The integrity check failed (RFC 4303 3.4.4).
@@ -358,6 +375,9 @@ impl DropReason {
             DropReason::NegotiationFailed(_) => "negotiation-failed",
             DropReason::UnknownSpi(_) => "unknown-spi",
             DropReason::WrongOuterSource(_) => "wrong-outer-source",
+            DropReason::WrongEncapsulation(_) => "wrong-encapsulation",
+            DropReason::BadEncapsulation => "bad-encapsulation",
+            DropReason::OverlappingFlow(_) => "overlapping-flow",
             DropReason::Replayed(_) => "replayed",
             DropReason::IntegrityFailed(_) => "integrity-failed",
             DropReason::BadPadding(_) => "bad-padding",
@@ -391,6 +411,9 @@ impl DropReason {
             DropReason::PendingFull | DropReason::NegotiationFailed(_) => "RFC 4301 5.1 step 3b",
             DropReason::UnknownSpi(_) => "RFC 4303 3.4.2",
             DropReason::WrongOuterSource(_) => "RFC 4301 5.2 step 3a",
+            DropReason::WrongEncapsulation(_) => "RFC 3947 5.1",
+            DropReason::BadEncapsulation => "RFC 3948 2",
+            DropReason::OverlappingFlow(_) => "RFC 3948 5.2",
             DropReason::Replayed(_) => "RFC 4303 3.4.3",
             DropReason::IntegrityFailed(_) => "RFC 4303 3.4.4",
             DropReason::BadPadding(_) => "RFC 4303 3.4.4.1",
@@ -429,6 +452,13 @@ impl fmt::Display for DropReason {
             DropReason::NegotiationFailed(e) => write!(f, "the negotiation for policy entry {} failed", e.0),
             DropReason::UnknownSpi(spi) => write!(f, "no SA with SPI {spi:#010x}"),
             DropReason::WrongOuterSource(p) => write!(f, "outer source is not the peer of pair {}", p.0),
+            DropReason::WrongEncapsulation(p) => {
+                write!(f, "ESP in UDP or not, other than agreed for pair {}", p.0)
+            }
+            DropReason::BadEncapsulation => f.write_str("neither IKE nor ESP nor a keepalive on port 4500"),
+            DropReason::OverlappingFlow(p) => {
+                write!(f, "another client behind a NAT has this flow, not that of pair {}", p.0)
+            }
             DropReason::Replayed(p) => write!(f, "replayed on pair {}", p.0),
             DropReason::IntegrityFailed(p) => write!(f, "integrity check failed on pair {}", p.0),
             DropReason::BadPadding(p) => write!(f, "bad padding on pair {}", p.0),

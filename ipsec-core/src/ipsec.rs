@@ -3,6 +3,8 @@
 //! The walks are in [`outbound`] and [`inbound`]; what waits for IKE is in [`pending`]. This file owns the state, orders
 //! timers and applies what IKE wants done.
 
+mod floating;
+mod flow;
 mod inbound;
 mod outbound;
 mod pending;
@@ -11,7 +13,7 @@ mod status;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::mem;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::config::Config;
 use crate::fragment::Reassembler;
@@ -20,6 +22,7 @@ use crate::ike::{Ike, IkeContext};
 use crate::interface::{Boundary, Interface, InterfaceId};
 use crate::io::{Command, DeleteReason, DropReason, Event, Input, Keys, Output};
 use crate::ip::{NewHeader, protocol, write};
+use crate::natt;
 use crate::packet::{Packet, PacketId, PacketPool};
 use crate::rng::{Label, Streams};
 use crate::sad::{BundleSpec, InstallContext, LifeEnd, Pair, PairId, Sad};
@@ -324,7 +327,10 @@ impl Ipsec {
         match effect {
             Effect::Send(datagram) => self.send_datagram(&datagram),
             Effect::InstallInbound(spec) | Effect::InstallOutbound(spec) => self.install(spec, now),
-            Effect::HandOver { old, .. } => self.sad.hand_over(old),
+            Effect::HandOver { new, old } => self.sad.hand_over(old, new),
+            Effect::MovePeer { pair, local, peer } => {
+                self.move_peer(pair, local, peer);
+            }
             Effect::DeleteSa { pair, why } => {
                 if self.sad.remove(pair).is_some() {
                     self.event(Event::PairDeleted { pair, why });
@@ -409,6 +415,13 @@ impl Ipsec {
         self.soft.get(&(entry, peer)).is_some_and(|until| now < *until)
     }
 
+    /// Follows the peer of a pair, and puts it on record. Whether there was anything to follow.
+    fn move_peer(&mut self, pair: PairId, local: SocketAddr, peer: SocketAddr) -> bool {
+        let Some(from) = self.sad.move_peer(pair, local, peer) else { return false };
+        self.event(Event::PeerMoved { pair, from, to: peer });
+        true
+    }
+
     /// IKE's own datagrams leave by the route table, without asking the SPD (RFC 4301 section 4.4.1: IKE bypasses).
     fn send_datagram(&mut self, datagram: &Datagram) {
         let peer = datagram.peer.ip();
@@ -421,8 +434,16 @@ impl Ipsec {
         };
         let mut packet = self.pool.take(0, &datagram.payload);
         let (from, to) = (datagram.local.port(), datagram.peer.port());
-        write(packet.push_front(udp::HEADER_LEN), 0, &udp::header(from, to, datagram.payload.len()));
-        udp::fill_checksum(local, peer, packet.bytes_mut());
+        // RFC 3948 section 2.2: behind the port of ESP in UDP, IKE is marked as not being ESP.
+        if from == natt::PORT && !datagram.keepalive {
+            write(packet.push_front(natt::NON_ESP_MARKER.len()), 0, &natt::NON_ESP_MARKER);
+        }
+        let payload_len = packet.len();
+        write(packet.push_front(udp::HEADER_LEN), 0, &udp::header(from, to, payload_len));
+        // RFC 3948 section 2.3: a keepalive carries no checksum, which IPv4 alone allows.
+        if !(datagram.keepalive && local.is_ipv4()) {
+            udp::fill_checksum(local, peer, packet.bytes_mut());
+        }
         let header = NewHeader {
             source: local,
             destination: peer,

@@ -61,6 +61,7 @@ pub mod interface;
 pub mod io;
 pub mod ip;
 mod ipsec;
+pub mod natt;
 pub mod packet;
 pub mod pad;
 pub mod rng;

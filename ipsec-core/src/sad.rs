@@ -4,6 +4,8 @@
 //! SPD entry they were made for. The two directions that one quick mode makes are a [`Pair`]; each direction is one SA, or
 //! ESP inside AH.
 
+pub mod binding;
+pub mod encapsulation;
 pub mod lifetime;
 pub mod replay;
 pub mod sa;
@@ -21,6 +23,8 @@ use crate::rng::{Label, Streams};
 use crate::selector::Selector;
 use crate::spd::{EntryId, EspTransform, Lifetime, Mode, Offer, Protect};
 use crate::time::{Duration, Instant};
+use binding::Bindings;
+pub use encapsulation::{OriginalAddresses, UdpEncapsulation};
 pub use lifetime::Life;
 pub use replay::ReplayWindow;
 pub use sa::{IpsecSa, SaCounters, SaError};
@@ -98,6 +102,8 @@ pub struct BundleSpec {
     pub lifetime: Lifetime,
     /// Whether we initiated the quick mode (spreads the rekey times of the two ends).
     pub initiator: bool,
+    /// ESP in UDP (RFC 3948), the same for both directions of a pair.
+    pub udp: Option<UdpEncapsulation>,
 }
 
 /// Why SAs could not be installed.
@@ -121,6 +127,9 @@ pub enum InstallError {
     /// The pair has this direction already, or its other direction is about other traffic.
     #[error("does not fit the pair's other direction")]
     Pair,
+    /// UDP carries ESP alone, over IPv4 (RFC 3948 section 1; AH covers the addresses that a NAT changes).
+    #[error("only ESP over IPv4 is encapsulated in UDP")]
+    Encapsulation,
 }
 
 /// One direction of a pair at work: the SAs, inner protocol first.
@@ -178,8 +187,12 @@ pub struct Pair {
     pub mode: Mode,
     /// Our address of the SAs.
     pub local: IpAddr,
-    /// The peer's address of the SAs.
+    /// The peer's address of the SAs: where its packets go now.
     pub peer: IpAddr,
+    /// The peer's address as the policy knows it. A tunnel's peer keeps it when it moves (RFC 3947 section 7).
+    pub home: IpAddr,
+    /// ESP in UDP, with the ports of this moment.
+    pub udp: Option<UdpEncapsulation>,
     /// Agreed limits.
     pub lifetime: Lifetime,
     /// When it ends.
@@ -204,6 +217,11 @@ pub struct Pair {
 const PATH_MTU_AGE: Duration = Duration::from_secs(600);
 
 impl Pair {
+    /// Whether it is of transport mode.
+    pub fn is_transport(&self) -> bool {
+        self.mode == Mode::Transport
+    }
+
     /// The learned path MTU between the SA's ends in octets, unless it has aged.
     pub fn path_mtu(&self, now: Instant) -> Option<u16> {
         self.path_mtu.filter(|(_, until)| now < *until).map(|(mtu, _)| mtu)
@@ -223,7 +241,7 @@ impl Pair {
         let mode = match (protect.mode, self.mode) {
             (Mode::Transport, Mode::Transport) => true,
             (Mode::Tunnel { local, remote }, Mode::Tunnel { .. }) => {
-                local.is_none_or(|l| l == self.local) && (remote == self.peer || remote.is_unspecified())
+                local.is_none_or(|l| l == self.local) && (remote == self.home || remote.is_unspecified())
             }
             _ => false,
         };
@@ -288,8 +306,10 @@ pub struct Sad {
     pairs: BTreeMap<PairId, Pair>,
     /// Which pair and which SA of its bundle a packet belongs to.
     inbound: BTreeMap<(Spi, IpsecProtocol, IpAddr), (PairId, usize)>,
-    /// Pairs that send, in the order they were installed.
+    /// Pairs that send, by [`Pair::home`], in the order they were installed.
     outbound: BTreeMap<IpAddr, Vec<PairId>>,
+    /// Which client behind a NAT has which flow.
+    bindings: Bindings,
     reserved: BTreeSet<(IpsecProtocol, Spi)>,
     timers: BTreeSet<(Instant, PairId, LifeEnd)>,
     spis_drawn: u64,
@@ -334,13 +354,20 @@ impl Sad {
         if spec.sas.iter().any(|sa| sa.cipher == Cipher::Null && sa.mac.is_none()) {
             return Err(InstallError::NoProtection);
         }
+        let bare_esp = protocols == [IpsecProtocol::Esp] && spec.local.is_ipv4() && spec.peer.is_ipv4();
+        if spec.udp.is_some() && !bare_esp {
+            return Err(InstallError::Encapsulation);
+        }
         let key = |sa: &SaSpec| (sa.spi, sa.protocol, spec.local);
         if spec.inbound && spec.sas.iter().any(|sa| self.inbound.contains_key(&key(sa))) {
             return Err(InstallError::DuplicateSpi);
         }
         if let Some(pair) = self.pairs.get(&spec.pair) {
             let taken = if spec.inbound { pair.inbound.is_some() } else { pair.outbound.is_some() };
-            if taken || pair.peer != spec.peer || pair.local != spec.local {
+            // A peer that may move can have moved since the other direction was installed.
+            let may_move = pair.udp.is_some_and(|udp| udp.follow) && spec.udp.is_some_and(|udp| udp.follow);
+            let fits = (pair.local, pair.peer, pair.udp) == (spec.local, spec.peer, spec.udp) || may_move;
+            if taken || !fits {
                 return Err(InstallError::Pair);
             }
         }
@@ -355,7 +382,8 @@ impl Sad {
                 self.inbound.insert(key(sa), (spec.pair, index));
             }
         } else {
-            self.outbound.entry(spec.peer).or_default().push(spec.pair);
+            let home = self.pairs.get(&spec.pair).map_or(spec.peer, |pair| pair.home);
+            self.outbound.entry(home).or_default().push(spec.pair);
         }
         let timers = &mut self.timers;
         let pair = self.pairs.entry(spec.pair).or_insert_with(|| {
@@ -378,19 +406,21 @@ impl Sad {
         for (protocol, spi) in pair.inbound_spis() {
             self.inbound.remove(&(spi, protocol, pair.local));
         }
-        self.stop_sending(pair.peer, id);
+        self.stop_sending(pair.home, id);
+        self.bindings.forget(id);
         self.timers.remove(&(pair.life.soft, id, LifeEnd::Soft));
         self.timers.remove(&(pair.life.hard, id, LifeEnd::Hard));
         Some(pair)
     }
 
-    /// The old pair sends no more; its inbound SAs stay until deleted or expired.
-    pub fn hand_over(&mut self, old: PairId) {
+    /// The old pair sends no more; its inbound SAs stay until deleted or expired. The new one answers its flows.
+    pub fn hand_over(&mut self, old: PairId, new: PairId) {
+        self.bindings.hand_over(old, new);
         if let Some(pair) = self.pairs.get_mut(&old) {
             pair.replaced = true;
             self.timers.remove(&(pair.life.soft, old, LifeEnd::Soft));
-            let peer = pair.peer;
-            self.stop_sending(peer, old);
+            let home = pair.home;
+            self.stop_sending(home, old);
         }
     }
 
@@ -408,7 +438,7 @@ impl Sad {
         self.inbound.get(&(spi, protocol, destination)).copied()
     }
 
-    /// The pair that sends to `peer` and that `wanted` accepts; the newest if there are several.
+    /// The pair that sends to `peer`, by [`Pair::home`], and that `wanted` accepts; the newest if there are several.
     pub fn sending(&self, peer: IpAddr, mut wanted: impl FnMut(&Pair) -> bool) -> Option<PairId> {
         let ids = self.outbound.get(&peer)?;
         ids.iter().rev().copied().find(|id| self.pairs.get(id).is_some_and(&mut wanted))
@@ -416,9 +446,9 @@ impl Sad {
 
     /// The pair that sends with this SPI to `peer`.
     pub fn by_outbound_spi(&self, spi: Spi, protocol: IpsecProtocol, peer: IpAddr) -> Option<PairId> {
-        self.sending(peer, |pair| {
-            pair.outbound.iter().flat_map(Bundle::sas).any(|sa| sa.spi() == spi && sa.protocol() == protocol)
-        })
+        let has = |b: &Bundle| b.sas().iter().any(|sa| sa.spi() == spi && sa.protocol() == protocol);
+        let sends = |pair: &&Pair| pair.peer == peer && !pair.replaced && pair.outbound.as_ref().is_some_and(has);
+        self.pairs.values().rev().find(sends).map(|pair| pair.id)
     }
 
     /// The pair with this number.
@@ -473,6 +503,8 @@ impl Pair {
             mode: spec.mode,
             local: spec.local,
             peer: spec.peer,
+            home: spec.peer,
+            udp: spec.udp,
             lifetime: spec.lifetime,
             life,
             initiator: spec.initiator,

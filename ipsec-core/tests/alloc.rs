@@ -112,6 +112,7 @@ fn node(me: u8, protocols: &[IpsecProtocol]) -> Ipsec {
             sas: protocols.iter().map(sa).collect(),
             lifetime: Lifetime::default(),
             initiator: me == 1,
+            udp: None,
         };
         node.handle_input(Input::Command(Command::Install(spec)), Instant::EPOCH);
     }

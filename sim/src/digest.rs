@@ -104,6 +104,9 @@ fn reason_code(reason: &DropReason) -> u64 {
         DropReason::EspWithoutAh(_) => 26,
         DropReason::AhWithoutEsp(_) => 27,
         DropReason::BundleOrder(_) => 28,
+        DropReason::WrongEncapsulation(_) => 29,
+        DropReason::BadEncapsulation => 30,
+        DropReason::OverlappingFlow(_) => 31,
     }
 }
 
@@ -141,6 +144,14 @@ fn numbers(effect: &Effect<'_>) -> (u8, [u64; 3], u64) {
     }
 }
 
+fn socket_bits(socket: std::net::SocketAddr) -> u64 {
+    let address = match socket.ip() {
+        std::net::IpAddr::V4(a) => u64::from(a.to_bits()),
+        std::net::IpAddr::V6(a) => ip::fold(&a.octets()),
+    };
+    address << 16 ^ u64::from(socket.port())
+}
+
 fn event_numbers(event: &Event) -> (u8, [u64; 3]) {
     let number = |cookie: &ipsec_core::wire::isakmp::Cookie| u64::from_be_bytes(cookie.0);
     match event {
@@ -163,6 +174,7 @@ fn event_numbers(event: &Event) -> (u8, [u64; 3]) {
         Event::InstallFailed { pair, .. } => (48, [pair.0, 0, 0]),
         Event::SoftAssociation { entry, .. } => (49, [u64::from(entry.0), 0, 0]),
         Event::PathMtu { pair, mtu } => (50, [pair.0, u64::from(*mtu), 0]),
+        Event::PeerMoved { pair, from, to } => (51, [pair.0, socket_bits(*from), socket_bits(*to)]),
         Event::PairDeleted { pair, why } => (44, [pair.0, *why as u64, 0]),
         Event::IsakmpSaDeleted { cky_i, cky_r, why } => (45, [number(cky_i), number(cky_r), *why as u64]),
         Event::Keys(Keys::Isakmp { cky_i, key, .. }) => (46, [number(cky_i), ip::fold(key.expose()), 0]),

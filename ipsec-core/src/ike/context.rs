@@ -144,7 +144,7 @@ impl Context<'_> {
     }
 
     pub(crate) fn send(&mut self, local: SocketAddr, peer: SocketAddr, payload: Vec<u8>) {
-        self.effects.push(Effect::Send(Datagram { local, peer, payload }));
+        self.effects.push(Effect::Send(Datagram { local, peer, payload, keepalive: false }));
     }
 
     /// A fresh cookie: random, and never zero.

@@ -25,6 +25,16 @@ pub enum Effect {
         /// The pair that sends no more.
         old: PairId,
     },
+    /// The peer of an encapsulated pair is elsewhere now, by an authenticated IKE message or by what
+    /// [`Ike::peer_moved`](super::Ike::peer_moved) was told of another of its pairs. Pairs without encapsulation stay.
+    MovePeer {
+        /// Which.
+        pair: PairId,
+        /// Our address and port.
+        local: SocketAddr,
+        /// The peer's.
+        peer: SocketAddr,
+    },
     /// Remove both directions of a pair.
     DeleteSa {
         /// Which.
@@ -67,8 +77,10 @@ pub struct Datagram {
     pub local: SocketAddr,
     /// Destination address and port.
     pub peer: SocketAddr,
-    /// The ISAKMP message.
+    /// The ISAKMP message, without the non-ESP marker, which is added when `local` has port 4500; or the keepalive.
     pub payload: Vec<u8>,
+    /// A NAT keepalive (RFC 3948 section 2.3): no marker, no checksum.
+    pub keepalive: bool,
 }
 
 /// What the datapath wants negotiated (PF_KEY's ACQUIRE).

@@ -1,7 +1,7 @@
 //! The inbound walk, top to bottom in packet order (RFC 4301 section 5.2).
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
 use super::Ipsec;
 use super::outbound::least_mtu;
@@ -12,15 +12,11 @@ use crate::io::{DropReason, Event, Output};
 use crate::ip::{IpInfo, NewHeader, header_intact, protocol, read_u16};
 use crate::packet::Packet;
 use crate::sad::{IpsecProtocol, IpsecSa, PairId, SaError, Spi};
-use crate::spd::{Action, Decision, Door, Mode};
+use crate::spd::{Action, Decision, Door};
 use crate::time::Instant;
 use crate::wire::icmp::{self, Icmp, IcmpMessage};
-use crate::wire::udp::Udp;
 use crate::wire::{IpProtocol, PacketInfo};
-use crate::{ah, esp, tunnel};
-
-/// UDP port of IKE (RFC 2408 section 2.5.1).
-const IKE_PORT: u16 = 500;
+use crate::{ah, esp, ike, natt, tunnel};
 
 /// Tunnels in tunnels are opened to this depth.
 const MAX_DEPTH: usize = 4;
@@ -68,6 +64,8 @@ impl Ipsec {
     fn arrive(&mut self, interface: InterfaceId, kind: ConnectionKind, mut packet: Packet, now: Instant) {
         // The pair whose SAs were taken off, with the policy's opinion still to come.
         let mut came_on: Option<PairId> = None;
+        // The ports of a UDP header that was taken off ESP.
+        let mut ports: Option<natt::Ports> = None;
         for depth in 0.. {
             let Some(info) = IpInfo::parse(packet.bytes()) else {
                 self.drop_packet(packet, interface, DropReason::Malformed, None);
@@ -75,9 +73,15 @@ impl Ipsec {
             };
             let ours = self.owns(info.destination) && !info.is_later_fragment();
             match info.upper.protocol {
-                protocol::UDP if ours && came_on.is_none() && self.is_ike(&packet, &info) => {
+                protocol::UDP if ours && came_on.is_none() && port_of(&packet, &info) == Some(ike::PORT) => {
                     self.ike_arrived(packet, interface, &info, now);
                     return;
+                }
+                protocol::UDP if ours && came_on.is_none() && port_of(&packet, &info) == Some(natt::PORT) => {
+                    match self.floated(packet, interface, &info, now) {
+                        Some((esp, of_udp)) => (packet, ports) = (esp, Some(of_udp)),
+                        None => return,
+                    }
                 }
                 protocol::ICMP | protocol::ICMPV6
                     if ours && came_on.is_none() && self.path_mtu_message(&packet, &info, now) =>
@@ -96,7 +100,7 @@ impl Ipsec {
                             return;
                         }
                     }
-                    match self.open(&mut packet, now) {
+                    match self.open(&mut packet, ports.take(), now) {
                         Ok(pair) => came_on = Some(pair),
                         Err(reason) => {
                             self.drop_packet(packet, interface, reason, None);
@@ -110,8 +114,14 @@ impl Ipsec {
         self.admit(interface, kind, packet, came_on, now);
     }
 
-    /// Takes the SAs of one bundle off, outer first, and the tunnel header: the packet as the peer's policy saw it.
-    fn open(&mut self, packet: &mut Packet, now: Instant) -> Result<PairId, DropReason> {
+    /// Takes the SAs of one bundle off, outer first, and the tunnel header: the packet as the peer's policy saw it. `ports`
+    /// of the UDP header that was around ESP.
+    fn open(
+        &mut self,
+        packet: &mut Packet,
+        mut ports: Option<natt::Ports>,
+        now: Instant,
+    ) -> Result<PairId, DropReason> {
         let mut current: Option<(PairId, usize)> = None;
         loop {
             let info = IpInfo::parse(packet.bytes()).ok_or(DropReason::Malformed)?;
@@ -120,8 +130,12 @@ impl Ipsec {
             let found = self.sad.lookup(Spi(spi), proto, info.destination);
             let (id, index) = found.ok_or(DropReason::UnknownSpi(spi))?;
             let pair = self.sad.get_mut(id).ok_or(DropReason::UnknownSpi(spi))?;
-            if pair.peer != info.source {
-                return Err(DropReason::WrongOuterSource(id));
+            match (pair.udp, ports.is_some()) {
+                (None, false) if pair.peer != info.source => return Err(DropReason::WrongOuterSource(id)),
+                // RFC 3947 section 7: a NAT may have moved the peer, which only the ICV can tell.
+                (None, false) | (Some(_), true) => {}
+                // RFC 3947 section 5.1: quick mode has agreed on one of the two.
+                _ => return Err(DropReason::WrongEncapsulation(id)),
             }
             if now >= pair.life.hard || pair.is_spent() {
                 return Err(DropReason::LifetimeExpired(id));
@@ -129,7 +143,14 @@ impl Ipsec {
             // RFC4303-3.4.3-11, RFC4303-3.4.3-13: pre-check, ICV, decryption, window, padding.
             let sa = pair.inbound.as_mut().and_then(|b| b.sas_mut().get_mut(index));
             let sa: &mut IpsecSa = sa.ok_or(DropReason::UnknownSpi(spi))?;
+            let newest = sa.sequence();
             sa.open(packet, sequence).map_err(|why| reason(why, id))?;
+            // RFC 3947 section 8: a packet that was overtaken does not move its peer back. Without integrity none does.
+            let newer = sa.sequence() > newest;
+            if let Some(ports) = ports.take().filter(|_| newer) {
+                self.follow(id, &info, ports, now);
+            }
+            let pair = self.sad.get(id).ok_or(DropReason::UnknownSpi(spi))?;
             // RFC2401-5.2.1-05: the SAs come in the order of the bundle, outermost first, none missing.
             let outermost = pair.inbound.as_ref().map_or(0, |b| b.sas().len()).saturating_sub(1);
             let expected = match current {
@@ -155,7 +176,7 @@ impl Ipsec {
     /// All SAs of the bundle are off: tunnel header, confirmation, lifetime.
     fn opened(&mut self, packet: &mut Packet, id: PairId, now: Instant) -> Result<(), DropReason> {
         let pair = self.sad.get_mut(id).ok_or(DropReason::Malformed)?;
-        let tunnelled = matches!(pair.mode, Mode::Tunnel { .. });
+        let (tunnelled, encapsulation) = (!pair.is_transport(), pair.udp);
         let first = !core::mem::replace(&mut pair.confirmed, true);
         if first {
             // A lost last message of quick mode is made good by this packet.
@@ -163,6 +184,10 @@ impl Ipsec {
         }
         if tunnelled && tunnel::decapsulate(packet).is_none() {
             return Err(DropReason::SelectorMismatch(id));
+        }
+        // RFC 3948 section 3.1.2: the NAT could not do it.
+        if let Some(udp) = encapsulation.filter(|_| !tunnelled) {
+            natt::repair_checksum(packet, udp.original.map(|original| (original.peer, original.local)));
         }
         Ok(())
     }
@@ -181,7 +206,10 @@ impl Ipsec {
             return;
         };
         let verdict = match came_on {
-            Some(pair) => self.check_protected(&packet, &info, pair, kind).map(|()| None),
+            Some(pair) => {
+                let checked = self.check_protected(&packet, &info, pair, kind);
+                checked.and_then(|()| self.claim(&packet, &info, pair, now)).map(|()| None)
+            }
             None => self.check_clear(&packet, &info, kind, now),
         };
         match (verdict, came_on) {
@@ -264,25 +292,6 @@ impl Ipsec {
         if accepted { Ok(Some(entry.id)) } else { Err(DropReason::ClearTextRefused(entry.id)) }
     }
 
-    fn is_ike(&self, packet: &Packet, info: &IpInfo) -> bool {
-        read_u16(packet.bytes(), info.upper.offset + 2) == Some(IKE_PORT)
-    }
-
-    /// IKE's datagrams precede every filter (RFC 4301 section 4.4.1).
-    fn ike_arrived(&mut self, packet: Packet, interface: InterfaceId, info: &IpInfo, now: Instant) {
-        let bytes = packet.bytes().get(info.upper.offset..info.total_len).unwrap_or_default();
-        let intact = |udp: &Udp<'_>| udp.checksum_ok(info.source, info.destination);
-        let Some(udp) = Udp::decode(bytes).ok().filter(intact) else {
-            let flow = info.inbound_flow(packet.bytes());
-            self.drop_packet(packet, interface, DropReason::Malformed, Some(flow));
-            return;
-        };
-        let local = SocketAddr::new(info.destination, IKE_PORT);
-        let peer = SocketAddr::new(info.source, udp.src_port);
-        self.with_ike(now, |ike, cx| ike.handle_datagram(local, peer, udp.payload, cx));
-        self.pool.recycle(packet);
-    }
-
     /// A router says that a sealed packet of ours did not fit: the SA learns it (RFC 4301 section 8.2). The message is used
     /// up; whether it was one of these.
     ///
@@ -340,6 +349,11 @@ impl Ipsec {
         error.push_front(header.len());
         header.write(error.bytes_mut()).then_some(error)
     }
+}
+
+/// Destination port of a UDP datagram.
+fn port_of(packet: &Packet, info: &IpInfo) -> Option<u16> {
+    read_u16(packet.bytes(), info.upper.offset + 2)
 }
 
 /// Whether ESP or AH comes next.

@@ -11,6 +11,8 @@ use crate::interface::{Boundary, ConnectionKind, Egress, InterfaceId};
 use crate::io::{DeleteReason, DropReason, Event, Output};
 use crate::ip::{IpInfo, protocol};
 use crate::packet::Packet;
+use crate::natt;
+use crate::sad::binding::Choice;
 use crate::sad::{Bundle, Pair, PairId};
 use crate::selector::FlowKey;
 use crate::spd::{Action, Decision, Direction, Door, EntryId, Mode, Protect, Spd, SpdEntry};
@@ -134,14 +136,24 @@ impl Ipsec {
         again: bool,
         now: Instant,
     ) {
-        let Some((local, peer)) = self.endpoints(protect.mode, &leaving.flow) else {
+        let endpoints = self.endpoints(protect.mode, &leaving.flow);
+        let flow = leaving.flow;
+        // A tunnel to anyone goes to whoever has set it up, and has this flow.
+        let anyone = matches!(protect.mode, Mode::Tunnel { remote, .. } if remote.is_unspecified());
+        if endpoints.is_some() || anyone {
+            let serves = |pair: &Pair| serves(pair, spd, entry, protect, &flow);
+            let of_client = || super::flow::flow(leaving.packet.bytes(), &leaving.info, &flow).map(|f| f.0);
+            match self.sad.choose(endpoints.map(|e| e.1), serves, of_client, now) {
+                Choice::Pair(pair) => return self.seal(leaving, pair, now),
+                Choice::Ambiguous(pair) => return self.refuse(leaving, DropReason::OverlappingFlow(pair)),
+                Choice::None => {}
+            }
+        }
+        let Some((local, peer)) = endpoints else {
             self.refuse(leaving, DropReason::NoRoute);
             return;
         };
-        let flow = leaving.flow;
-        if let Some(pair) = self.sad.sending(peer, |pair| serves(pair, spd, entry, protect, &flow)) {
-            self.seal(leaving, pair, now);
-        } else if protect.fallback && self.is_soft(entry.id, peer, now) {
+        if protect.fallback && self.is_soft(entry.id, peer, now) {
             // A soft association: the peer gave no answer to IKE.
             self.leave_clear(leaving, entry.id, now);
         } else {
@@ -155,7 +167,7 @@ impl Ipsec {
     fn seal(&mut self, leaving: Leaving, id: PairId, now: Instant) {
         let Leaving { interface, info, flow, mut packet, .. } = leaving;
         let Some(pair) = self.sad.get(id) else { return };
-        let (mode, local, peer) = (pair.mode, pair.local, pair.peer);
+        let (mode, local, peer, encapsulation) = (pair.mode, pair.local, pair.peer, pair.udp);
         // The outer header's destination decides where the packet leaves; in transport mode that is decided already.
         let out = match mode {
             Mode::Transport => Some(interface),
@@ -173,6 +185,7 @@ impl Ipsec {
                 return;
             }
         };
+        let of_client = encapsulation.and_then(|_| super::flow::flow(packet.bytes(), &info, &flow));
         if let Mode::Tunnel { .. } = mode {
             let ident = self.next_ident() as u16;
             let outer = Outer { local, remote: peer, ttl: TTL, df, ident };
@@ -198,6 +211,15 @@ impl Ipsec {
             }
             return;
         }
+        if let Some(udp) = encapsulation
+            && natt::encapsulate(&mut packet, (udp.local_port, udp.peer_port)).is_none()
+        {
+            self.drop_packet(packet, interface, DropReason::BadLength(id), Some(flow));
+            return;
+        }
+        if let Some((flow, part)) = of_client {
+            self.sad.claim(id, flow, part, self.config.limits.flow_bindings, now);
+        }
         self.event(Event::Protected { packet: packet.id(), pair: id });
         self.transmit(out, packet);
         self.after_use(id, now);
@@ -210,7 +232,8 @@ impl Ipsec {
         let Some(bundle) = &pair.outbound else { return Ok(policy) };
         let Some(path) = self.path_mtu(pair, out, now) else { return Ok(policy) };
         let tunnelled = matches!(pair.mode, Mode::Tunnel { .. });
-        let sealed = |len: usize| sealed_len(inner, len, tunnelled, pair.local, bundle);
+        let udp = pair.udp.map_or(0, |_| natt::OVERHEAD);
+        let sealed = |len: usize| sealed_len(inner, len, tunnelled, pair.local, bundle) + udp;
         if sealed(inner.total_len) <= usize::from(path) {
             return Ok(policy);
         }

@@ -162,6 +162,7 @@ fn bundle(me: u8, from: u8, mode: Mode, selector: Selector, protocols: &[IpsecPr
         sas: protocols.iter().map(sa).collect(),
         lifetime: Lifetime::default(),
         initiator: me == 1,
+        udp: None,
     }
 }
 

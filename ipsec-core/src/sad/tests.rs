@@ -25,6 +25,7 @@ fn spec(pair: u64, inbound: bool, spi: u32, protocols: &[IpsecProtocol]) -> Bund
         sas: protocols.iter().map(sa).collect(),
         lifetime: Lifetime { seconds: Some(1000), kilobytes: None },
         initiator: true,
+        udp: None,
     }
 }
 
@@ -76,7 +77,7 @@ fn handed_over_pairs_receive_but_do_not_send() {
     }
     let peer = "10.0.0.2".parse().unwrap();
     assert_eq!(sad.sending(peer, |_| true), Some(PairId(2)));
-    sad.hand_over(PairId(2));
+    sad.hand_over(PairId(2), PairId(3));
     assert_eq!(sad.sending(peer, |_| true), Some(PairId(1)));
     assert!(sad.lookup(Spi(302), ESP, "10.0.0.1".parse().unwrap()).is_some());
     assert_eq!(sad.remove(PairId(2)).unwrap().inbound_spis(), [(ESP, Spi(302))]);

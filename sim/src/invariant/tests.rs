@@ -135,6 +135,7 @@ fn bundle(inbound: bool, pair: u64, key: u8) -> Keys {
         }],
         lifetime: Lifetime::default(),
         initiator: true,
+        udp: None,
     })
 }
 

@@ -200,7 +200,7 @@ fn another_implementations_offer_is_answered_as_its_own_responder_did() {
         let proposals = vec![AES_FIRST, proposal(cipher, hash, group)];
         let mut net = Net::same(&Setup { proposals, ..Setup::default() });
         let payload = datagrams[0].payload.clone();
-        net.deliver(&Datagram { local: socket(0), peer: socket(1), payload });
+        net.deliver(&Datagram { local: socket(0), peer: socket(1), payload, keepalive: false });
         let ours = net.take().unwrap();
         let sa = |datagram: &[u8]| {
             let (header, body) = split(datagram).unwrap();

@@ -197,7 +197,7 @@ fn forged_notifications_and_deletes_are_not_acted_upon() {
         let clear = Message { header: info(Flags::NONE, 5), payloads: vec![payload] }.encode();
         let encrypted = info(Flags::ENCRYPTION, 6).encode_with(header.next_payload, &[7; 64]);
         for payload in [clear, encrypted] {
-            let forged = Datagram { local: net.sent[1].local, peer: net.sent[1].peer, payload };
+            let forged = Datagram { payload, ..net.sent[1].clone() };
             assert_eq!(net.nodes[0].receive(net.now, &forged), []);
         }
     }

@@ -206,6 +206,7 @@ impl Making<'_> {
                 sas: self.sas(spis, phase1)?,
                 lifetime: self.lifetime,
                 initiator: self.initiator,
+                udp: None,
             })
         };
         Some((bundle(true, self.ours, self.entries.0)?, bundle(false, self.theirs, self.entries.1)?))

@@ -310,6 +310,7 @@ impl Manual {
             sas: self.protocols.iter().map(sa).collect(),
             lifetime: Lifetime::default(),
             initiator: me == 1,
+            udp: None,
         }
     }
 
