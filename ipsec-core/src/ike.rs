@@ -40,6 +40,7 @@ use sa::{IsakmpSa, Names, SaId, WAITING_ACQUIRES};
 pub use sizes::IkeSizes;
 use timer::TimerKey;
 use v1::Received;
+use v1::credential;
 use v1::main_mode::initiator::Initiator;
 use v1::phase1::Phase1;
 use v1::vendor_id::{self, Capabilities, Occasion};
@@ -129,9 +130,9 @@ impl Ike {
         let Some(entry) = cx.policy.pad.lookup(acquire.local, acquire.peer) else {
             return self.refuse(acquire, FailureReason::NoPolicy, cx);
         };
-        let Some(psk) = entry.available_method() else {
-            return self.refuse(acquire, FailureReason::MethodNotAvailable, cx);
-        };
+        if let Err(reason) = credential::any(entry) {
+            return self.refuse(acquire, reason, cx);
+        }
         let between = |sa: &&IsakmpSa| {
             let ends = (sa.names.local.ip(), sa.names.peer.ip());
             ends == (acquire.local, acquire.peer) && sa.names.pad_entry == entry.id && !sa.closed && !sa.dead
@@ -180,7 +181,7 @@ impl Ike {
         cx.event(Event::MainModeStarted { local, peer, initiator: true, cky_i });
         let mut sa = IsakmpSa::new(names, Phase1::Failed(FailureReason::Deleted));
         let mut step = Step { names: &sa.names, exchange: &mut sa.exchange, message_id: 0, cx: &mut cx };
-        sa.phase1 = Initiator::start(entry, psk, &mut step);
+        sa.phase1 = Initiator::start(entry, &mut step);
         sa.acquires.push_back(acquire);
         self.by_cookies.insert((cky_i, Cookie::ZERO), id);
         self.sas.insert(id, sa);
@@ -273,7 +274,7 @@ impl Ike {
             let entry = cx.policy.pad.lookup(sa.names.local.ip(), sa.names.peer.ip());
             let allowed = entry.filter(|entry| match sa.established() {
                 Some(established) => {
-                    entry.available_method() == Some(&established.psk)
+                    credential::is_allowed(&established.credential, entry)
                         && entry.proposals.contains(&established.proposal)
                 }
                 None => entry.id == sa.names.pad_entry,

@@ -41,7 +41,8 @@ pub struct PadEntry {
     pub local: Vec<AddressRange>,
     /// The peer's addresses.
     pub peer: Vec<AddressRange>,
-    /// Authentication methods in order of preference. Never empty.
+    /// Authentication methods in order of preference. Never empty. All are offered; of several that are the same method
+    /// on the wire (certificates of several authorities) the first counts.
     pub methods: Vec<AuthMethod>,
     /// Main-mode proposals in order of preference (Windows: key exchange security methods). Never empty.
     pub proposals: Vec<MainModeProposal>,
@@ -49,16 +50,6 @@ pub struct PadEntry {
     pub lifetime_seconds: u32,
     /// Quick modes allowed under one ISAKMP SA; 0 is unlimited. Master-key PFS is 1.
     pub quick_modes: u32,
-}
-
-impl PadEntry {
-    /// The first method that is available here: pre-shared keys only. Where there is none, main mode cannot begin.
-    pub fn available_method(&self) -> Option<&Secret> {
-        self.methods.iter().find_map(|method| match method {
-            AuthMethod::PreSharedKey(key) => Some(key),
-            AuthMethod::Kerberos | AuthMethod::Certificate { .. } => None,
-        })
-    }
 }
 
 /// One main-mode proposal (RFC 2409 section 4).
@@ -77,9 +68,9 @@ pub struct MainModeProposal {
 pub enum AuthMethod {
     /// A pre-shared key (RFC 2409 section 5.4).
     PreSharedKey(Secret),
-    /// Kerberos through GSS-API; representable, not available yet.
+    /// Kerberos through GSS-API; offered and agreed on, not available yet.
     Kerberos,
-    /// A certificate issued by this authority; representable, not available yet.
+    /// A certificate issued by this authority; offered and agreed on, not available yet.
     Certificate {
         /// Distinguished name of the root authority.
         root: String,

@@ -24,6 +24,7 @@ pub fn drop_cause(cause: &DropCause) -> String {
 pub fn failure(reason: &FailureReason) -> String {
     match reason {
         FailureReason::Notified(n) => format!("notified {n}"),
+        FailureReason::OfferRefused(_) => "notified 14".into(),
         other => variant(other),
     }
 }

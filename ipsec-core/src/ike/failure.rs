@@ -1,10 +1,12 @@
 //! Why IKE ignored a message or gave up, by whose fault it was.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
 use crate::spd::EntryId;
 use crate::wire::DecodeError;
+use crate::wire::ikev1::AuthenticationMethod;
 
 /// Why a message changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub enum IkeError {
         /// What does not fit.
         what: &'static str,
     },
+    /// The peer chose an authentication method that we offered and do not have here. Anybody might have said so.
+    NotAvailable(AuthenticationMethod),
     /// A hash did not verify.
     AuthenticationFailed(&'static str),
     /// A table is full (RFC 2408 section 5.2 anti-clogging).
@@ -50,6 +54,7 @@ impl fmt::Display for IkeError {
             IkeError::PeerIncompatible { notify, what } => {
                 write!(f, "incompatible: {what} (notify {notify})")
             }
+            IkeError::NotAvailable(method) => write!(f, "authentication with {method} is not available"),
             IkeError::AuthenticationFailed(what) => write!(f, "{what} does not verify"),
             IkeError::Busy(what) => write!(f, "{what} is full"),
             IkeError::Unauthenticated => f.write_str("not authenticated, not acted upon"),
@@ -94,13 +99,23 @@ pub enum FailureReason {
     /// No PAD entry or SPD entry covers it (Win32 13825).
     NoPolicy,
     /// Nothing in common; each refusal explained.
-    NoProposalChosen(alloc::vec::Vec<crate::ike::proposal::Refusal>),
+    NoProposalChosen(Vec<crate::ike::proposal::Refusal>),
+    /// The algorithms would do, but no authentication method is common to both ends.
+    NoCommonMethod {
+        /// What the peer offered.
+        offered: Vec<AuthenticationMethod>,
+        /// What our policy has.
+        wanted: Vec<AuthenticationMethod>,
+    },
+    /// The peer says NO-PROPOSAL-CHOSEN about our main-mode offer, with these authentication methods. Whether those or the
+    /// algorithms displease it, it does not say; its own failure does.
+    OfferRefused(Vec<AuthenticationMethod>),
     /// The peer said so in a notification (type).
     Notified(u16),
     /// A hash or identity did not verify.
     AuthenticationFailed,
-    /// None of the configured authentication methods is available here.
-    MethodNotAvailable,
+    /// These authentication methods are not available here: the one that was agreed on, or all that are configured.
+    MethodNotAvailable(Vec<AuthenticationMethod>),
     /// The peer's Diffie-Hellman value was refused.
     BadPublicValue,
     /// A message broke a rule.
@@ -122,16 +137,39 @@ impl fmt::Display for FailureReason {
                 }
                 Ok(())
             }
+            FailureReason::NoCommonMethod { offered, wanted } => write!(
+                f,
+                "no common authentication method: offered {}, wanted {}",
+                Methods(offered, " or "),
+                Methods(wanted, " or ")
+            ),
+            FailureReason::OfferRefused(methods) => write!(
+                f,
+                "peer chose no proposal (notify 14): offered authentication with {}",
+                Methods(methods, " or ")
+            ),
             FailureReason::Notified(n) => write!(f, "peer sent notify {n}"),
             FailureReason::AuthenticationFailed => {
                 f.write_str("IKE authentication credentials are unacceptable")
             }
-            FailureReason::MethodNotAvailable => {
-                f.write_str("no configured authentication method is available")
+            FailureReason::MethodNotAvailable(methods) => {
+                write!(f, "authentication with {} is not available", Methods(methods, " and "))
             }
             FailureReason::BadPublicValue => f.write_str("the peer's Diffie-Hellman value is not acceptable"),
             FailureReason::Protocol(e) => write!(f, "{e}"),
             FailureReason::Deleted => f.write_str("SA deleted before it was complete"),
         }
+    }
+}
+
+/// Names of methods with something between them.
+struct Methods<'a>(&'a [AuthenticationMethod], &'static str);
+
+impl fmt::Display for Methods<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, method) in self.0.iter().enumerate() {
+            write!(f, "{}{method}", if i == 0 { "" } else { self.1 })?;
+        }
+        Ok(())
     }
 }

@@ -9,8 +9,9 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use super::retransmit::Digest;
+use super::v1::credential::Credential;
 use super::v1::vendor_id::Capabilities;
-use crate::pad::{MainModeProposal, PadEntryId, Secret};
+use crate::pad::{MainModeProposal, PadEntryId};
 use crate::time::{Duration, Instant};
 use crate::wire::isakmp::Cookie;
 
@@ -39,8 +40,8 @@ pub(crate) struct HalfOpen {
     pub(crate) lifetime_seconds: u32,
     /// Who may do this.
     pub(crate) pad_entry: PadEntryId,
-    /// The pre-shared key of that entry.
-    pub(crate) psk: Secret,
+    /// What it authenticates with.
+    pub(crate) credential: Credential,
     /// Whether no ISAKMP SA with the peer was established when it came.
     pub(crate) alone: bool,
     /// What our vendor IDs announced.
@@ -160,7 +161,7 @@ mod tests {
             chosen: MainModeProposal { cipher: Cipher::Des, hash: HashAlg::Md5, group: Group::Modp768 },
             lifetime_seconds: 1,
             pad_entry: PadEntryId(1),
-            psk: Secret::default(),
+            credential: Credential::PreSharedKey(Default::default()),
             alone: true,
             we_can: Capabilities::default(),
             peer_can: Capabilities::default(),

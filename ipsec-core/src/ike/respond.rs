@@ -10,6 +10,7 @@ use super::outbox::Protection;
 use super::proposal::phase1::{self, Choice};
 use super::retransmit::Exchange;
 use super::sa::{IsakmpSa, Names, SaId};
+use super::v1::credential::Credential;
 use super::v1::main_mode::KeyExchange;
 use super::v1::main_mode::responder::Responder;
 use super::v1::phase1::Agreement;
@@ -17,9 +18,9 @@ use super::v1::vendor_id::{self, Capabilities, Occasion};
 use super::v1::{NOT_WITH_SA, Received, none_of, sa_at};
 use super::{Ike, IkeContext, context};
 use crate::io::Event;
-use crate::pad::{PadEntry, Secret};
+use crate::pad::PadEntry;
 use crate::rng::Label;
-use crate::wire::ikev1::{Notification, NotifyType, ProtocolId};
+use crate::wire::ikev1::{Notification, NotifyType, ProtocolId, SaPayload};
 use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header, Payload};
 use rand_core::Rng;
 
@@ -84,7 +85,7 @@ impl Ike {
             proposal: half_open.chosen,
             lifetime_seconds: half_open.lifetime_seconds,
             sa_i_b: half_open.sa_i_b.clone(),
-            psk: half_open.psk.clone(),
+            credential: half_open.credential.clone(),
         };
         let key_exchange = match KeyExchange::check(received, &agreement) {
             Ok(key_exchange) => key_exchange,
@@ -144,27 +145,33 @@ fn answer_first(received: &Received<'_>, alone: bool, cx: &mut Context<'_>) -> R
     let Some(entry) = policy.pad.lookup(local.ip(), peer.ip()) else {
         return Err(fail(FailureReason::NoPolicy, "no policy for this peer", peer, cx));
     };
-    let Some(psk) = entry.available_method() else {
-        return Err(fail(
-            FailureReason::MethodNotAvailable,
-            "no authentication method is available",
-            peer,
-            cx,
-        ));
-    };
+    let Some(sa) = chain.sa() else { return Err(IkeError::Unexpected("no SA payload")) };
     let number = cx.node.next_number();
-    let offered = chain.sa().map(|sa| phase1::choose(sa, &entry.proposals));
-    let choice = match offered {
-        Some(Ok(choice)) => choice,
-        Some(Err(refusals)) => {
-            send_refusal(received, number, cx);
-            let reason = FailureReason::NoProposalChosen(refusals);
-            return Err(fail(reason, "no proposal chosen", peer, cx));
+    match choose(sa, entry) {
+        Ok((choice, credential)) => {
+            let occasion = Occasion { peer: peer.ip(), alone, answered: Some(&chain) };
+            Ok(half_open(received, number, chain.body(place), choice, (entry, credential), occasion, cx))
         }
-        None => return Err(IkeError::Unexpected("no SA payload")),
-    };
-    let occasion = Occasion { peer: peer.ip(), alone, answered: Some(&chain) };
-    Ok(half_open(received, number, chain.body(place), choice, (entry, psk), occasion, cx))
+        Err(reason) => {
+            send_refusal(received, number, cx);
+            Err(fail(reason, "no proposal chosen", peer, cx))
+        }
+    }
+}
+
+/// What we take of an offer, and how we authenticate ourselves then; else why not.
+fn choose(offered: &SaPayload, entry: &PadEntry) -> Result<(Choice, Credential), FailureReason> {
+    let choice = phase1::choose(offered, &entry.proposals, &entry.methods).map_err(|refusals| {
+        match phase1::no_common_method(offered, &entry.proposals, &entry.methods) {
+            Some(offered) => {
+                let wanted = entry.methods.iter().map(phase1::method_number).collect();
+                FailureReason::NoCommonMethod { offered, wanted }
+            }
+            None => FailureReason::NoProposalChosen(refusals),
+        }
+    })?;
+    let credential = Credential::of(&choice.method)?;
+    Ok((choice, credential))
 }
 
 fn half_open(
@@ -172,11 +179,11 @@ fn half_open(
     number: u64,
     sa_i_b: &[u8],
     choice: Choice,
-    (entry, psk): (&PadEntry, &Secret),
+    (entry, credential): (&PadEntry, Credential),
     occasion: Occasion<'_>,
     cx: &mut Context<'_>,
 ) -> HalfOpen {
-    let Choice { reply, agreed, seconds } = choice;
+    let Choice { reply, agreed, seconds, .. } = choice;
     let (cky_i, cky_r) = (received.header.cky_i, cx.cookie(number));
     let header = Header::new(cky_i, cky_r, ExchangeType::MAIN_MODE, Flags::NONE, 0);
     let (vendor_ids, we_can) = vendor_id::payloads(&cx.node.config.vendor_ids, occasion);
@@ -195,7 +202,7 @@ fn half_open(
         // Windows accepts any lifetime in main mode and says nothing; the shorter one is enforced.
         lifetime_seconds: seconds.unwrap_or(DEFAULT_SECONDS).min(entry.lifetime_seconds),
         pad_entry: entry.id,
-        psk: psk.clone(),
+        credential,
         alone: occasion.alone,
         we_can,
         peer_can: occasion.answered.map(Capabilities::of).unwrap_or_default(),

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::effect::Acquire;
+use super::failure::FailureReason;
 use super::retransmit::Exchange;
 use super::v1::phase1::{Established, Phase1};
 use super::v1::quick_mode::QuickMode;
@@ -83,8 +84,8 @@ pub(crate) struct IsakmpSa {
     pub(crate) quick_modes_begun: u32,
     /// Whether a datagram of the peer arrived.
     pub(crate) heard: bool,
-    /// The last unauthenticated error notification during main mode: worth reporting, never acted upon.
-    pub(crate) noted: Option<u16>,
+    /// What unauthenticated messages of main mode say of why it may come to nothing: worth reporting, never acted upon.
+    pub(crate) noted: Option<FailureReason>,
     /// Main mode has just been completed.
     pub(crate) fresh: bool,
     /// The peer says that it knows no older SA with us.

@@ -2,5 +2,6 @@
 
 mod harness;
 mod main_mode;
+mod methods;
 mod quick_mode;
 mod robustness;

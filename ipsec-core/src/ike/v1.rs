@@ -5,6 +5,7 @@
 //! What is accepted carries the next IV: only accepted messages move a chain of CBC blocks.
 
 pub mod auth;
+pub(crate) mod credential;
 mod exchange;
 pub(crate) mod informational;
 pub mod keymat;

@@ -1,5 +1,6 @@
 //! A negotiation as a question to two policies: main mode, then quick mode, no message in sight.
 
+use std::mem::discriminant;
 use std::net::IpAddr;
 
 use ipsec_core::pad::{AuthMethod, MainModeProposal, PadEntry, Secret};
@@ -52,34 +53,36 @@ impl Model<'_> {
         self.quick_mode(side, entry, protect, ends, &wanted, main_mode)
     }
 
-    /// Main mode: whether both sides know each other, have a proposal in common, and the same key. Gives the group.
+    /// Main mode: whether both sides know each other, have an authentication method with a proposal in common, the first
+    /// of them works, and the keys are the same. Gives the group.
     fn main_mode(&self, side: usize, ends: Ends) -> Result<ipsec_core::crypto::Group, Failure> {
-        let (ours, key) = self.known(side, ends).ok_or(Failure::Refusal)?;
+        let ours = self.known(side, ends).ok_or(Failure::Refusal)?;
+        // Who has nothing that works here does not begin.
+        key(ours).ok_or(Failure::Refusal)?;
         let other = 1 - side;
         // Only the other side's own addresses answer IKE, and only ours hear the answer.
         if !self.sides[other].owns(ends.peer) || !self.sides[side].owns(ends.own) {
             return Err(Failure::Silence);
         }
         let turned = Ends { own: ends.peer, peer: ends.own };
-        let (theirs, their_key) = self.known(other, turned).ok_or(Failure::Silence)?;
-        let accepted = |p: &&MainModeProposal| theirs.proposals.contains(p);
-        let proposal = ours.proposals.iter().find(accepted).ok_or(Failure::Refusal)?;
+        let theirs = self.known(other, turned).ok_or(Failure::Silence)?;
+        let product = ours.methods.iter().flat_map(|m| ours.proposals.iter().map(move |p| (m, p)));
+        let accepted = |(method, proposal): &(&AuthMethod, &MainModeProposal)| {
+            let same = |m: &AuthMethod| discriminant(m) == discriminant(*method);
+            theirs.proposals.contains(proposal) && theirs.methods.iter().any(same)
+        };
+        let (method, proposal) = product.into_iter().find(accepted).ok_or(Failure::Refusal)?;
         // Different keys make garbage of message 5: there were answers, and then there are none.
-        if key != their_key {
-            return Err(Failure::Refusal);
+        match method {
+            AuthMethod::PreSharedKey(_) if key(ours) == key(theirs) => Ok(proposal.group),
+            _ => Err(Failure::Refusal),
         }
-        Ok(proposal.group)
     }
 
-    /// The main-mode filter for these ends, if it has a method that works here, and its key.
-    fn known(&self, side: usize, ends: Ends) -> Option<(&PadEntry, &Secret)> {
+    /// The main-mode filter for these ends.
+    fn known(&self, side: usize, ends: Ends) -> Option<&PadEntry> {
         let pad = &self.sides[side].policy.as_ref()?.pad;
-        let filter = pad.entries.iter().find(|e| within(&e.local, ends.own) && within(&e.peer, ends.peer))?;
-        let key = filter.methods.iter().find_map(|m| match m {
-            AuthMethod::PreSharedKey(key) => Some(key),
-            _ => None,
-        })?;
-        Some((filter, key))
+        pad.entries.iter().find(|e| within(&e.local, ends.own) && within(&e.peer, ends.peer))
     }
 
     /// Quick mode: whether an entry of the other side covers what is wanted, and which suite is in common.
@@ -152,6 +155,14 @@ impl Model<'_> {
             fits.then_some((e.id, protect))
         })
     }
+}
+
+/// The pre-shared key of a main-mode filter.
+fn key(filter: &PadEntry) -> Option<&Secret> {
+    filter.methods.iter().find_map(|m| match m {
+        AuthMethod::PreSharedKey(key) => Some(key),
+        _ => None,
+    })
 }
 
 fn single(address: IpAddr) -> AddressRange {

@@ -1,11 +1,16 @@
-//! Proposals of main mode (RFC 2409 section 4 and appendix A).
+//! Proposals of phase 1 (RFC 2409 section 4 and appendix A).
+//!
+//! A transform holds algorithms and one authentication method, so an offer is the product of both lists. The order says what
+//! counts more: all proposals with the first method, then all with the second, and so on. (That Windows does the same is not
+//! confirmed.) The responder takes the first transform that it has in common with the initiator, whatever its own order, and
+//! so the first common method of the initiator's list.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Narrowing, OfferedLifetime, OrNone, Refusal, basic, same_attributes};
 use crate::crypto::{Cipher, HashAlg};
-use crate::pad::MainModeProposal;
+use crate::pad::{AuthMethod, MainModeProposal};
 use crate::wire::ikev1::{
     Attribute, AuthenticationMethod, EncryptionAlgorithm, GroupDescription, HashAlgorithm, IsakmpTransform,
     LifeType, Phase1Attribute, Proposal, ProtocolId, SaPayload, Transform,
@@ -21,16 +26,37 @@ pub struct Choice {
     pub reply: SaPayload,
     /// The algorithms.
     pub agreed: MainModeProposal,
+    /// The authentication method, as our policy has it.
+    pub method: AuthMethod,
     /// The lifetime that was offered, in seconds.
     pub seconds: Option<u32>,
 }
 
-/// The SA payload that offers these proposals, authenticated with a pre-shared key, in this order.
-pub fn offer(proposals: &[MainModeProposal], lifetime_seconds: u32) -> SaPayload {
-    let transforms = (1..).zip(proposals.iter().take(64)).map(|(number, proposal)| Transform {
+/// What one transform stands for.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    proposal: MainModeProposal,
+    method: &'a AuthMethod,
+}
+
+/// The product of methods and proposals, the methods outside. Two methods that look the same on the wire are one. At most
+/// 255: a transform's number has one octet.
+fn candidates<'a>(proposals: &[MainModeProposal], methods: &'a [AuthMethod]) -> Vec<Candidate<'a>> {
+    let first = |(place, method): &(usize, &AuthMethod)| {
+        !methods.iter().take(*place).any(|earlier| method_number(earlier) == method_number(method))
+    };
+    let methods = methods.iter().enumerate().filter(first).map(|(_, method)| method);
+    let product = methods
+        .flat_map(|method| proposals.iter().map(move |proposal| Candidate { proposal: *proposal, method }));
+    product.take(u8::MAX.into()).collect()
+}
+
+/// The SA payload that offers these proposals with each of these methods, the methods outermost.
+pub fn offer(proposals: &[MainModeProposal], methods: &[AuthMethod], lifetime_seconds: u32) -> SaPayload {
+    let transforms = (1..=u8::MAX).zip(candidates(proposals, methods)).map(|(number, candidate)| Transform {
         number,
         id: IsakmpTransform::KEY_IKE.0,
-        attributes: attributes(proposal, lifetime_seconds),
+        attributes: attributes(&candidate, lifetime_seconds),
     });
     SaPayload::new(vec![Proposal {
         number: 1,
@@ -40,14 +66,15 @@ pub fn offer(proposals: &[MainModeProposal], lifetime_seconds: u32) -> SaPayload
     }])
 }
 
-fn attributes(proposal: &MainModeProposal, lifetime_seconds: u32) -> Vec<Attribute> {
+fn attributes(candidate: &Candidate<'_>, lifetime_seconds: u32) -> Vec<Attribute> {
+    let Candidate { proposal, method } = candidate;
     let (encryption, key_length) = encryption_number(proposal.cipher);
     let mut attributes = vec![Attribute::basic(Phase1Attribute::ENCRYPTION_ALGORITHM, encryption)];
     attributes.extend(key_length.map(|bits| Attribute::basic(Phase1Attribute::KEY_LENGTH, bits)));
     attributes.extend([
         Attribute::basic(Phase1Attribute::HASH_ALGORITHM, hash_number(proposal.hash)),
         Attribute::basic(Phase1Attribute::GROUP_DESCRIPTION, proposal.group.id()),
-        Attribute::basic(Phase1Attribute::AUTHENTICATION_METHOD, AuthenticationMethod::PRE_SHARED_KEY),
+        Attribute::basic(Phase1Attribute::AUTHENTICATION_METHOD, method_number(method)),
         Attribute::basic(Phase1Attribute::LIFE_TYPE, LifeType::SECONDS),
         Attribute::long(Phase1Attribute::LIFE_DURATION, lifetime_seconds),
     ]);
@@ -55,19 +82,25 @@ fn attributes(proposal: &MainModeProposal, lifetime_seconds: u32) -> Vec<Attribu
 }
 
 /// The first offered transform that our policy accepts, in the order of the initiator; else why each one was refused.
-pub fn choose(offered: &SaPayload, ours: &[MainModeProposal]) -> Result<Choice, Vec<Refusal>> {
+pub fn choose(
+    offered: &SaPayload,
+    proposals: &[MainModeProposal],
+    methods: &[AuthMethod],
+) -> Result<Choice, Vec<Refusal>> {
+    let ours = candidates(proposals, methods);
     let mut refusals = Vec::new();
     for proposal in &offered.proposals {
         for transform in &proposal.transforms {
-            match accept(proposal, transform, ours) {
-                Ok((agreed, seconds)) => {
+            match accept(proposal, transform, &ours) {
+                Ok((Candidate { proposal: agreed, method }, seconds)) => {
                     let chosen = Proposal {
                         number: proposal.number,
                         protocol: proposal.protocol,
                         spi: Vec::new(),
                         transforms: vec![transform.clone()],
                     };
-                    return Ok(Choice { reply: SaPayload::new(vec![chosen]), agreed, seconds });
+                    let reply = SaPayload::new(vec![chosen]);
+                    return Ok(Choice { reply, agreed, method: method.clone(), seconds });
                 }
                 Err(refusal) => refusals.push(refusal),
             }
@@ -76,11 +109,41 @@ pub fn choose(offered: &SaPayload, ours: &[MainModeProposal]) -> Result<Choice, 
     Err(refusals)
 }
 
-fn accept(
+/// Whether only the methods keep us apart: the algorithms would do, and none of the methods offered is one of `methods`.
+/// If so, the methods that are offered.
+pub fn no_common_method(
+    offered: &SaPayload,
+    proposals: &[MainModeProposal],
+    methods: &[AuthMethod],
+) -> Option<Vec<AuthenticationMethod>> {
+    let transforms = || offered.proposals.iter().flat_map(|p| p.transforms.iter().map(move |t| (p, t)));
+    let mut named = Vec::new();
+    for (_, transform) in transforms() {
+        let method = AuthenticationMethod(basic(transform, Phase1Attribute::AUTHENTICATION_METHOD).ok()??);
+        if methods.iter().any(|ours| method_number(ours) == method) {
+            return None;
+        }
+        if !named.contains(&method) {
+            named.push(method);
+        }
+    }
+    let any: Vec<Candidate<'_>> = methods
+        .first()
+        .map(|method| proposals.iter().map(|proposal| Candidate { proposal: *proposal, method }).collect())?;
+    let fits = |(proposal, transform): (&Proposal, &Transform)| {
+        let refused = accept(proposal, transform, &any).err();
+        refused.is_some_and(|refusal| refusal.attribute == AUTHENTICATION_METHOD)
+    };
+    transforms().any(fits).then_some(named)
+}
+
+const AUTHENTICATION_METHOD: &str = "Authentication-Method";
+
+fn accept<'a>(
     proposal: &Proposal,
     transform: &Transform,
-    ours: &[MainModeProposal],
-) -> Result<(MainModeProposal, Option<u32>), Refusal> {
+    ours: &[Candidate<'a>],
+) -> Result<(Candidate<'a>, Option<u32>), Refusal> {
     let mut fitting =
         Narrowing { proposal: proposal.number, transform: transform.number, candidates: ours.to_vec() };
     if proposal.protocol != ProtocolId::ISAKMP {
@@ -103,14 +166,16 @@ fn accept(
     let method = number(Phase1Attribute::AUTHENTICATION_METHOD, &fitting)?.map(AuthenticationMethod);
     let group = number(Phase1Attribute::GROUP_DESCRIPTION, &fitting)?.map(GroupDescription);
 
-    fitting
-        .keep("Encryption-Algorithm", encryption, OrNone(encryption), |p| encryption_number(p.cipher).0)?;
+    fitting.keep("Encryption-Algorithm", encryption, OrNone(encryption), |c| {
+        encryption_number(c.proposal.cipher).0
+    })?;
     let key_length = OrNone(key_length);
-    fitting.keep("Key-Length", Some(key_length), key_length, |p| OrNone(encryption_number(p.cipher).1))?;
-    fitting.keep("Hash-Algorithm", hash, OrNone(hash), |p| hash_number(p.hash))?;
-    let psk = AuthenticationMethod::PRE_SHARED_KEY;
-    fitting.keep("Authentication-Method", method, OrNone(method), |_| psk)?;
-    fitting.keep("Group-Description", group, OrNone(group), |p| GroupDescription(p.group.id()))?;
+    fitting.keep("Key-Length", Some(key_length), key_length, |c| {
+        OrNone(encryption_number(c.proposal.cipher).1)
+    })?;
+    fitting.keep("Hash-Algorithm", hash, OrNone(hash), |c| hash_number(c.proposal.hash))?;
+    fitting.keep("Group-Description", group, OrNone(group), |c| GroupDescription(c.proposal.group.id()))?;
+    fitting.keep(AUTHENTICATION_METHOD, method, OrNone(method), |c| method_number(c.method))?;
 
     let (life_type, duration) = (Phase1Attribute::LIFE_TYPE.0, Phase1Attribute::LIFE_DURATION.0);
     let lifetime = OfferedLifetime::read(&transform.attributes, life_type, duration)
@@ -135,18 +200,30 @@ fn is_known(kind: u16) -> bool {
 }
 
 /// The initiator's check: the reply is exactly one transform of the offer, unmodified (RFC2408-4.2-11, RFC2409-5-23).
+/// `proposals` and `methods` are those that `offered` was made of.
 pub fn confirm(
     offered: &SaPayload,
-    ours: &[MainModeProposal],
+    proposals: &[MainModeProposal],
+    methods: &[AuthMethod],
     reply: &SaPayload,
-) -> Option<MainModeProposal> {
+) -> Option<(MainModeProposal, AuthMethod)> {
     let [proposal] = reply.proposals.as_slice() else { return None };
     let [transform] = proposal.transforms.as_slice() else { return None };
     let same = |p: &&Proposal| p.number == proposal.number && p.protocol == proposal.protocol;
     let sent = offered.proposals.iter().find(same)?;
     let place = sent.transforms.iter().position(|t| t.number == transform.number && t.id == transform.id)?;
     let unmodified = same_attributes(&sent.transforms.get(place)?.attributes, &transform.attributes);
-    ours.get(place).copied().filter(|_| unmodified)
+    let agreed = candidates(proposals, methods).get(place).copied().filter(|_| unmodified)?;
+    Some((agreed.proposal, agreed.method.clone()))
+}
+
+/// The number of a method on the wire.
+pub fn method_number(method: &AuthMethod) -> AuthenticationMethod {
+    match method {
+        AuthMethod::PreSharedKey(_) => AuthenticationMethod::PRE_SHARED_KEY,
+        AuthMethod::Kerberos => AuthenticationMethod::GSS_API,
+        AuthMethod::Certificate { .. } => AuthenticationMethod::RSA_SIGNATURES,
+    }
 }
 
 fn encryption_number(cipher: Cipher) -> (EncryptionAlgorithm, Option<u16>) {

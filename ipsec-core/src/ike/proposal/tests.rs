@@ -8,7 +8,7 @@ use super::phase1;
 use super::phase2::{self, Spis, Wanted};
 use super::{OfferedLifetime, Refusal};
 use crate::crypto::{Cipher, Group, HashAlg, Mac};
-use crate::pad::MainModeProposal;
+use crate::pad::{AuthMethod, MainModeProposal, Secret};
 use crate::sad::Spi;
 use crate::spd::{EspTransform, Lifetime, Offer};
 use crate::wire::ikev1::{Attribute, Proposal, ProtocolId, SaPayload, Transform};
@@ -17,6 +17,10 @@ const DES_MD5: MainModeProposal =
     MainModeProposal { cipher: Cipher::Des, hash: HashAlg::Md5, group: Group::Modp768 };
 const AES: MainModeProposal =
     MainModeProposal { cipher: Cipher::Aes256, hash: HashAlg::Sha1, group: Group::Modp1024 };
+
+fn psk() -> AuthMethod {
+    AuthMethod::PreSharedKey(Secret::new(*b"key"))
+}
 
 fn esp(cipher: Cipher, mac: Option<Mac>) -> Offer {
     Offer { ah: None, esp: Some(EspTransform { cipher, mac }), lifetime: Lifetime::default() }
@@ -46,7 +50,7 @@ fn text(refusals: &[Refusal]) -> Vec<alloc::string::String> {
 #[test]
 fn numbers_on_the_wire_are_those_of_the_registries() {
     // RFC 2409 appendix A: DES 1, MD5 1, group 1, pre-shared key 1; lifetime type 11, duration 12 in four octets.
-    let offered = phase1::offer(&[DES_MD5], 28_800);
+    let offered = phase1::offer(&[DES_MD5], &[psk()], 28_800);
     let attributes = &offered.proposals[0].transforms[0].attributes;
     let basic = |kind: u16, value: u16| Attribute::basic(kind, value);
     let expected = [
@@ -59,7 +63,7 @@ fn numbers_on_the_wire_are_those_of_the_registries() {
     ];
     assert_eq!(attributes.as_slice(), expected);
     // AES-CBC 7 with key length 14, SHA 2, group 2 (RFC 3602 section 5.2).
-    let aes = &phase1::offer(&[AES], 1).proposals[0].transforms[0].attributes;
+    let aes = &phase1::offer(&[AES], &[psk()], 1).proposals[0].transforms[0].attributes;
     assert_eq!(aes[..4], [basic(1, 7), basic(14, 256), basic(2, 2), basic(4, 2)]);
     // RFC 2407 section 4.5: tunnel 1 in attribute 4, HMAC-MD5 1 in attribute 5; ESP_DES 2, AH_SHA 3 with HMAC-SHA 2.
     let offered = phase2::offer(&wanted(&[bundle()]), &SPIS);
@@ -78,7 +82,7 @@ fn numbers_on_the_wire_are_those_of_the_registries() {
 
 #[test]
 fn a_choice_is_returned_as_it_came() {
-    let mut offered = phase1::offer(&[AES, DES_MD5], 600);
+    let mut offered = phase1::offer(&[AES, DES_MD5], &[psk()], 600);
     let transform = &mut offered.proposals[0].transforms[1];
     // Another order, another form of the duration, another number: all ours to keep.
     transform.number = 9;
@@ -86,7 +90,7 @@ fn a_choice_is_returned_as_it_came() {
     transform.attributes.swap(0, 1);
     transform.attributes[1] = Attribute::variable(12_u16, vec![0, 0, 0, 0, 0, 0, 2, 88]);
     let sent = transform.clone();
-    let choice = phase1::choose(&offered, &[DES_MD5]).unwrap();
+    let choice = phase1::choose(&offered, &[DES_MD5], &[psk()]).unwrap();
     assert_eq!(choice.reply.proposals[0].transforms, [sent]);
     assert_eq!((choice.agreed, choice.seconds), (DES_MD5, Some(600)));
 }
@@ -94,9 +98,10 @@ fn a_choice_is_returned_as_it_came() {
 #[test]
 fn the_initiator_takes_its_own_transform_unmodified_and_nothing_else() {
     let ours = [AES, DES_MD5];
-    let offered = phase1::offer(&ours, 600);
-    let reply = phase1::choose(&offered, &[DES_MD5]).unwrap().reply;
-    let confirm = |reply: &SaPayload| phase1::confirm(&offered, &ours, reply);
+    let offered = phase1::offer(&ours, &[psk()], 600);
+    let reply = phase1::choose(&offered, &[DES_MD5], &[psk()]).unwrap().reply;
+    let confirm =
+        |reply: &SaPayload| phase1::confirm(&offered, &ours, &[psk()], reply).map(|(proposal, _)| proposal);
     assert_eq!(confirm(&reply), Some(DES_MD5));
     let altered = |change: fn(&mut Proposal)| {
         let mut reply = reply.clone();
@@ -115,9 +120,9 @@ fn the_initiator_takes_its_own_transform_unmodified_and_nothing_else() {
 
 #[test]
 fn an_unknown_attribute_spoils_its_transform_only() {
-    let mut offered = phase1::offer(&[DES_MD5, DES_MD5], 600);
+    let mut offered = phase1::offer(&[DES_MD5, DES_MD5], &[psk()], 600);
     offered.proposals[0].transforms[0].attributes.push(Attribute::basic(13_u16, 1_u16));
-    let choice = phase1::choose(&offered, &[DES_MD5]).unwrap();
+    let choice = phase1::choose(&offered, &[DES_MD5], &[psk()]).unwrap();
     assert_eq!(choice.reply.proposals[0].transforms[0].number, 2);
     let refused =
         refusals(&[bundle()], |p| p[1].transforms[0].attributes.push(Attribute::basic(10_u16, 1_u16)));
@@ -126,9 +131,9 @@ fn an_unknown_attribute_spoils_its_transform_only() {
 
 #[test]
 fn aes_needs_its_key_length_and_others_must_have_none() {
-    let mut offered = phase1::offer(&[AES], 600);
+    let mut offered = phase1::offer(&[AES], &[psk()], 600);
     offered.proposals[0].transforms[0].attributes.retain(|a| a.kind != 14);
-    let refused = phase1::choose(&offered, &[AES]).unwrap_err();
+    let refused = phase1::choose(&offered, &[AES], &[psk()]).unwrap_err();
     assert_eq!(text(&refused), ["proposal 1 transform 1: Key-Length is absent, expected 256"]);
     let refused = refusals(&[esp(Cipher::Aes128, None)], |p| {
         p[0].transforms[0].attributes.retain(|a| a.kind != 6);
@@ -235,4 +240,71 @@ fn null_needs_an_authentication_algorithm() {
     assert_eq!(refused[0].attribute, "Authentication-Algorithm");
     let with = [esp(Cipher::Null, Some(Mac::HmacMd5_96))];
     assert!(phase2::choose(&phase2::offer(&wanted(&with), &SPIS), &wanted(&with)).is_ok());
+}
+
+/// RFC 2409 appendix A and draft-ietf-ipsec-isakmp-gss-auth: the numbers of the methods.
+const NUMBERS: [u16; 3] = [65_001, 3, 1];
+
+fn all_methods() -> [AuthMethod; 3] {
+    [AuthMethod::Kerberos, AuthMethod::Certificate { root: "CN=Root".into() }, psk()]
+}
+
+/// Attributes 3, 1 and 4 of each transform: method, encryption, group.
+fn methods_ciphers_groups(offered: &SaPayload) -> Vec<[u16; 3]> {
+    let value = |t: &Transform, kind: u16| {
+        t.attributes.iter().find(|a| a.kind == kind).and_then(Attribute::as_basic).unwrap_or_default()
+    };
+    let transforms = &offered.proposals[0].transforms;
+    transforms.iter().map(|t| [3, 1, 4].map(|kind| value(t, kind))).collect()
+}
+
+#[test]
+fn methods_multiply_proposals_and_stand_outermost() {
+    let offered = phase1::offer(&[AES, DES_MD5], &all_methods(), 600);
+    let expected: Vec<[u16; 3]> =
+        NUMBERS.iter().flat_map(|method| [[*method, 7, 2], [*method, 1, 1]]).collect();
+    assert_eq!(methods_ciphers_groups(&offered), expected);
+    let numbers: Vec<u8> = offered.proposals[0].transforms.iter().map(|t| t.number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+    // Certificates of two authorities are one method on the wire.
+    let two = ["CN=A", "CN=B"].map(|root| AuthMethod::Certificate { root: root.into() });
+    assert_eq!(phase1::offer(&[AES], &two, 600).proposals[0].transforms.len(), 1);
+    // A number has one octet.
+    assert_eq!(phase1::offer(&[AES; 300], &[psk()], 600).proposals[0].transforms.len(), 255);
+}
+
+#[test]
+fn the_first_transform_in_the_initiators_order_wins() {
+    let offered = phase1::offer(&[AES, DES_MD5], &all_methods(), 600);
+    let taken = |proposals: &[MainModeProposal], methods: &[AuthMethod]| {
+        let choice = phase1::choose(&offered, proposals, methods).unwrap();
+        (choice.reply.proposals[0].transforms[0].number, choice.agreed, choice.method)
+    };
+    let [kerberos, certificate, psk] = all_methods();
+    // Our own order does not count, of methods or of proposals.
+    assert_eq!(taken(&[DES_MD5, AES], &[psk.clone(), certificate.clone()]), (3, AES, certificate.clone()));
+    assert_eq!(taken(&[DES_MD5], &[psk.clone(), kerberos.clone()]), (2, DES_MD5, kerberos));
+    assert_eq!(taken(&[DES_MD5], core::slice::from_ref(&psk)), (6, DES_MD5, psk.clone()));
+    // The initiator reads the same out of it.
+    let reply = phase1::choose(&offered, &[DES_MD5], core::slice::from_ref(&psk)).unwrap().reply;
+    let agreed = phase1::confirm(&offered, &[AES, DES_MD5], &all_methods(), &reply);
+    assert_eq!(agreed, Some((DES_MD5, psk)));
+}
+
+#[test]
+fn no_common_method_is_told_from_no_common_algorithms() {
+    let [kerberos, certificate, psk] = all_methods();
+    let offered = phase1::offer(&[AES, DES_MD5], &[kerberos, certificate.clone()], 600);
+    let no_method = |proposals: &[MainModeProposal], methods: &[AuthMethod]| {
+        phase1::choose(&offered, proposals, methods).unwrap_err();
+        phase1::no_common_method(&offered, proposals, methods)
+            .map(|methods| methods.iter().map(|m| m.0).collect::<Vec<u16>>())
+    };
+    let only_psk = core::slice::from_ref(&psk);
+    assert_eq!(no_method(&[DES_MD5], only_psk), Some(vec![65_001, 3]));
+    // Another group, and another cipher: with any method there would be no agreement.
+    let other_group = MainModeProposal { group: Group::Modp2048, ..DES_MD5 };
+    assert_eq!(no_method(&[other_group], only_psk), None);
+    let other_cipher = MainModeProposal { cipher: Cipher::TripleDes, ..DES_MD5 };
+    assert_eq!(no_method(&[other_cipher], &[certificate]), None);
 }

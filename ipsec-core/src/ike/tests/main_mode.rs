@@ -9,7 +9,7 @@ use crate::ike::effect::Datagram;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::{Lie, Outbox};
 use crate::io::{DeleteReason, Event};
-use crate::pad::{AuthMethod, MainModeProposal};
+use crate::pad::MainModeProposal;
 use crate::wire::isakmp::{ExchangeType, PayloadType, decode_chain, split};
 
 const AES_FIRST: MainModeProposal =
@@ -97,7 +97,8 @@ fn a_refused_offer_is_explained_and_the_initiator_learns_of_it_when_its_schedule
     // Unauthenticated: recorded, not acted upon.
     assert_eq!(net.nodes[0].failures(), []);
     net.run_for(70);
-    assert_eq!(net.nodes[0].failures(), [FailureReason::Notified(14)]);
+    let psk = crate::wire::ikev1::AuthenticationMethod::PRE_SHARED_KEY;
+    assert_eq!(net.nodes[0].failures(), [FailureReason::OfferRefused(vec![psk])]);
     assert_eq!(net.nodes[0].acquire_failures(), [false]);
 }
 
@@ -126,20 +127,6 @@ fn silence_is_told_from_a_broken_conversation() {
     // Sent at 0, 1, 3, 7, 15, 31 and 63 s.
     assert_eq!(net.sent.len(), 7);
     assert!(net.sent.iter().all(|d| *d == net.sent[0]));
-}
-
-#[test]
-fn without_an_available_method_main_mode_does_not_begin() {
-    let methods = Some(vec![AuthMethod::Kerberos]);
-    let mut net = Net::same(&Setup { methods, ..Setup::default() });
-    net.acquire(0);
-    assert_eq!((net.nodes[0].failures(), net.sent.len()), (vec![FailureReason::MethodNotAvailable], 0));
-    let psk = AuthMethod::PreSharedKey(crate::pad::Secret::new(*b"key"));
-    let methods = Some(vec![AuthMethod::Kerberos, psk]);
-    let mut net = Net::same(&Setup { methods, ..Setup::default() });
-    net.acquire(0);
-    net.settle();
-    net.assert_same_pairs(1);
 }
 
 #[test]

@@ -49,7 +49,12 @@ impl IsakmpSa {
             return;
         }
         match self.phase1.check(received, &self.names) {
-            Err(error) => cx.ignore(received.peer, error),
+            Err(error) => {
+                if let IkeError::NotAvailable(method) = error {
+                    self.noted = Some(FailureReason::MethodNotAvailable(alloc::vec![method]));
+                }
+                cx.ignore(received.peer, error);
+            }
             Ok(Checked::Refused(refused)) => self.fail_phase1(refused.reason, cx),
             Ok(Checked::Accepted(accepted)) => {
                 match &accepted {
@@ -137,9 +142,9 @@ impl IsakmpSa {
                 self.resend(datagram, 0, attempt, cx);
             }
             Due::GiveUp => {
-                let reason = match (self.heard, self.noted) {
+                let reason = match (self.heard, self.noted.take()) {
                     (false, _) => FailureReason::NoResponse,
-                    (true, Some(notify)) => FailureReason::Notified(notify),
+                    (true, Some(reason)) => reason,
                     (true, None) => FailureReason::TimedOut(self.phase1.expectation()),
                 };
                 self.fail_phase1(reason, cx);

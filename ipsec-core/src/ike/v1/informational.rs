@@ -106,7 +106,9 @@ impl IsakmpSa {
             && let Ok((chain, _)) = decode_chain(received.header.next_payload, received.body)
         {
             let error = chain.notifications().find(|n| n.notify_type.is_error());
-            self.noted = error.map(|n| n.notify_type.0).or(self.noted);
+            if let Some(error) = error {
+                self.noted = Some(self.phase1.refused_with(error.notify_type.0));
+            }
         }
         cx.ignore(received.peer, IkeError::Unauthenticated);
     }

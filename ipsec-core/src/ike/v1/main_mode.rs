@@ -1,4 +1,4 @@
-//! Main mode, authenticated with pre-shared keys (RFC 2409 section 5.4).
+//! Main mode, authenticated with pre-shared keys (RFC 2409 section 5.4); see [`credential`](super::credential) for others.
 //!
 //! ```text
 //!  1  HDR, SA            -->

@@ -7,19 +7,20 @@ mod transcript;
 
 use alloc::vec::Vec;
 
+use super::credential::Credential;
 use super::keymat::Skeyids;
 use super::main_mode::KeyExchange;
 use super::main_mode::initiator::Initiator;
 use super::main_mode::responder::Responder;
 use super::vendor_id::Capabilities;
 use super::{Checked, Received};
-use crate::crypto::{CipherKey, HashAlg, Secret};
+use crate::crypto::{CipherKey, HashAlg};
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::sa::Names;
 use crate::pad::MainModeProposal;
 use crate::time::Instant;
-use crate::wire::ikev1::Notification;
+use crate::wire::ikev1::{Notification, NotifyType};
 use crate::wire::isakmp::Cookie;
 use crate::work::{WorkId, WorkResult};
 pub(crate) use transcript::{Transcript, unusable_key};
@@ -41,7 +42,7 @@ pub(crate) enum Phase1 {
 #[derive(Clone, Debug)]
 pub(crate) enum Accepted {
     /// Message 2: the responder's cookie, its choice, and what its vendor IDs announce.
-    Sa { cky_r: Cookie, proposal: MainModeProposal, peer_can: Capabilities },
+    Sa { cky_r: Cookie, proposal: MainModeProposal, credential: Credential, peer_can: Capabilities },
     /// Message 3 or 4.
     KeyExchange(KeyExchange),
     /// Message 5 or 6.
@@ -60,7 +61,8 @@ pub(crate) struct Agreement {
     pub(crate) lifetime_seconds: u32,
     /// The body of the initiator's SA payload as it was on the wire.
     pub(crate) sa_i_b: Vec<u8>,
-    pub(crate) psk: Secret,
+    /// How both ends authenticate themselves.
+    pub(crate) credential: Credential,
 }
 
 /// The keys of an ISAKMP SA.
@@ -78,7 +80,7 @@ pub(crate) struct Established {
     /// The last ciphertext block of phase 1, from which the IVs of phase 2 are made.
     pub(crate) last_block: Vec<u8>,
     pub(crate) proposal: MainModeProposal,
-    pub(crate) psk: Secret,
+    pub(crate) credential: Credential,
     /// When it was established.
     pub(crate) since: Instant,
     /// When its lifetime ends.
@@ -126,6 +128,16 @@ impl Phase1 {
             Phase1::MainModeInitiator(state) => state.is_working(),
             Phase1::MainModeResponder(state) => state.is_working(),
             Phase1::Established(_) | Phase1::Failed(_) => false,
+        }
+    }
+
+    /// What a notification in clear has to do with our waiting in vain.
+    pub(crate) fn refused_with(&self, notify: u16) -> FailureReason {
+        match self {
+            Phase1::MainModeInitiator(state) if notify == NotifyType::NO_PROPOSAL_CHOSEN.0 => {
+                state.offered_methods().map_or(FailureReason::Notified(notify), FailureReason::OfferRefused)
+            }
+            _ => FailureReason::Notified(notify),
         }
     }
 

@@ -450,8 +450,9 @@ fn exchanges_out_of_place() {
 /// RFC 2409 appendix A: an ISAKMP SA is not used beyond the lifetime that was offered for it.
 #[test]
 fn an_offered_lifetime_counts() {
+    let method = ipsec_core::pad::AuthMethod::PreSharedKey(ipsec_core::pad::Secret::default());
     let mut probe = Probe::new(&Setup::tunnel(1));
-    let offer = Payload::Sa(ipsec_core::ike::proposal::phase1::offer(&[probe.proposal], 60));
+    let offer = Payload::Sa(ipsec_core::ike::proposal::phase1::offer(&[probe.proposal], &[method], 60));
     probe.sai_b = offer.to_body();
     let second = probe.ask(&probe.clear(vec![offer]));
     probe.cky_r = message(&second).header.cky_r;

@@ -11,7 +11,7 @@ use ipsec_core::ike::proposal::phase1;
 use ipsec_core::ike::proposal::phase2::{self, Spis, Wanted};
 use ipsec_core::ike::v1::keymat::{self, SaKeys, Skeyids};
 use ipsec_core::ike::v1::{auth, protect};
-use ipsec_core::pad::MainModeProposal;
+use ipsec_core::pad::{AuthMethod, MainModeProposal, Secret};
 use ipsec_core::sad::Spi;
 use ipsec_core::spd::Offer;
 use ipsec_core::wire::ikev1::{Hash, Identification, KeyExchange, Nonce, SaPayload};
@@ -128,7 +128,7 @@ impl Probe {
     }
 
     pub(crate) fn offer(&self) -> SaPayload {
-        phase1::offer(&[self.proposal], 28_800)
+        phase1::offer(&[self.proposal], &[AuthMethod::PreSharedKey(Secret::new(self.psk.as_slice()))], 28_800)
     }
 
     pub(crate) fn key_exchange(&self) -> Vec<Payload> {

@@ -9,11 +9,12 @@ use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::Protection;
 use crate::ike::proposal::phase1;
 use crate::ike::sa::Names;
+use crate::ike::v1::credential::Credential;
 use crate::ike::v1::phase1::{Accepted, Agreement, IsakmpKeys, Phase1, Transcript, unusable_key};
 use crate::ike::v1::vendor_id::{self, Capabilities, Occasion};
 use crate::ike::v1::{Checked, NOT_WITH_SA, Received, none_of, sa_at};
-use crate::pad::{MainModeProposal, PadEntry};
-use crate::wire::ikev1::{self, Nonce, NotifyType, SaPayload};
+use crate::pad::{AuthMethod, MainModeProposal, PadEntry};
+use crate::wire::ikev1::{self, AuthenticationMethod, Nonce, NotifyType, SaPayload};
 use crate::wire::isakmp::{Payload, PayloadType};
 use crate::work::{Work, WorkId, WorkResult};
 
@@ -21,7 +22,7 @@ use crate::work::{Work, WorkId, WorkResult};
 #[derive(Clone, Debug)]
 pub(crate) enum Initiator {
     /// The responder's choice.
-    WaitMessage2 { offered: SaPayload, ours: Vec<MainModeProposal>, offer: Offer },
+    WaitMessage2 { offered: SaPayload, offer: Offer },
     /// Our public value.
     MakePublic { agreement: Agreement, secret: Secret, work: WorkId },
     /// The responder's public value.
@@ -35,26 +36,28 @@ pub(crate) enum Initiator {
 /// What message 1 leaves for the agreement.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
+    pub(crate) proposals: Vec<MainModeProposal>,
+    pub(crate) methods: Vec<AuthMethod>,
     pub(crate) sa_i_b: Vec<u8>,
-    pub(crate) psk: Secret,
     pub(crate) lifetime_seconds: u32,
 }
 
 impl Initiator {
     /// Sends message 1.
-    pub(crate) fn start(entry: &PadEntry, psk: &Secret, step: &mut Step<'_, '_>) -> Phase1 {
-        let offered = phase1::offer(&entry.proposals, entry.lifetime_seconds);
+    pub(crate) fn start(entry: &PadEntry, step: &mut Step<'_, '_>) -> Phase1 {
+        let offered = phase1::offer(&entry.proposals, &entry.methods, entry.lifetime_seconds);
         let occasion = Occasion { peer: step.names.peer.ip(), alone: step.names.alone, answered: None };
         let (vendor_ids, _) = vendor_id::payloads(&step.cx.node.config.vendor_ids, occasion);
         let payloads = [Payload::Sa(offered.clone())].into_iter().chain(vendor_ids).collect();
         let sent = step.cx.node.outbox.send(step.header(), payloads, Protection::Clear);
         step.send(&sent, true);
         let offer = Offer {
+            proposals: entry.proposals.clone(),
+            methods: entry.methods.clone(),
             sa_i_b: sent.body(PayloadType::SA, 0).to_vec(),
-            psk: psk.clone(),
             lifetime_seconds: entry.lifetime_seconds,
         };
-        Phase1::MainModeInitiator(Initiator::WaitMessage2 { offered, ours: entry.proposals.clone(), offer })
+        Phase1::MainModeInitiator(Initiator::WaitMessage2 { offered, offer })
     }
 
     pub(crate) fn check(
@@ -63,17 +66,18 @@ impl Initiator {
         names: &Names,
     ) -> Result<Checked<Accepted>, IkeError> {
         match self {
-            Initiator::WaitMessage2 { offered, ours, .. } => {
+            Initiator::WaitMessage2 { offered, offer: Offer { proposals, methods, .. } } => {
                 let chain = received.clear()?;
                 sa_at(&chain, 0)?;
                 none_of(&chain, &NOT_WITH_SA)?;
-                let agreed = chain.sa().and_then(|reply| phase1::confirm(offered, ours, reply));
-                let proposal = agreed.ok_or(IkeError::PeerMisbehaved {
+                let agreed = chain.sa().and_then(|reply| phase1::confirm(offered, proposals, methods, reply));
+                let (proposal, method) = agreed.ok_or(IkeError::PeerMisbehaved {
                     notify: NotifyType::BAD_PROPOSAL_SYNTAX.0,
                     rule: "the reply is not one of our transforms, unmodified",
                 })?;
-                let peer_can = Capabilities::of(&chain);
-                Ok(Checked::Accepted(Accepted::Sa { cky_r: received.header.cky_r, proposal, peer_can }))
+                let credential = Credential::of(&method)?;
+                let (cky_r, peer_can) = (received.header.cky_r, Capabilities::of(&chain));
+                Ok(Checked::Accepted(Accepted::Sa { cky_r, proposal, credential, peer_can }))
             }
             Initiator::WaitMessage4 { agreement, g_xi, .. } => {
                 let ke = KeyExchange::check(received, agreement)?;
@@ -94,9 +98,9 @@ impl Initiator {
 
     pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> Phase1 {
         Phase1::MainModeInitiator(match (self, accepted) {
-            (Initiator::WaitMessage2 { offer, .. }, Accepted::Sa { proposal, .. }) => {
-                let Offer { sa_i_b, psk, lifetime_seconds } = offer;
-                let agreement = Agreement { proposal, lifetime_seconds, sa_i_b, psk };
+            (Initiator::WaitMessage2 { offer, .. }, Accepted::Sa { proposal, credential, .. }) => {
+                let Offer { sa_i_b, lifetime_seconds, .. } = offer;
+                let agreement = Agreement { proposal, lifetime_seconds, sa_i_b, credential };
                 let secret = step.cx.exponent(step.names.id.0, proposal.group);
                 let work = step.work(Work::DhPublic { group: proposal.group, secret: secret.clone() });
                 Initiator::MakePublic { agreement, secret, work }
@@ -146,6 +150,16 @@ impl Initiator {
                 Phase1::MainModeInitiator(Initiator::WaitMessage6 { transcript, keys, iv: sent.last_block })
             }
             other => Phase1::MainModeInitiator(other),
+        }
+    }
+
+    /// The methods of an offer that was not answered yet.
+    pub(crate) fn offered_methods(&self) -> Option<Vec<AuthenticationMethod>> {
+        match self {
+            Initiator::WaitMessage2 { offer, .. } => {
+                Some(offer.methods.iter().map(phase1::method_number).collect())
+            }
+            _ => None,
         }
     }
 

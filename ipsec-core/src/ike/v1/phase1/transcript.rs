@@ -34,7 +34,7 @@ impl Transcript {
     pub(crate) fn derive(&self, g_xy: &[u8], step: &mut Step<'_, '_>) -> Result<IsakmpKeys, KeyError> {
         let MainModeProposal { cipher, hash: alg, .. } = self.agreement.proposal;
         let (cky_i, cky_r) = (step.names.cky_i, step.names.cky_r);
-        let skeyid = keymat::skeyid_psk(alg, &self.agreement.psk, &self.ni_b, &self.nr_b);
+        let skeyid = self.agreement.credential.skeyid(alg, &self.ni_b, &self.nr_b);
         let skeyids = Skeyids::derive(alg, skeyid, g_xy, &cky_i.0, &cky_r.0);
         let secret = keymat::cipher_key(alg, &skeyids.skeyid_e, cipher);
         let key = CipherKey::new(cipher, &secret)?;
@@ -141,7 +141,7 @@ impl Transcript {
             keys,
             last_block,
             proposal: agreement.proposal,
-            psk: agreement.psk,
+            credential: agreement.credential,
             since: step.cx.now,
             expires,
             initial_contact,
