@@ -16,6 +16,7 @@ pub fn drop_reason(reason: &DropReason) -> String {
 pub fn drop_cause(cause: &DropCause) -> String {
     match cause {
         DropCause::Rule(reason) => drop_reason(reason),
+        DropCause::Nat(reason) => format!("nat-{}", variant(reason)),
         other => variant(other),
     }
 }

@@ -54,6 +54,13 @@ pub enum Action {
     },
     /// Hands a command to the node's IPsec layer.
     Ipsec(Command),
+    /// A translator gives every mapping a new external port.
+    Rebind {
+        /// Whether also to use its next external address from now on.
+        move_address: bool,
+    },
+    /// IPsec and address translation lose their memory, as after a power cut; they tell nobody.
+    Reboot,
 }
 
 /// Octets to send.

@@ -7,6 +7,7 @@ use ipsec_core::{DropReason, Event};
 use sha2::{Digest as _, Sha256};
 
 use crate::ip;
+use crate::nat::NatDrop;
 use crate::sink::{DropCause, Effect, Fate, Record, Sink};
 
 /// Version of the record format; a change of format changes every digest.
@@ -70,6 +71,20 @@ fn cause_code(cause: DropCause) -> u64 {
         DropCause::LinkMtu(mtu) => 5 << 32 | u64::from(mtu),
         DropCause::NoListener => 6 << 32,
         DropCause::Checksum => 7 << 32,
+        DropCause::Nat(reason) => 8 << 32 | nat_code(reason),
+    }
+}
+
+fn nat_code(reason: NatDrop) -> u64 {
+    match reason {
+        NatDrop::NoMapping => 1,
+        NatDrop::Filtered => 2,
+        NatDrop::NoHairpinning => 3,
+        NatDrop::TableFull => 4,
+        NatDrop::UnknownProtocol(number) => 5 | u64::from(number) << 8,
+        NatDrop::PeerTaken => 6,
+        NatDrop::UnknownQuote => 7,
+        NatDrop::Checksum => 8,
     }
 }
 
@@ -140,6 +155,11 @@ fn numbers(effect: &Effect<'_>) -> (u8, [u64; 3], u64) {
         }
         Effect::Work(duration) => (9, [duration.as_nanos() as u64, 0, 0], 0),
         Effect::Line(app, _) => (10, [u64::from(app.0), 0, 0], 0),
+        Effect::Mapped(m) => {
+            let end =
+                |end: std::net::SocketAddrV4| u64::from(end.ip().to_bits()) << 16 | u64::from(end.port());
+            (12, [u64::from(m.protocol), end(m.inside), end(m.outside)], end(m.remote))
+        }
         Effect::Violation(violation) => (11, [violation.time.as_nanos(), 0, 0], 0),
     }
 }

@@ -168,6 +168,9 @@ type SaKey = (u8, Spi, IpAddr);
 pub(crate) struct Invariants {
     violations: Vec<Violation>,
     outside: Vec<bool>,
+    /// Whether addresses are translated somewhere: then the ends of an SA see each other under other addresses, and the
+    /// checksums of what it carries are repaired (RFC 3948 section 3.1.2).
+    translated: bool,
     nodes: BTreeMap<NodeId, Watched>,
     pairs: BTreeMap<(NodeId, PairId), Pair>,
     /// Flows both ends have reported as protected, seen from a node that is an end.
@@ -181,7 +184,8 @@ pub(crate) struct Invariants {
     sequence: BTreeMap<(NodeId, SaKey), u32>,
     /// By packet number, which counts from 1: a fold of what was sent, and whether it came out of an SA.
     sent: Vec<(u64, bool)>,
-    open: BTreeMap<(NodeId, SocketAddr), Instant>,
+    /// By initiator cookie: the peer's port may change on the way (RFC 3947 section 4).
+    open: BTreeMap<(NodeId, u64), (SocketAddr, Instant)>,
     /// Answered first messages by initiator cookie: they cost their node no timer, and count as exchanges only once a third
     /// message came (RFC 2408 section 2.5.3).
     half_open: BTreeMap<(NodeId, u64), SocketAddr>,
@@ -202,6 +206,11 @@ impl Invariants {
         let addresses = interfaces.iter().flat_map(|i| i.addresses.iter().map(|p| p.address)).collect();
         let kinds = interfaces.iter().map(|i| i.kind).collect();
         self.nodes.insert(node, Watched { spd, addresses, kinds, schedule, soft: BTreeSet::new() });
+    }
+
+    /// Addresses are translated in this network.
+    pub(crate) fn translated(&mut self) {
+        self.translated = true;
     }
 
     pub(crate) fn violations(&self) -> &[Violation] {
@@ -259,7 +268,7 @@ impl Invariants {
                 if self.sent.len() <= at {
                     self.sent.resize(at + 1, (0, false));
                 }
-                self.sent[at] = (essence(packet), false);
+                self.sent[at] = (self.essence(packet), false);
             }
             Effect::Delivered { packet, protected: true } => self.delivered(record, packet),
             Effect::Sent { link, interface, packet, .. } if record.node != NodeId::ADVERSARY => {
@@ -272,7 +281,7 @@ impl Invariants {
 
     fn delivered(&mut self, record: &Record<'_>, packet: &Packet) {
         let id = packet.id();
-        let now = essence(packet);
+        let now = self.essence(packet);
         let kind = match self.sent.get_mut(id as usize) {
             Some((sent, delivered)) if *sent == now => {
                 if !std::mem::replace(delivered, true) {
@@ -345,8 +354,9 @@ impl Invariants {
             Event::Keys(keys @ Keys::Isakmp { cky_i, cky_r, .. }) => {
                 let key = (number_of(cky_i), number_of(cky_r));
                 self.isakmp.entry(key).or_default().keys.insert(node, keys.clone());
-                if let Some(peer) = self.half_open.remove(&(node, number_of(cky_i))) {
-                    self.open.insert((node, peer), record.time);
+                let cookie = number_of(cky_i);
+                if let Some(peer) = self.half_open.remove(&(node, cookie)) {
+                    self.open.insert((node, cookie), (peer, record.time));
                 }
             }
             Event::QuickModeEstablished(info) => self.established(node, info),
@@ -357,18 +367,18 @@ impl Invariants {
                 self.inbound.retain(|(n, _), p| *n != node || p != pair);
                 self.forget_if_soft(node, *pair);
             }
-            Event::MainModeStarted { peer, initiator: true, .. } => {
-                self.open.insert((node, *peer), record.time);
+            Event::MainModeStarted { peer, initiator: true, cky_i, .. } => {
+                self.open.insert((node, number_of(cky_i)), (*peer, record.time));
             }
             Event::MainModeStarted { peer, cky_i, .. } => {
                 self.half_open.insert((node, number_of(cky_i)), *peer);
             }
             Event::MainModeEstablished(info) => {
-                self.open.remove(&(node, info.peer));
+                self.open.remove(&(node, number_of(&info.cky_i)));
                 self.isakmp_established(record.time, node, (number_of(&info.cky_i), number_of(&info.cky_r)));
             }
             Event::Failed(failure) if failure.phase == Phase::MainMode => {
-                self.open.remove(&(node, failure.peer));
+                self.open.retain(|(n, _), (peer, _)| (*n, peer.ip()) != (node, failure.peer.ip()));
             }
             _ => {}
         }
@@ -408,7 +418,11 @@ impl Invariants {
 
     fn keys(&mut self, record: &Record<'_>, bundle: &BundleSpec) {
         let (time, node) = (record.time, record.node);
-        let destination = if bundle.inbound { bundle.local } else { bundle.peer };
+        let destination = match bundle.local {
+            IpAddr::V4(_) if self.translated => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            _ if bundle.inbound => bundle.local,
+            _ => bundle.peer,
+        };
         for sa in &bundle.sas {
             let key = (sa.protocol.number(), sa.spi, destination);
             if bundle.inbound
@@ -437,7 +451,7 @@ impl Invariants {
         if of(sender) != of(receiver) || modes.0 != modes.1 {
             self.violated(time, node, ViolationKind::KeysDiffer { spi });
         }
-        if sender.selector != receiver.selector.mirrored() {
+        if sender.selector != receiver.selector.mirrored() && !self.translated {
             self.violated(time, node, ViolationKind::SelectorsDiffer { spi });
         }
     }
@@ -453,16 +467,40 @@ impl Invariants {
         }
     }
 
+    /// A fold of what must not change between sender and receiver: addresses, protocol and payload; with a translator
+    /// between them protocol and payload, but for the checksum of TCP or UDP.
+    fn essence(&self, packet: &Packet) -> u64 {
+        let Some(view) = IpView::parse(packet.bytes()) else { return 0 };
+        if self.translated {
+            let at = match view.protocol {
+                protocol::TCP => 16,
+                protocol::UDP => 6,
+                _ => view.payload.len(),
+            };
+            let (front, back) = view.payload.split_at(at.min(view.payload.len()));
+            let back = back.get(2..).unwrap_or_default();
+            return ip::fold(front) ^ ip::fold(back).rotate_left(16) ^ u64::from(view.protocol);
+        }
+        let ends = |a: IpAddr| match a {
+            IpAddr::V4(a) => u64::from(a.to_bits()),
+            IpAddr::V6(a) => ip::fold(&a.octets()),
+        };
+        ip::fold(view.payload)
+            ^ ends(view.source).rotate_left(32)
+            ^ ends(view.destination).rotate_left(8)
+            ^ u64::from(view.protocol)
+    }
+
     pub(crate) fn at_quiet(&mut self, now: Instant) {
         let late: Vec<_> = self
             .open
             .iter()
-            .filter(|((node, _), since)| {
+            .filter(|((node, _), (_, since))| {
                 let schedule = self.nodes.get(node).map_or(Duration::ZERO, |w| w.schedule);
                 // Twice the schedule: the answering side may begin late, and repeats as long.
-                **since + schedule * 2 + Duration::from_secs(5) < now
+                *since + schedule * 2 + Duration::from_secs(5) < now
             })
-            .map(|((node, peer), since)| (*node, *peer, *since))
+            .map(|((node, _), (peer, since))| (*node, *peer, *since))
             .collect();
         for (node, peer, since) in late {
             self.violated(now, node, ViolationKind::OutlivedSchedule { peer, since });
@@ -472,20 +510,6 @@ impl Invariants {
 
 fn number_of(cookie: &ipsec_core::wire::isakmp::Cookie) -> u64 {
     u64::from_be_bytes(cookie.0)
-}
-
-/// A fold of what must not change between sender and receiver: addresses, protocol and payload.
-fn essence(packet: &Packet) -> u64 {
-    IpView::parse(packet.bytes()).map_or(0, |v| {
-        let ends = |a: IpAddr| match a {
-            IpAddr::V4(a) => u64::from(a.to_bits()),
-            IpAddr::V6(a) => ip::fold(&a.octets()),
-        };
-        ip::fold(v.payload)
-            ^ ends(v.source).rotate_left(32)
-            ^ ends(v.destination).rotate_left(8)
-            ^ u64::from(v.protocol)
-    })
 }
 
 fn flow_of(view: &IpView<'_>) -> FlowKey {

@@ -9,6 +9,7 @@
 //!   host stack (smoltcp for TCP)     host/stack.rs
 //!   ---------------------------------------------------
 //!   forwarding, ICMP errors          node.rs, node/icmp.rs
+//!   address translation              nat.rs, node/translate.rs
 //!   IP packet filter                 packet_filter.rs
 //!   IPsec (ipsec_core::Ipsec)        SPD, SAD, IKE
 //!   fragmentation, reassembly        ipsec_core::fragment
@@ -44,6 +45,7 @@ pub mod invariant;
 pub mod ip;
 pub mod link;
 pub mod model;
+pub mod nat;
 pub mod network;
 mod node;
 pub mod packet_filter;
@@ -58,6 +60,7 @@ mod world;
 
 pub use app::{Action, App, Payload, ping::Ping};
 pub use link::{Faults, LinkConfig};
+pub use nat::{Nat, NatConfig};
 pub use network::Network;
 pub use sink::{DropCause, Effect, Fate, Record, Sink};
 pub use topology::{AppId, Builder, InterfaceConfig, IpsecConfig, LinkId, Names, NodeConfig, NodeId};

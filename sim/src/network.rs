@@ -6,6 +6,7 @@ use ipsec_core::{Instant, Ipsec, Packet};
 use crate::adversary::Injection;
 use crate::app::{Action, App, ping::Ping, tcp::Tcp, udp::Udp};
 use crate::invariant::Violation;
+use crate::nat::Nat;
 use crate::node::Node;
 use crate::queue::Occasion;
 use crate::sink::Sink;
@@ -42,6 +43,9 @@ impl Network {
             world.queue.push(injection.at, Occasion::Injection(i));
         }
         for node in &nodes {
+            if node.nat.is_some() {
+                world.invariants.translated();
+            }
             world.invariants.introduce(node.id, node.spd.clone(), &node.interfaces, node.ike_schedule);
         }
         let mut network = Network { nodes, world, actions, injections, now: Instant::EPOCH, steps: 0 };
@@ -74,13 +78,11 @@ impl Network {
         id
     }
 
-    /// The IPsec layer of `node` starts afresh, with its first configuration and no memory, as after a power cut: it tells
-    /// nobody. What is on the links still arrives.
+    /// IPsec and address translation of `node` start afresh, with their first configuration and no memory, as after a power
+    /// cut: they tell nobody. What is on the links still arrives.
     pub fn reboot(&mut self, node: NodeId) {
         if let Some(rebooted) = self.nodes.get_mut(usize::from(node.0)) {
-            rebooted.reboot(self.now);
-            self.world.queue.forget_work(node);
-            self.world.invariants.reboot(node, rebooted.spd.clone());
+            rebooted.reboot(self.now, &mut self.world);
             rebooted.arm(&mut self.world.queue, self.now);
         }
     }
@@ -185,6 +187,11 @@ impl Network {
     /// The IPsec layer of a node, to look at.
     pub fn ipsec(&self, node: NodeId) -> Option<&Ipsec> {
         self.nodes.get(usize::from(node.0))?.ipsec.as_ref()
+    }
+
+    /// The translator of a node, to look at.
+    pub fn nat(&self, node: NodeId) -> Option<&Nat> {
+        self.nodes.get(usize::from(node.0))?.nat.as_ref()
     }
 
     /// Everything that was violated so far.

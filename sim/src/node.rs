@@ -2,6 +2,7 @@
 
 pub(crate) mod addressing;
 mod icmp;
+mod translate;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,11 +19,12 @@ use ipsec_core::{Command, DropReason, Duration, Event, Input, Instant, Ipsec, Ou
 use crate::app::{Action, Outgoing};
 use crate::host::{Host, transport_intact};
 use crate::ip::{self, Header, IpView, protocol};
+use crate::nat::Nat;
 use crate::packet_filter::PacketFilter;
 use crate::queue::{Occasion, Queue};
 use crate::sink::{DropCause, Effect};
 use crate::topology::{AppId, NodeConfig, NodeId};
-use crate::world::Cx;
+use crate::world::{Cx, World};
 use addressing::Addressing;
 use icmp::Complaint;
 
@@ -61,6 +63,8 @@ pub(crate) struct Node {
     /// How long IKE repeats itself before it gives up.
     pub(crate) ike_schedule: Duration,
     pub(crate) host: Host,
+    /// Address translation, on a node that does it.
+    pub(crate) nat: Option<Nat>,
     local: Addressing,
     /// Input and output filter of each interface.
     filters: Vec<(PacketFilter, PacketFilter)>,
@@ -94,6 +98,7 @@ impl Node {
             spd: settings.map(|s| s.policy.spd.clone()),
             ike_schedule: settings.map_or(Duration::ZERO, |s| s.ike.retransmit.length()),
             host: Host::new(addresses, mtu, config.path_mtu_discovery, seed),
+            nat: config.nat.map(Nat::new),
             local: Addressing {
                 interfaces: interfaces.clone(),
                 routes,
@@ -108,11 +113,16 @@ impl Node {
         }
     }
 
-    /// IPsec loses its memory; the policy it was configured with at first is in force again.
-    pub(crate) fn reboot(&mut self, now: Instant) {
+    /// IPsec and address translation lose their memory; the policy configured at first is in force again.
+    pub(crate) fn reboot(&mut self, now: Instant, world: &mut World) {
         self.ipsec = self.boot.as_mut().map(|boot| boot.start(now));
         self.spd = self.boot.as_ref().map(|boot| boot.config.policy.spd.clone());
         self.opened = 0;
+        if let Some(nat) = &mut self.nat {
+            nat.reboot();
+        }
+        world.queue.forget_work(self.id);
+        world.invariants.reboot(self.id, self.spd.clone());
     }
 
     /// Whether packets on this interface pass IPsec's doors.
@@ -124,6 +134,9 @@ impl Node {
     /// A packet comes off a link.
     pub(crate) fn arrive(&mut self, interface: InterfaceId, packet: Packet, cx: &mut Cx<'_>) {
         cx.record(Effect::Arrived(interface, &packet));
+        if self.translates(&packet) {
+            return self.arrive_translated(interface, packet, cx);
+        }
         let guarded = self.is_guarded(interface);
         // IKE is an application above the packet filter, which ESP and AH never reach.
         if guarded && is_own_ike(&packet, &self.local, false) && !self.passes(interface, &packet, false) {
@@ -292,7 +305,13 @@ impl Node {
     /// A scheduled action begins.
     pub(crate) fn act(&mut self, id: AppId, action: &Action, cx: &mut Cx<'_>) {
         cx.record(Effect::Action(id, action));
-        if let Action::Ipsec(command) = action {
+        if let Action::Rebind { move_address } = action {
+            if let Some(nat) = &mut self.nat {
+                nat.rebind(*move_address, cx.now);
+            }
+        } else if let Action::Reboot = action {
+            self.reboot(cx.now, cx.world);
+        } else if let Action::Ipsec(command) = action {
             if let Command::SetPolicy(policy) = command {
                 self.spd = Some(policy.spd.clone());
             }

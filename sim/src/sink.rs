@@ -8,6 +8,7 @@ use ipsec_core::{DropReason, Duration, Event, Instant, Packet};
 
 use crate::app::Action;
 use crate::invariant::Violation;
+use crate::nat::{Mapped, NatDrop};
 use crate::topology::{AppId, LinkId, NodeId};
 
 /// One thing that happened.
@@ -56,6 +57,8 @@ pub enum Effect<'a> {
         /// The packet, TTL already decremented.
         packet: &'a Packet,
     },
+    /// A translator made a mapping for a packet that goes out.
+    Mapped(Mapped),
     /// A whole packet reached the stack of the node it is addressed to.
     Delivered {
         /// The packet.
@@ -139,6 +142,8 @@ pub enum DropCause {
     NoListener,
     /// A transport checksum does not hold.
     Checksum,
+    /// A network address translator cannot or may not pass it on.
+    Nat(NatDrop),
 }
 
 impl fmt::Display for DropCause {
@@ -151,6 +156,7 @@ impl fmt::Display for DropCause {
             DropCause::LinkMtu(mtu) => write!(f, "larger than the link's MTU {mtu}"),
             DropCause::NoListener => f.write_str("no application listens"),
             DropCause::Checksum => f.write_str("transport checksum does not hold"),
+            DropCause::Nat(reason) => write!(f, "{reason}"),
         }
     }
 }

@@ -82,6 +82,7 @@ pub fn cause_kind(cause: &DropCause) -> &'static str {
         DropCause::LinkMtu(_) => "link mtu",
         DropCause::NoListener => "no listener",
         DropCause::Checksum => "checksum",
+        DropCause::Nat(_) => "address translation",
     }
 }
 

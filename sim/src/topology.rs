@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::adversary::{Injection, Rule};
 use crate::app::Action;
 use crate::link::{Link, LinkConfig};
+use crate::nat::NatConfig;
 use crate::network::Network;
 use crate::node::{Boot, Node};
 use crate::packet_filter::PacketFilter;
@@ -129,6 +130,8 @@ pub struct NodeConfig {
     pub ipsec: Option<IpsecConfig>,
     /// Whether its TCP discovers path MTUs (DF set on TCP segments).
     pub path_mtu_discovery: bool,
+    /// How it translates addresses, if it does. Its external addresses are answered for on the outside link.
+    pub nat: Option<NatConfig>,
 }
 
 impl NodeConfig {
@@ -141,6 +144,7 @@ impl NodeConfig {
             forwarding: false,
             ipsec: None,
             path_mtu_discovery: true,
+            nat: None,
         }
     }
 
@@ -167,6 +171,11 @@ impl NodeConfig {
             source: None,
         });
         self
+    }
+
+    /// The same, translating addresses.
+    pub fn nat(self, nat: NatConfig) -> Self {
+        NodeConfig { nat: Some(nat), ..self }
     }
 
     /// The same with an IPsec layer.
@@ -199,6 +208,14 @@ pub enum BuildError {
     /// A route leaves through an interface the node does not have.
     #[error("{node} has a route through interface {}, which does not exist", interface.0)]
     NoSuchInterface {
+        /// The node.
+        node: String,
+        /// The missing interface.
+        interface: InterfaceId,
+    },
+    /// A node translates towards an interface it does not have.
+    #[error("{node} translates addresses towards interface {}, which does not exist", interface.0)]
+    NoOutside {
         /// The node.
         node: String,
         /// The missing interface.
@@ -296,7 +313,8 @@ impl Builder {
             .map(|(i, c)| Link::new(c, bytes(self.seed, b"link", i)))
             .collect();
         let mut nodes = Vec::with_capacity(self.nodes.len());
-        for (n, config) in self.nodes.into_iter().enumerate() {
+        for (n, mut config) in self.nodes.into_iter().enumerate() {
+            own_external(&mut config);
             for (i, interface) in config.interfaces.iter().enumerate() {
                 let link = &mut links[usize::from(interface.link.0)];
                 link.attach(NodeId(n as u16), InterfaceId(i as u16), &interface.addresses);
@@ -322,6 +340,12 @@ impl Builder {
                     seen.push((link, address));
                 }
             }
+            if let Some(nat) = &node.nat
+                && usize::from(nat.outside.0) >= node.interfaces.len()
+            {
+                let (node, interface) = (node.name.clone(), nat.outside);
+                return Err(BuildError::NoOutside { node, interface });
+            }
             let missing = |r: &&Route| usize::from(r.interface.0) >= node.interfaces.len();
             if let Some(route) = node.routes.iter().find(missing) {
                 let (node, interface) = (node.name.clone(), route.interface);
@@ -331,6 +355,18 @@ impl Builder {
         match self.schedule.iter().find(|(_, n, _)| usize::from(n.0) >= self.nodes.len()) {
             Some((_, node, _)) => Err(BuildError::NoSuchNode(*node)),
             None => Ok(()),
+        }
+    }
+}
+
+/// External addresses beyond the interface's own are its too, without an on-link network.
+fn own_external(config: &mut NodeConfig) {
+    let Some(nat) = &config.nat else { return };
+    let Some(interface) = config.interfaces.get_mut(usize::from(nat.outside.0)) else { return };
+    for address in nat.addresses.iter().copied().chain(nat.hosts.iter().map(|h| h.outside)) {
+        let address = IpAddr::V4(address);
+        if interface.addresses.iter().all(|p| p.address != address) {
+            interface.addresses.push(Prefix::new(address, 32));
         }
     }
 }

@@ -68,6 +68,7 @@ impl Trace {
             }
             Effect::Arrived(..) => return None,
             Effect::Forwarded { packet: p, .. } => ("forward", packet(p)),
+            Effect::Mapped(mapped) => ("mapped", mapped.to_string()),
             Effect::Delivered { packet: p, protected } => {
                 ("deliver", format!("{}  [{}]", packet(p), if *protected { "protected" } else { "clear" }))
             }
@@ -105,6 +106,9 @@ fn describe_action(action: &Action) -> String {
         Action::TcpListen { port, .. } => format!("listen on TCP {port}"),
         Action::UdpEcho { port } => format!("echo on UDP {port}"),
         Action::UdpSend { remote, payload, .. } => format!("send {} octets to UDP {remote}", payload.len()),
+        Action::Rebind { move_address: false } => "translate all mappings to new ports".into(),
+        Action::Rebind { move_address: true } => "translate all mappings to another address".into(),
+        Action::Reboot => "start afresh".into(),
         Action::Ipsec(command) => match command {
             ipsec_core::Command::SetPolicy(p) => {
                 format!("assign a policy of {} entries", p.spd.entries().len())

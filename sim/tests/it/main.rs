@@ -6,6 +6,7 @@ mod determinism;
 mod filters;
 mod forwarding;
 mod gateways;
+mod nat;
 mod path_mtu;
 mod storms;
 mod tcp;
