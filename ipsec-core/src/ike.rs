@@ -176,6 +176,7 @@ impl Ike {
             alone,
             we_can: vendor_id::payloads(&cx.node.config.vendor_ids, occasion).1,
             peer_can: Capabilities::default(),
+            fragmenting: false,
         };
         let (local, peer, cky_i) = (names.local, names.peer, names.cky_i);
         cx.event(Event::MainModeStarted { local, peer, initiator: true, cky_i });
@@ -231,13 +232,7 @@ impl Ike {
 
     /// An authenticated ESP packet of this encapsulated pair came from a new address or port, which the pair follows already
     /// (RFC 3947 section 7): what else belongs to this peer is to follow.
-    pub fn peer_moved(
-        &mut self,
-        pair: PairId,
-        local: SocketAddr,
-        peer: SocketAddr,
-        cx: &mut IkeContext<'_>,
-    ) {
+    pub fn peer_moved(&mut self, pair: PairId, local: SocketAddr, peer: SocketAddr, cx: &mut IkeContext<'_>) {
         let _ = (pair, local, peer, cx);
     }
 

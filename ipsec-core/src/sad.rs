@@ -447,7 +447,8 @@ impl Sad {
     /// The pair that sends with this SPI to `peer`.
     pub fn by_outbound_spi(&self, spi: Spi, protocol: IpsecProtocol, peer: IpAddr) -> Option<PairId> {
         let has = |b: &Bundle| b.sas().iter().any(|sa| sa.spi() == spi && sa.protocol() == protocol);
-        let sends = |pair: &&Pair| pair.peer == peer && !pair.replaced && pair.outbound.as_ref().is_some_and(has);
+        let sends =
+            |pair: &&Pair| pair.peer == peer && !pair.replaced && pair.outbound.as_ref().is_some_and(has);
         self.pairs.values().rev().find(sends).map(|pair| pair.id)
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct Node {
     last_number: u64,
     last_work: u64,
     last_pair: u64,
+    /// Of the last message that left in fragments (MS-IKEE section 3.3.1: one counter for all).
+    pub(crate) fragment_id: u16,
 }
 
 impl Node {
@@ -70,6 +72,7 @@ impl Node {
             last_number: 0,
             last_work: 0,
             last_pair: 0,
+            fragment_id: 0,
         }
     }
 
@@ -190,7 +193,7 @@ impl Step<'_, '_> {
     pub(crate) fn send(&mut self, sent: &Sent, repeat: bool) {
         let cx = &mut *self.cx;
         let deadline = self.exchange.sent(&sent.datagram, repeat, &cx.node.config.retransmit, cx.now);
-        cx.send(self.names.local, self.names.peer, sent.datagram.clone());
+        cx.send_under(self.names, self.names.local, self.names.peer, sent.datagram.clone());
         let timer = self.timer();
         self.cx.node.timers.set(timer, deadline);
     }

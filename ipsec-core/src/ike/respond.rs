@@ -119,6 +119,7 @@ impl Ike {
             alone: half_open.alone,
             we_can: half_open.we_can,
             peer_can: half_open.peer_can,
+            fragmenting: false,
         };
         let mut step = Step { names: &names, exchange: &mut exchange, message_id: 0, cx };
         step.rest();

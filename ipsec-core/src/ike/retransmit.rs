@@ -24,6 +24,7 @@ pub(crate) fn digest(datagram: &[u8]) -> Digest {
 pub(crate) struct Exchange {
     repeating: Option<Vec<u8>>,
     attempt: u32,
+    last_sent: Instant,
     answering: Option<Digest>,
     answered: Vec<(Digest, Option<Vec<u8>>)>,
     waiting: Vec<Vec<u8>>,
@@ -58,7 +59,7 @@ impl Exchange {
         if let Some(answering) = self.answering.take() {
             self.remember(answering, Some(datagram.to_vec()));
         }
-        self.attempt = 0;
+        (self.attempt, self.last_sent) = (0, now);
         self.repeating = repeat.then(|| datagram.to_vec());
         let wait = if repeat { schedule.wait_after(0).unwrap_or_default() } else { schedule.length() };
         now + wait
@@ -91,6 +92,11 @@ impl Exchange {
         }
         let (_, answer) = self.answered.iter().find(|(seen, _)| seen == digest)?;
         Some(answer.as_deref())
+    }
+
+    /// When its last message was sent first.
+    pub(crate) fn last_sent(&self) -> Instant {
+        self.last_sent
     }
 
     /// How many answers are kept.

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use super::effect::Acquire;
 use super::failure::FailureReason;
 use super::retransmit::Exchange;
+use super::v1::fragment::Fragments;
 use super::v1::phase1::{Established, Phase1};
 use super::v1::quick_mode::QuickMode;
 use super::v1::vendor_id::Capabilities;
@@ -46,6 +47,8 @@ pub(crate) struct Names {
     pub(crate) we_can: Capabilities,
     /// What the peer's first message announced.
     pub(crate) peer_can: Capabilities,
+    /// Whether messages leave in fragments where they can.
+    pub(crate) fragmenting: bool,
 }
 
 impl Names {
@@ -80,6 +83,8 @@ pub(crate) struct IsakmpSa {
     /// By message ID.
     pub(crate) quick_modes: BTreeMap<u32, QuickModeExchange>,
     used_message_ids: VecDeque<u32>,
+    /// Parts of messages to come.
+    pub(crate) fragments: Fragments,
     /// Quick modes begun under it, by either end.
     pub(crate) quick_modes_begun: u32,
     /// Whether a datagram of the peer arrived.
@@ -111,6 +116,7 @@ impl IsakmpSa {
             acquires: VecDeque::new(),
             quick_modes: BTreeMap::new(),
             used_message_ids: VecDeque::new(),
+            fragments: Fragments::default(),
             quick_modes_begun: 0,
             heard: false,
             noted: None,

@@ -19,6 +19,8 @@ pub struct IkeSizes {
     pub replies: usize,
     /// Message IDs remembered against replay, of all ISAKMP SAs together.
     pub message_ids: usize,
+    /// Parts of messages that wait for the rest, of all ISAKMP SAs together.
+    pub fragments: usize,
     /// Deadlines.
     pub timers: usize,
 }
@@ -37,6 +39,7 @@ impl Ike {
             pairs: self.node.pairs.iter().count(),
             replies: exchanges.map(|exchange| exchange.replies()).sum(),
             message_ids: sas().map(|sa| sa.used_message_ids()).sum(),
+            fragments: sas().map(|sa| sa.fragments.len()).sum(),
             timers: self.node.timers.len(),
         }
     }

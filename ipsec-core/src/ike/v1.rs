@@ -7,6 +7,7 @@
 pub mod auth;
 pub(crate) mod credential;
 mod exchange;
+pub(crate) mod fragment;
 pub(crate) mod informational;
 pub mod keymat;
 pub(crate) mod main_mode;

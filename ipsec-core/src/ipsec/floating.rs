@@ -14,7 +14,13 @@ use crate::wire::udp::Udp;
 
 impl Ipsec {
     /// IKE's datagrams precede every filter (RFC 4301 section 4.4.1).
-    pub(super) fn ike_arrived(&mut self, packet: Packet, interface: InterfaceId, info: &IpInfo, now: Instant) {
+    pub(super) fn ike_arrived(
+        &mut self,
+        packet: Packet,
+        interface: InterfaceId,
+        info: &IpInfo,
+        now: Instant,
+    ) {
         if let Some((local, peer, udp)) = datagram(&packet, info) {
             self.with_ike(now, |ike, cx| ike.handle_datagram(local, peer, udp.payload, cx));
             self.pool.recycle(packet);
@@ -64,7 +70,9 @@ impl Ipsec {
     pub(super) fn follow(&mut self, id: PairId, info: &IpInfo, ports: natt::Ports, now: Instant) {
         let local = SocketAddr::new(info.destination, ports.1);
         let peer = SocketAddr::new(info.source, ports.0);
-        let Some(pair) = self.sad.get(id).filter(|pair| pair.udp.is_some_and(|udp| udp.follow)) else { return };
+        let Some(pair) = self.sad.get(id).filter(|pair| pair.udp.is_some_and(|udp| udp.follow)) else {
+            return;
+        };
         let elsewhere = pair.is_transport() && pair.peer != peer.ip();
         let reaches = |id| {
             let entry = self.config.policy.spd.get(id);

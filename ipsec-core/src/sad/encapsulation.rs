@@ -44,7 +44,12 @@ impl Pair {
 impl Sad {
     /// The peer of an encapsulated pair is elsewhere now, by an authenticated packet: where it was, or `None` when nothing
     /// changes. Selectors of transport mode are about the peer's address, and move with it.
-    pub(crate) fn move_peer(&mut self, id: PairId, local: SocketAddr, peer: SocketAddr) -> Option<SocketAddr> {
+    pub(crate) fn move_peer(
+        &mut self,
+        id: PairId,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> Option<SocketAddr> {
         let pair = self.pairs.get_mut(&id)?;
         let from = (pair.local_socket(), pair.peer_socket());
         let udp = pair.udp.as_mut()?;

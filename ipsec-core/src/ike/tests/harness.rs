@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::config::{Config, PolicyDatabases, WorkMode};
+use crate::config::{Config, IkeConfig, PolicyDatabases, VendorIdRule, WorkMode};
 use crate::crypto::{Cipher, Group, HashAlg, Mac};
 use crate::ike::effect::{Acquire, Datagram, Effect};
 use crate::ike::failure::FailureReason;
@@ -36,6 +36,7 @@ pub(super) struct Setup {
     pub(super) lifetime_seconds: u32,
     pub(super) quick_modes: u32,
     pub(super) work: WorkMode,
+    pub(super) ike: IkeConfig,
 }
 
 impl Default for Setup {
@@ -50,8 +51,14 @@ impl Default for Setup {
             lifetime_seconds: 28_800,
             quick_modes: 0,
             work: WorkMode::Inline,
+            ike: IkeConfig::default(),
         }
     }
+}
+
+/// An IKE that sends these vendor IDs.
+pub(super) fn announcing<const N: usize>(bodies: [Vec<u8>; N]) -> IkeConfig {
+    IkeConfig { vendor_ids: bodies.map(VendorIdRule::always).to_vec(), ..IkeConfig::default() }
 }
 
 pub(super) fn proposal(cipher: Cipher, hash: HashAlg, group: Group) -> MainModeProposal {
@@ -133,7 +140,7 @@ impl Node {
     fn new(setup: &Setup, node: usize) -> Self {
         let policy = policy(setup, node);
         let mut config = Config::new(vec![], RouteTable::default(), policy.clone());
-        (config.work, config.key_log) = (setup.work, true);
+        (config.work, config.key_log, config.ike) = (setup.work, true, setup.ike.clone());
         Node {
             ike: Ike::new(&config),
             policy,

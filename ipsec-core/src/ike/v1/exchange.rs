@@ -11,20 +11,23 @@ use crate::ike::context::{Context, Step};
 use crate::ike::effect::{Acquire, Effect};
 use crate::ike::failure::{Failure, FailureReason, IkeError, Phase};
 use crate::ike::retransmit::{Due, Exchange};
-use crate::ike::sa::{IsakmpSa, QUICK_MODES, QuickModeExchange};
+use crate::ike::sa::{IsakmpSa, Names, QUICK_MODES, QuickModeExchange};
 use crate::ike::timer::TimerKey;
 use crate::io::{DeleteReason, Event};
 use crate::rng::Label;
 use crate::sad::IpsecProtocol;
 use crate::spd::{Action, EntryId};
 use crate::wire::ikev1::{Notification, NotifyType, ProtocolId, SaPayload};
-use crate::wire::isakmp::{ExchangeType, Payload};
+use crate::wire::isakmp::{ExchangeType, Payload, PayloadType};
 use crate::work::{WorkId, WorkResult};
 
 impl IsakmpSa {
     /// A message with the cookies of this SA arrived.
     pub(crate) fn receive(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
         self.heard = true;
+        if received.header.next_payload == PayloadType::FRAGMENT && !received.header.flags.is_encrypted() {
+            return self.receive_fragment(received, cx);
+        }
         match (received.header.exchange_type, received.header.message_id) {
             (ExchangeType::MAIN_MODE, 0) => self.receive_phase1(received, cx),
             (ExchangeType::QUICK_MODE, message_id) if message_id != 0 => {
@@ -41,7 +44,7 @@ impl IsakmpSa {
     }
 
     fn receive_phase1(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
-        if repeat_answer(&self.exchange, received, cx) {
+        if repeat_answer(&self.exchange, &mut self.names, received, cx) {
             return;
         }
         if self.phase1.is_working() {
@@ -106,6 +109,7 @@ impl IsakmpSa {
                 self.receive(&received, cx);
             }
         }
+        self.reassemble_waiting(cx);
     }
 
     /// Phase 1 ends without an SA.
@@ -138,6 +142,7 @@ impl IsakmpSa {
         }
         match self.exchange.due(&cx.node.config.retransmit, cx.now) {
             Due::Resend { datagram, attempt, next } => {
+                self.names.consider_fragmenting(&self.exchange, &cx.node.config.retransmit, cx.now);
                 cx.node.timers.set(TimerKey::Phase1(self.names.id), next);
                 self.resend(datagram, 0, attempt, cx);
             }
@@ -155,7 +160,7 @@ impl IsakmpSa {
     fn resend(&self, datagram: alloc::vec::Vec<u8>, message_id: u32, attempt: u32, cx: &mut Context<'_>) {
         let (peer, cky_i) = (self.names.peer, self.names.cky_i);
         cx.event(Event::Retransmitted { peer, cky_i, message_id, attempt });
-        cx.send(self.names.local, peer, datagram);
+        cx.send_under(&self.names, self.names.local, peer, datagram);
     }
 
     /// A result of work arrived.
@@ -232,7 +237,7 @@ impl IsakmpSa {
             self.receive_request(received, message_id, cx);
             return;
         };
-        if repeat_answer(&quick_mode.exchange, received, cx) {
+        if repeat_answer(&quick_mode.exchange, &mut self.names, received, cx) {
             return;
         }
         if quick_mode.state.is_working() {
@@ -411,6 +416,7 @@ impl IsakmpSa {
         }
         match quick_mode.exchange.due(&cx.node.config.retransmit, cx.now) {
             Due::Resend { datagram, attempt, next } => {
+                self.names.consider_fragmenting(&quick_mode.exchange, &cx.node.config.retransmit, cx.now);
                 cx.node.timers.set(TimerKey::QuickMode(self.names.id, message_id), next);
                 self.resend(datagram, message_id, attempt, cx);
             }
@@ -429,9 +435,17 @@ impl IsakmpSa {
 
 /// Sends the answer of a message again that was answered before, to where the repetition came from: if somebody on the path
 /// altered ports or addresses of the first one, its answer went astray. False when the message is new.
-fn repeat_answer(exchange: &Exchange, received: &Received<'_>, cx: &mut Context<'_>) -> bool {
+fn repeat_answer(
+    exchange: &Exchange,
+    names: &mut Names,
+    received: &Received<'_>,
+    cx: &mut Context<'_>,
+) -> bool {
     match exchange.seen(&received.digest) {
-        Some(Some(answer)) => cx.send(received.local, received.peer, answer.to_vec()),
+        Some(Some(answer)) => {
+            names.consider_fragmenting(exchange, &cx.node.config.retransmit, cx.now);
+            cx.send_under(names, received.local, received.peer, answer.to_vec());
+        }
         Some(None) => cx.ignore(received.peer, IkeError::Unexpected("a repetition that needs no answer")),
         None => return false,
     }
