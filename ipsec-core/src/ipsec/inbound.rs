@@ -1,7 +1,7 @@
 //! The inbound walk, top to bottom in packet order (RFC 4301 section 5.2).
 
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::Ipsec;
 use super::outbound::least_mtu;
@@ -11,7 +11,7 @@ use crate::interface::{Boundary, ConnectionKind, InterfaceId};
 use crate::io::{DropReason, Event, Output};
 use crate::ip::{IpInfo, NewHeader, header_intact, protocol, read_u16};
 use crate::packet::Packet;
-use crate::sad::{IpsecProtocol, IpsecSa, PairId, SaError, Spi};
+use crate::sad::{IpsecProtocol, IpsecSa, Pair, PairId, SaError, Spi};
 use crate::spd::{Action, Decision, Door};
 use crate::time::Instant;
 use crate::wire::icmp::{self, Icmp, IcmpMessage};
@@ -304,16 +304,31 @@ impl Ipsec {
         };
         let IcmpMessage::TooBig { mtu } = icmp.message else { return false };
         let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
-        let Some((source, destination, proto, spi)) = quoted_spi(icmp.payload) else { return false };
-        if !self.owns(source) {
-            return false;
-        }
-        let Some(id) = self.sad.by_outbound_spi(Spi(spi), proto, destination) else { return false };
+        let pairs = self.quoted_pairs(icmp.payload);
         let mtu = mtu.max(least_mtu(info.is_v4()));
-        if self.sad.get_mut(id).is_some_and(|pair| pair.learn_path_mtu(mtu, now)) {
-            self.event(Event::PathMtu { pair: id, mtu });
+        for id in &pairs {
+            if self.sad.get_mut(*id).is_some_and(|pair| pair.learn_path_mtu(mtu, now)) {
+                self.event(Event::PathMtu { pair: *id, mtu });
+            }
         }
-        true
+        !pairs.is_empty()
+    }
+
+    /// The pairs that a quoted packet of ours left on. A quote may end with the UDP header around ESP (RFC 792): then all
+    /// pairs between these ports are meant.
+    fn quoted_pairs(&self, quoted: &[u8]) -> Vec<PairId> {
+        let Ok(info) = PacketInfo::of_quoted(quoted) else { return Vec::new() };
+        if !self.owns(info.src) || info.is_later_fragment() {
+            return Vec::new();
+        }
+        let Some((proto, spi)) = quoted_spi(quoted, &info) else {
+            let ends = (info.src_port(), info.dst_port());
+            let (IpProtocol::UDP, (Some(from), Some(to))) = (info.protocol, ends) else { return Vec::new() };
+            let ends = (SocketAddr::new(info.src, from), SocketAddr::new(info.dst, to));
+            let between = |p: &&Pair| p.udp.is_some() && (p.local_socket(), p.peer_socket()) == ends;
+            return self.sad.pairs().filter(between).map(|pair| pair.id).collect();
+        };
+        self.sad.by_outbound_spi(Spi(spi), proto, info.dst).into_iter().collect()
     }
 
     /// The ICMP error that tells the sender of `packet` about `mtu`, from the address this node has towards it.
@@ -385,14 +400,14 @@ fn ipsec_header(bytes: &[u8], info: &IpInfo) -> Option<(u32, u32, IpsecProtocol)
     }
 }
 
-/// Source, destination, protocol and SPI of an IPsec packet whose beginning an ICMP error quotes. The quote is cut short,
-/// so it is not a datagram by its own account.
-fn quoted_spi(quoted: &[u8]) -> Option<(IpAddr, IpAddr, IpsecProtocol, u32)> {
-    let info = PacketInfo::of_quoted(quoted).ok().filter(|info| !info.is_later_fragment())?;
-    let (proto, spi) = match info.protocol {
-        IpProtocol::ESP => (IpsecProtocol::Esp, esp::header(quoted, info.upper_at)?.0),
-        IpProtocol::AH => (IpsecProtocol::Ah, ah::header(quoted, info.upper_at)?.0),
-        _ => return None,
-    };
-    Some((info.src, info.dst, proto, spi))
+/// Protocol and SPI of an IPsec packet whose beginning an ICMP error quotes. The quote is cut short, so it is not a datagram
+/// by its own account.
+fn quoted_spi(quoted: &[u8], info: &PacketInfo) -> Option<(IpsecProtocol, u32)> {
+    let esp_at = |at| esp::header(quoted, at).map(|(spi, _)| (IpsecProtocol::Esp, spi));
+    match info.protocol {
+        IpProtocol::ESP => esp_at(info.upper_at),
+        IpProtocol::UDP if info.src_port() == Some(natt::PORT) => esp_at(info.upper_at + natt::OVERHEAD),
+        IpProtocol::AH => ah::header(quoted, info.upper_at).map(|(spi, _)| (IpsecProtocol::Ah, spi)),
+        _ => None,
+    }
 }

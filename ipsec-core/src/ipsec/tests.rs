@@ -18,6 +18,7 @@ use proptest::prelude::*;
 
 mod doors;
 mod exhaustion;
+mod floating;
 mod hold;
 mod life;
 mod mtu;
