@@ -37,7 +37,7 @@ fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig,
     let name = node.name.get_ref();
     let mut config = match node.kind {
         Kind::Host => NodeConfig::host(name),
-        Kind::Gateway | Kind::Router => NodeConfig::router(name),
+        Kind::Gateway | Kind::Router | Kind::Nat => NodeConfig::router(name),
     };
     for interface in &node.interfaces {
         config.interfaces.push(interface_config(scenario, node, interface)?);
@@ -47,10 +47,14 @@ fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig,
         let (destination, next_hop) = (route.to.0, route.via);
         config.routes.push(Route { destination, next_hop, interface: InterfaceId(interface), source: None });
     }
+    config.nat = node.nat.as_ref().map(|nat| nat.config(node));
     // A gateway, and every computer with a policy of its own, has an IPsec layer; others are too simple to have one.
     if node.kind == Kind::Gateway || node.policy.is_some() {
         let mut ipsec = IpsecConfig::new(policy(scenario, node)?);
         ipsec.ike = IkeConfig { vendor_ids: node.profile.vendor_ids(), ..IkeConfig::default() };
+        if let Some(revisions) = &node.nat_t {
+            topology::traversal::announce(revisions, &mut ipsec.ike);
+        }
         config.ipsec = Some(ipsec);
     }
     Ok(config)

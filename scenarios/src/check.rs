@@ -10,9 +10,9 @@ use crate::names;
 use crate::observe::Observer;
 use crate::report::CheckResult;
 use crate::scenario::Scenario;
-use crate::steps::{Condition, MainMode, ModeName, QuickMode, Seen};
+use crate::steps::{Condition, Dropped, Failed, MainMode, ModeName, QuickMode, Seen};
 use crate::traffic::{Answers, Ends};
-use crate::twin::{Direction, Outcome, Twin};
+use crate::twin::{Direction, Outcome, PacketPattern, Twin};
 use crate::value::Net;
 
 /// Everything a check can look at.
@@ -63,6 +63,8 @@ impl Facts<'_> {
                     format!("{} snapshots: {}", snapshots.len(), snapshots.join(" / ")),
                 )
             }
+            Condition::Dropped(c) => self.dropped(c),
+            Condition::Failed(c) => self.failed(c),
             Condition::NoDrops(nodes) => {
                 let wanted: BTreeSet<_> =
                     nodes.iter().filter_map(|n| self.observer.node(n.get_ref())).collect();
@@ -122,6 +124,33 @@ impl Facts<'_> {
             found.push(text);
         }
         (false, format!("wanted {} {:?}, PFS {}; found {}", c.method, c.mode, c.pfs, listed(&found)))
+    }
+
+    fn dropped(&self, c: &Dropped) -> Verdict {
+        let node = self.observer.node(c.node.get_ref());
+        let fits = |((n, p, r), _): &(&(ipsec_sim::NodeId, PacketPattern, String), &u32)| {
+            Some(*n) == node && *r == c.reason && p.to_string().split(' ').next() == Some(&c.protocol)
+        };
+        let times: u32 = self.observer.drops.iter().filter(fits).map(|(_, times)| times).sum();
+        let all: Vec<String> = self.drops().into_iter().map(|(_, d)| d).collect();
+        let name = c.node.get_ref();
+        match times {
+            0 => (false, format!("wanted {name} {}: {}; found {}", c.protocol, c.reason, listed(&all))),
+            times => (true, format!("{name} dropped {times} {}: {}", c.protocol, c.reason)),
+        }
+    }
+
+    fn failed(&self, c: &Failed) -> Verdict {
+        let node = self.observer.node(c.node.get_ref());
+        let mut found = Vec::new();
+        for ((n, phase, reason), failed) in &self.observer.failures {
+            let text = format!("{} {phase}: {reason} ({})", self.observer.names.node(*n), failed.detail);
+            if Some(*n) == node && (*phase, reason) == (c.phase.as_str(), &c.reason) {
+                return (true, text);
+            }
+            found.push(text);
+        }
+        (false, format!("wanted {} {}: {}; found {}", c.node.get_ref(), c.phase, c.reason, listed(&found)))
     }
 
     fn drops(&self) -> Vec<(ipsec_sim::NodeId, String)> {

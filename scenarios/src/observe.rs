@@ -8,7 +8,7 @@ use ipsec_core::packet::PacketId;
 use ipsec_core::sad::PairId;
 use ipsec_core::selector::FlowKey;
 use ipsec_core::{DropReason, Event, Instant};
-use ipsec_sim::ip::{IpView, protocol};
+use ipsec_sim::ip::{IpView, NATT_PORT, protocol};
 use ipsec_sim::{Effect, LinkId, Names, NodeId, Record, Sink};
 
 use crate::names;
@@ -147,7 +147,7 @@ impl Sink for Observer {
                 let Some(view) = IpView::parse(packet.bytes()) else { return };
                 let kind = traffic(&view);
                 *self.seen.entry((link, kind)).or_default() += 1;
-                if !matches!(kind, Traffic::Isakmp | Traffic::Esp | Traffic::Ah) {
+                if !matches!(kind, Traffic::Isakmp | Traffic::Esp | Traffic::Ah | Traffic::EspInUdp) {
                     self.readable.insert((link, view.protocol, view.source, view.destination), time);
                 }
             }
@@ -166,6 +166,7 @@ impl Sink for Observer {
                     self.dropped(time, node, p, names::drop_cause(&cause), &cause.to_string());
                 }
             }
+            Effect::Mapped(mapped) => self.story.mapped(time, node, &mapped),
             Effect::Ipsec(event) => self.event(time, node, event),
             Effect::Line(_, line) => self.story.line(time, node, line),
             Effect::Violation(violation) => self.story.violation(time, node, &violation.kind.to_string()),
@@ -198,6 +199,12 @@ fn pattern(bytes: &[u8]) -> Option<PacketPattern> {
     })
 }
 
+/// One octet ff to or from port 4500 (RFC 3948 section 2.3).
+fn is_keepalive(view: &IpView<'_>) -> bool {
+    let floated = view.ports().is_some_and(|(from, to)| from == NATT_PORT || to == NATT_PORT);
+    floated && view.payload.get(8..) == Some(&[0xff])
+}
+
 fn traffic(view: &IpView<'_>) -> Traffic {
     match view.protocol {
         protocol::ESP => Traffic::Esp,
@@ -205,6 +212,7 @@ fn traffic(view: &IpView<'_>) -> Traffic {
         protocol::ICMP | protocol::ICMPV6 => Traffic::Icmp,
         protocol::TCP => Traffic::Tcp,
         protocol::UDP if view.is_ike() => Traffic::Isakmp,
+        protocol::UDP if view.sa().is_some() || is_keepalive(view) => Traffic::EspInUdp,
         protocol::UDP => Traffic::Udp,
         _ => Traffic::Other,
     }

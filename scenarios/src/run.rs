@@ -7,7 +7,7 @@ use ipsec_core::Instant;
 use ipsec_sim::adversary::Injection;
 use ipsec_sim::digest::DigestSink;
 use ipsec_sim::ip::{Header, datagram, protocol};
-use ipsec_sim::{LinkId, Network};
+use ipsec_sim::{Action, LinkId, Network};
 use sha2::{Digest as _, Sha256};
 
 use crate::build;
@@ -179,9 +179,26 @@ impl<'a> Act<'a> {
                     self.sinks.2.story.say(at, link.get_ref(), "is captured, like every other link");
                 }
                 Do::Inject(_) => {}
+                Do::Rebind(node) => {
+                    let action = Action::Rebind { move_address: false };
+                    self.act(node.get_ref(), at, action, "moves every mapping to a new port");
+                }
+                Do::MoveAddress(node) => {
+                    let action = Action::Rebind { move_address: true };
+                    self.act(node.get_ref(), at, action, "moves every mapping to its next address");
+                }
+                Do::Reboot(node) => self.act(node.get_ref(), at, Action::Reboot, "starts afresh"),
             }
         }
         Ok(())
+    }
+
+    /// Lets a node do something, and says so.
+    fn act(&mut self, node: &str, at: Instant, action: Action, what: &str) {
+        let observer = &mut self.sinks.2;
+        let Some(id) = observer.node(node) else { return };
+        observer.story.say(at, node, what);
+        self.network.schedule(at, id, action);
     }
 
     fn start(&mut self, flow: &str, at: Instant) -> Result<(), LoadError> {

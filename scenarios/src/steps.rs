@@ -129,6 +129,12 @@ pub enum Do {
     Capture(Spanned<String>),
     /// Put a forged packet on a link.
     Inject(Inject),
+    /// Let this translator move every mapping to a new external port.
+    Rebind(Spanned<String>),
+    /// Let this translator use its next external address, with new ports.
+    MoveAddress(Spanned<String>),
+    /// Let this node start afresh: its SAs, or its mappings, are lost.
+    Reboot(Spanned<String>),
 }
 
 /// A forged echo request.
@@ -175,6 +181,34 @@ pub enum Condition {
     SameInterfaces(Spanned<String>),
     /// These nodes dropped no packet.
     NoDrops(Vec<Spanned<String>>),
+    /// A node dropped packets for a reason.
+    Dropped(Dropped),
+    /// A negotiation failed.
+    Failed(Failed),
+}
+
+/// A node dropped packets for a reason.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dropped {
+    /// The node.
+    pub node: Spanned<String>,
+    /// Which packets: `tcp`, `udp`, `icmp`, `esp` or `ah`.
+    pub protocol: String,
+    /// The name of the drop reason: `nat-unknown-protocol`.
+    pub reason: String,
+}
+
+/// A negotiation failed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// The node that noticed.
+    pub node: Spanned<String>,
+    /// `main-mode` or `quick-mode`.
+    pub phase: String,
+    /// The name of the reason: `no-response`.
+    pub reason: String,
 }
 
 /// The far end answered.
@@ -221,7 +255,10 @@ pub enum Traffic {
     Icmp,
     /// IP protocol 6.
     Tcp,
-    /// IP protocol 17, other than ISAKMP.
+    /// ESP in UDP port 4500, and the keepalives of the mapping under it (RFC 3948).
+    #[serde(rename = "esp-in-udp")]
+    EspInUdp,
+    /// IP protocol 17, other than ISAKMP and ESP in UDP.
     Udp,
     /// Anything else.
     Other,
@@ -319,6 +356,17 @@ impl Names<'_> {
         self.known(name, key, "node", known)
     }
 
+    fn nat(&self, name: &Spanned<String>, key: &str) -> Result<(), LoadError> {
+        self.node(name, key)?;
+        match self.topology.node(name.get_ref()).and_then(|n| n.nat.as_ref()) {
+            Some(_) => Ok(()),
+            None => {
+                let message = format!("`{}` translates no addresses: its kind is not `nat`", name.get_ref());
+                Err(self.doc.error(name.span(), key, message))
+            }
+        }
+    }
+
     pub(crate) fn link(&self, name: &Spanned<String>, key: &str) -> Result<(), LoadError> {
         self.known(name, key, "link", self.topology.links.iter().map(|l| l.name.get_ref()))
     }
@@ -359,6 +407,9 @@ impl Names<'_> {
             Do::Monitor(node) => self.node(node, "do.monitor"),
             Do::Capture(link) => self.link(link, "do.capture"),
             Do::Inject(inject) => self.inject(inject),
+            Do::Rebind(node) => self.nat(node, "do.rebind"),
+            Do::MoveAddress(node) => self.nat(node, "do.move_address"),
+            Do::Reboot(node) => self.node(node, "do.reboot"),
         }
     }
 
@@ -375,6 +426,8 @@ impl Names<'_> {
             Condition::QuickMode(c) => self.node(&c.node, "quick_mode.node"),
             Condition::Established(c) => self.node(&c.node, "established.node"),
             Condition::SameInterfaces(node) => self.node(node, "same_interfaces"),
+            Condition::Dropped(c) => self.node(&c.node, "dropped.node"),
+            Condition::Failed(c) => self.node(&c.node, "failed.node"),
             Condition::NoDrops(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_drops")),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ipsec_core::io::QuickModeInfo;
 use ipsec_core::spd::{Mode, Offer};
 use ipsec_core::{Event, Instant};
+use ipsec_sim::nat::Mapped;
 use ipsec_sim::{Names, NodeId};
 
 use crate::names;
@@ -60,6 +61,11 @@ impl Story {
     /// The first drop of its kind.
     pub(crate) fn dropped(&mut self, time: Instant, node: NodeId, packet: &PacketPattern, why: &str) {
         self.node(time, node, &format!("drops {packet}: {why}"));
+    }
+
+    /// A translator made a mapping.
+    pub(crate) fn mapped(&mut self, time: Instant, node: NodeId, mapped: &Mapped) {
+        self.node(time, node, &format!("maps {mapped}"));
     }
 
     /// An invariant does not hold.

@@ -1,5 +1,8 @@
 //! `topology.toml`: links, nodes, interfaces, routes, packet filters.
 
+pub mod nat;
+pub mod traversal;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -75,6 +78,10 @@ pub struct Node {
     /// Routing and Remote Access filters.
     #[serde(default)]
     pub packet_filter: Vec<PacketFilter>,
+    /// How it translates addresses, if it is a `nat`.
+    pub nat: Option<nat::Nat>,
+    /// The revisions of NAT traversal it announces; without it, those of its profile.
+    pub nat_t: Option<Vec<traversal::Revision>>,
 }
 
 /// What a node is.
@@ -87,6 +94,8 @@ pub enum Kind {
     Gateway,
     /// Forwards, without IPsec.
     Router,
+    /// Forwards and translates addresses, as its `nat` table says.
+    Nat,
 }
 
 /// Whose habits a node has.
@@ -241,14 +250,25 @@ impl Topology {
                 return Err(doc.error(node.name.span(), "routes.via", message));
             }
         }
-        if node.kind == Kind::Router && node.policy.is_some() {
+        if matches!(node.kind, Kind::Router | Kind::Nat) && node.policy.is_some() {
             return Err(doc.error(
                 node.name.span(),
                 "node.policy",
                 "a router has no IPsec policy; use a gateway",
             ));
         }
-        Ok(())
+        match (node.kind, &node.nat) {
+            (Kind::Nat, Some(nat)) => nat.validate(doc, node),
+            (Kind::Nat, None) => {
+                let message = format!("`{name}` is a nat: a table [node.nat] says how it translates");
+                Err(doc.error(node.name.span(), "node.nat", message))
+            }
+            (_, Some(nat)) => {
+                let message = format!("`{name}` does not translate: its kind is not `nat`");
+                Err(doc.error(nat.outside.span(), "node.nat", message))
+            }
+            (_, None) => Ok(()),
+        }
     }
 }
 
