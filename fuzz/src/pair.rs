@@ -119,6 +119,7 @@ pub fn config(end: usize, agreement: &Agreement) -> Config {
         proposals: vec![agreement.main_mode],
         lifetime_seconds: 28_800,
         quick_modes: 0,
+        ..PadEntry::default()
     };
     let policy =
         PolicyDatabases { spd: Arc::new(Spd::new(spd.collect())), pad: Arc::new(Pad { entries: vec![pad] }) };

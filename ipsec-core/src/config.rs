@@ -53,6 +53,9 @@ pub struct IkeConfig {
     pub default_lifetime: Lifetime,
     /// How long before hard expiry an SA is rekeyed, as a part of the lifetime in thousandths; jitter is added.
     pub rekey_margin_permille: u32,
+    /// Send the last message of aggressive mode in clear, as RFC 2409 section 5.4 draws it; encrypted otherwise. Both are
+    /// accepted.
+    pub aggressive_in_clear: bool,
     /// Vendor IDs sent in the first message of each side, in order. What they announce, this node does.
     /// `FRAGMENTATION` among them switches Microsoft's IKE fragments on, with peers that send it too (MS-IKEE section 3.3).
     pub vendor_ids: Vec<VendorIdRule>,
@@ -129,6 +132,7 @@ impl Default for IkeConfig {
             retransmit: RetransmitSchedule::default(),
             default_lifetime: Lifetime { seconds: Some(3_600), kilobytes: Some(100_000) },
             rekey_margin_permille: 100,
+            aggressive_in_clear: false,
             vendor_ids: Vec::new(),
             reliable_delete: ReliableDelete::Off,
             commit_bit: false,
@@ -185,6 +189,12 @@ pub struct Limits {
     pub half_open: usize,
     /// Half-open main modes from one source address; 16. The same holds for a flood that pretends to be the honest peer.
     pub half_open_per_source: usize,
+    /// Aggressive modes whose initiators have proved nothing yet, held at once; 64. Each costs two exponentiations and is
+    /// held as long as a retransmission schedule lasts, so strangers make us compute for about one in a second at most.
+    /// Above it, first messages are ignored: none displaces another.
+    pub aggressive: usize,
+    /// The same from one source address; 8.
+    pub aggressive_per_source: usize,
     /// ISAKMP SAs, established or not; 4,096.
     pub isakmp_sas: usize,
     /// Packets held for one negotiation; 32.
@@ -208,6 +218,8 @@ impl Default for Limits {
         Limits {
             half_open: 256,
             half_open_per_source: 16,
+            aggressive: 64,
+            aggressive_per_source: 8,
             isakmp_sas: 4_096,
             pending_packets: 32,
             pending_octets: 4 << 20,

@@ -8,6 +8,7 @@ mod context;
 pub mod effect;
 pub mod failure;
 mod half_open;
+mod identity;
 pub mod outbox;
 mod pair;
 pub mod proposal;
@@ -26,6 +27,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::config::{Config, PolicyDatabases};
 use crate::io::{DeleteReason, Event};
+use crate::pad::Phase1Exchange;
 use crate::rng::Streams;
 use crate::sad::{IpsecProtocol, PairId, Sad, Spi};
 use crate::spd::{Action, EntryId};
@@ -40,6 +42,7 @@ use sa::{IsakmpSa, Names, SaId, WAITING_ACQUIRES};
 pub use sizes::IkeSizes;
 use timer::TimerKey;
 use v1::Received;
+use v1::aggressive_mode;
 use v1::credential;
 use v1::main_mode::initiator::Initiator;
 use v1::phase1::Phase1;
@@ -104,10 +107,12 @@ impl Ike {
         if let Some(id) = self.by_cookies.get(&(cky_i, cky_r)).copied() {
             return self.with(id, cx, |sa, cx| sa.receive(received, cx));
         }
-        // Our own main mode, before it knows the responder's cookie.
+        // Our own phase 1, before it knows the responder's cookie.
         if let Some(id) = self.by_cookies.get(&(cky_i, Cookie::ZERO)).copied() {
             return match header.exchange_type {
-                ExchangeType::MAIN_MODE => self.with(id, cx, |sa, cx| sa.receive(received, cx)),
+                ExchangeType::MAIN_MODE | ExchangeType::AGGRESSIVE => {
+                    self.with(id, cx, |sa, cx| sa.receive(received, cx));
+                }
                 ExchangeType::INFORMATIONAL => self.with(id, cx, |sa, cx| sa.note(received, cx)),
                 _ => context(&mut self.node, cx).ignore(received.peer, IkeError::UnknownCookies),
             };
@@ -135,7 +140,8 @@ impl Ike {
         }
         let between = |sa: &&IsakmpSa| {
             let ends = (sa.names.local.ip(), sa.names.peer.ip());
-            ends == (acquire.local, acquire.peer) && sa.names.pad_entry == entry.id && !sa.closed && !sa.dead
+            let authorised = sa.names.pad_entry == entry.id || sa.names.found_by.is_some();
+            ends == (acquire.local, acquire.peer) && authorised && !sa.closed && !sa.dead
         };
         let usable = |sa: &&IsakmpSa| {
             let begun = sa.quick_modes_begun as usize + sa.acquires.len();
@@ -172,6 +178,10 @@ impl Ike {
             cky_i: cx.cookie(id.0),
             cky_r: Cookie::ZERO,
             pad_entry: entry.id,
+            exchange: entry.exchange,
+            identity: entry.identity.clone(),
+            peer_identities: entry.peer_identities.clone(),
+            found_by: None,
             started: cx.now,
             alone,
             we_can: vendor_id::payloads(&cx.node.config.vendor_ids, occasion).1,
@@ -179,10 +189,14 @@ impl Ike {
             fragmenting: false,
         };
         let (local, peer, cky_i) = (names.local, names.peer, names.cky_i);
-        cx.event(Event::MainModeStarted { local, peer, initiator: true, cky_i });
+        let exchange = names.exchange;
+        cx.event(Event::MainModeStarted { local, peer, exchange, initiator: true, cky_i });
         let mut sa = IsakmpSa::new(names, Phase1::Failed(FailureReason::Deleted));
         let mut step = Step { names: &sa.names, exchange: &mut sa.exchange, message_id: 0, cx: &mut cx };
-        sa.phase1 = Initiator::start(entry, &mut step);
+        sa.phase1 = match entry.exchange {
+            Phase1Exchange::MainMode => Initiator::start(entry, &mut step),
+            Phase1Exchange::AggressiveMode => aggressive_mode::initiator::Initiator::start(entry, &mut step),
+        };
         sa.acquires.push_back(acquire);
         self.by_cookies.insert((cky_i, Cookie::ZERO), id);
         self.sas.insert(id, sa);
@@ -266,7 +280,7 @@ impl Ike {
         self.half_open.clear();
         for id in self.ids() {
             let Some(sa) = self.sas.get_mut(&id) else { continue };
-            let entry = cx.policy.pad.lookup(sa.names.local.ip(), sa.names.peer.ip());
+            let entry = sa.names.entry_in(&cx.policy.pad, sa.names.local.ip(), sa.names.peer.ip());
             let allowed = entry.filter(|entry| match sa.established() {
                 Some(established) => {
                     credential::is_allowed(&established.credential, entry)

@@ -9,7 +9,7 @@ use crate::ike::failure::Failure;
 use crate::ike::v1::vendor_id::Capabilities;
 use crate::interface::InterfaceId;
 use crate::packet::{Packet, PacketId};
-use crate::pad::{PadEntryId, Secret};
+use crate::pad::{PadEntryId, Phase1Exchange, Secret};
 use crate::sad::{BundleSpec, InstallError, PairId};
 use crate::selector::{FlowKey, Selector};
 use crate::spd::EntryId;
@@ -102,12 +102,14 @@ pub enum Event {
         /// The pair whose inbound SAs it came in on.
         pair: PairId,
     },
-    /// A main mode began.
+    /// A main mode, or an aggressive mode, began.
     MainModeStarted {
         /// Our end and the peer's.
         local: SocketAddr,
         /// The peer.
         peer: SocketAddr,
+        /// Which of the two.
+        exchange: Phase1Exchange,
         /// Whether we sent the first message.
         initiator: bool,
         /// Initiator cookie.
@@ -202,6 +204,8 @@ pub struct MainModeInfo {
     pub local: SocketAddr,
     /// The peer's.
     pub peer: SocketAddr,
+    /// Main mode or aggressive mode.
+    pub exchange: Phase1Exchange,
     /// Whether we sent the first message.
     pub initiator: bool,
     /// Initiator cookie.

@@ -82,10 +82,12 @@ impl Story {
             Event::Held { .. } if self.waiting.insert(node) => {
                 "holds packets until IKE has negotiated".into()
             }
-            Event::MainModeStarted { peer, initiator: true, .. } => {
-                format!("begins main mode with {}", peer.ip())
+            Event::MainModeStarted { peer, exchange, initiator: true, .. } => {
+                format!("begins {} with {}", exchange.name(), peer.ip())
             }
-            Event::MainModeStarted { peer, .. } => format!("answers main mode of {}", peer.ip()),
+            Event::MainModeStarted { peer, exchange, .. } => {
+                format!("answers {} of {}", exchange.name(), peer.ip())
+            }
             Event::MainModeEstablished(info) => {
                 let minutes = info.lifetime_seconds / 60;
                 let proposal = names::proposal(&info.proposal);

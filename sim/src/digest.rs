@@ -182,8 +182,12 @@ fn event_numbers(event: &Event) -> (u8, [u64; 3]) {
         Event::Protected { packet, pair } => (34, [*packet, pair.0, 0]),
         Event::Bypassed { packet, entry } => (35, [*packet, u64::from(entry.0), 0]),
         Event::Opened { packet, pair } => (36, [*packet, pair.0, 0]),
-        Event::MainModeStarted { cky_i, initiator, .. } => (37, [number(cky_i), u64::from(*initiator), 0]),
-        Event::MainModeEstablished(i) => (38, [number(&i.cky_i), number(&i.cky_r), u64::from(i.initiator)]),
+        Event::MainModeStarted { cky_i, exchange, initiator, .. } => {
+            (37, [number(cky_i), u64::from(*initiator), *exchange as u64])
+        }
+        Event::MainModeEstablished(i) => {
+            (38, [number(&i.cky_i), number(&i.cky_r), u64::from(i.initiator) | (i.exchange as u64) << 1])
+        }
         Event::QuickModeEstablished(i) => (39, [number(&i.cky_i), u64::from(i.message_id), i.pair.0]),
         Event::Failed(f) => (40, [u64::from(f.initiator), u64::from(f.peer.port()), f.phase as u64]),
         Event::Retransmitted { cky_i, message_id, attempt, .. } => {

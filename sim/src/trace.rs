@@ -137,12 +137,12 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
             ("bypass", format!("packet {packet} by entry {}", entry.0))
         }
         Event::Protected { .. } | Event::Opened { .. } | Event::Bypassed { .. } => return None,
-        Event::MainModeStarted { peer, initiator, .. } => {
+        Event::MainModeStarted { peer, exchange, initiator, .. } => {
             let role = if *initiator { "initiator" } else { "responder" };
-            ("main mode", format!("begins with {peer} as {role}"))
+            (exchange.name(), format!("begins with {peer} as {role}"))
         }
         Event::MainModeEstablished(i) => (
-            "main mode",
+            i.exchange.name(),
             format!(
                 "SA with {}: {} {} {}, {} s",
                 i.peer, i.proposal.cipher, i.proposal.hash, i.proposal.group, i.lifetime_seconds
@@ -172,9 +172,7 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
             ("soft SA", format!("clear traffic with {peer} for a while (entry {})", entry.0))
         }
         Event::PathMtu { pair, mtu } => ("path MTU", format!("{mtu} for pair {}", pair.0)),
-        Event::PeerMoved { pair, from, to } => {
-            ("peer moved", format!("pair {} from {from} to {to}", pair.0))
-        }
+        Event::PeerMoved { pair, from, to } => ("peer moved", format!("pair {} from {from} to {to}", pair.0)),
         Event::PairDeleted { pair, why } => ("SA deleted", format!("pair {} [{why:?}]", pair.0)),
         Event::IsakmpSaDeleted { why, .. } => ("SA deleted", format!("ISAKMP SA [{why:?}]")),
         Event::Keys(Keys::Isakmp { .. } | Keys::Ipsec(_)) => return None,

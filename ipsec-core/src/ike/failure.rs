@@ -82,7 +82,7 @@ pub struct Failure {
 /// Main mode or quick mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Phase 1.
+    /// Phase 1, be it main mode or aggressive mode.
     MainMode,
     /// Phase 2.
     QuickMode,

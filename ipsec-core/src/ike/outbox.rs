@@ -24,10 +24,10 @@ pub struct Outbox {
 pub enum Protection<'a> {
     /// Sent in clear.
     Clear,
-    /// Messages 5 and 6 of main mode: HASH_I or HASH_R follows the first payload, our identity, which it covers.
+    /// The proofs of phase 1: HASH_I or HASH_R follows our identity, which it covers.
     Phase1 {
-        /// Key and IV.
-        encryption: Encryption<'a>,
+        /// Key and IV; aggressive mode may do without.
+        encryption: Option<Encryption<'a>>,
         /// Hash of the PRF.
         alg: HashAlg,
         /// SKEYID.
@@ -36,6 +36,8 @@ pub enum Protection<'a> {
         transcript: auth::Phase1<'a>,
         /// HASH_I rather than HASH_R.
         initiator: bool,
+        /// The body of our identity, when an earlier message carried it.
+        id_b: &'a [u8],
     },
     /// Quick mode messages 1 and 2, and informational exchanges: a HASH payload goes in front and covers the rest.
     Phase2 {
@@ -108,14 +110,17 @@ impl Outbox {
         let message_id = header.message_id;
         let encryption = match protection {
             Protection::Clear => None,
-            Protection::Phase1 { encryption, alg, skeyid, transcript, initiator } => {
-                let id_b = payloads.first().map(Payload::to_body).unwrap_or_default();
+            Protection::Phase1 { encryption, alg, skeyid, transcript, initiator, id_b } => {
+                let is_id = |payload: &Payload| payload.payload_type() == PayloadType::IDENTIFICATION;
+                let id = payloads.iter().position(is_id);
+                let sent = id.and_then(|place| payloads.get(place)).map(Payload::to_body);
+                let id_b = sent.unwrap_or_else(|| id_b.to_vec());
                 let data = match initiator {
                     true => transcript.hash_i(alg, skeyid, &id_b),
                     false => transcript.hash_r(alg, skeyid, &id_b),
                 };
-                payloads.insert(payloads.len().min(1), Payload::Hash(Hash { data }));
-                Some(encryption)
+                payloads.insert(id.map_or(0, |place| place + 1), Payload::Hash(Hash { data }));
+                encryption
             }
             Protection::Phase2 { encryption, alg, skeyid_a, ni_b } => {
                 let (_, rest) = encode_chain(&payloads);

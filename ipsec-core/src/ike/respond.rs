@@ -1,4 +1,7 @@
-//! The responder's beginning: message 1 makes a half-open entry, message 3 makes an ISAKMP SA of it.
+//! The responder's beginning: message 1 of main mode makes a half-open entry, message 3 makes an ISAKMP SA of it. Message
+//! 1 of aggressive mode makes an ISAKMP SA at once, or nothing.
+
+mod aggressive;
 
 use alloc::vec;
 use core::net::SocketAddr;
@@ -18,7 +21,7 @@ use super::v1::vendor_id::{self, Capabilities, Occasion};
 use super::v1::{NOT_WITH_SA, Received, none_of, sa_at};
 use super::{Ike, IkeContext, context};
 use crate::io::Event;
-use crate::pad::PadEntry;
+use crate::pad::{PadEntry, Phase1Exchange};
 use crate::rng::Label;
 use crate::wire::ikev1::{Notification, NotifyType, ProtocolId, SaPayload};
 use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header, Payload};
@@ -28,7 +31,7 @@ use rand_core::Rng;
 const DEFAULT_SECONDS: u32 = 28_800;
 
 impl Ike {
-    /// A message without a responder cookie: message 1 of a main mode, or nothing.
+    /// A message without a responder cookie: message 1 of a phase 1, or nothing.
     pub(super) fn receive_first(&mut self, received: &Received<'_>, cx: &mut IkeContext<'_>) {
         let (peer, header) = (received.peer, &received.header);
         if header.exchange_type == ExchangeType::INFORMATIONAL {
@@ -40,8 +43,9 @@ impl Ike {
         let alone = !self.is_established_with(peer.ip());
         let mut cx = context(&mut self.node, cx);
         let cx = &mut cx;
-        if header.exchange_type != ExchangeType::MAIN_MODE || header.message_id != 0 {
-            return cx.ignore(peer, IkeError::Unexpected("not the first message of a main mode"));
+        let begins = matches!(header.exchange_type, ExchangeType::MAIN_MODE | ExchangeType::AGGRESSIVE);
+        if !begins || header.message_id != 0 {
+            return cx.ignore(peer, IkeError::Unexpected("not the first message of a phase 1"));
         }
         if header.cky_i.is_zero() {
             let notify = NotifyType::INVALID_COOKIE.0;
@@ -57,14 +61,29 @@ impl Ike {
             if sa.names.initiator {
                 return cx.ignore(peer, IkeError::Unexpected("our own cookie, reflected"));
             }
-            if let Some(Some(answer)) = sa.exchange.seen(&received.digest) {
-                return cx.send(sa.names.local, sa.names.peer, answer.to_vec());
+            match sa.exchange.seen(&received.digest) {
+                Some(Some(answer)) => return cx.send(sa.names.local, sa.names.peer, answer.to_vec()),
+                Some(None) => {
+                    return cx.ignore(peer, IkeError::Unexpected("a repetition, before there is an answer"));
+                }
+                None => {}
             }
+        }
+        if header.exchange_type == ExchangeType::AGGRESSIVE {
+            let begun = aggressive::begin(received, alone, &self.sas, cx);
+            return match begun {
+                Ok(sa) => {
+                    self.by_cookies.insert((sa.names.cky_i, sa.names.cky_r), sa.names.id);
+                    self.sas.insert(sa.names.id, sa);
+                }
+                Err(error) => cx.ignore(peer, error),
+            };
         }
         match answer_first(received, alone, cx) {
             Ok(half_open) => {
                 let (local, cky_i) = (half_open.local, half_open.cky_i);
-                cx.event(Event::MainModeStarted { local, peer, initiator: false, cky_i });
+                let exchange = Phase1Exchange::MainMode;
+                cx.event(Event::MainModeStarted { local, peer, exchange, initiator: false, cky_i });
                 cx.send(local, peer, half_open.reply.clone());
                 self.half_open.insert(half_open);
             }
@@ -93,7 +112,7 @@ impl Ike {
         };
         // Who sees our answers need not know the key: main modes that only cost Diffie-Hellman are bounded as well.
         let limits = &cx.node.limits;
-        let unproven = || self.sas.values().filter(|sa| !sa.names.initiator && sa.established().is_none());
+        let unproven = || self.sas.values().filter(|sa| sa.is_unproven(Phase1Exchange::MainMode));
         let of_source = unproven().filter(|sa| sa.names.peer.ip() == half_open.peer.ip()).count();
         if self.sas.len() >= limits.isakmp_sas
             || unproven().count() >= limits.half_open
@@ -107,6 +126,7 @@ impl Ike {
         exchange.accepted(half_open.digest);
         exchange.sent(&half_open.reply, false, &cx.node.config.retransmit, cx.now);
         exchange.accepted(received.digest);
+        let entry = cx.policy.pad.get(half_open.pad_entry);
         let names = Names {
             id,
             local: half_open.local,
@@ -115,6 +135,10 @@ impl Ike {
             cky_i: half_open.cky_i,
             cky_r: half_open.cky_r,
             pad_entry: half_open.pad_entry,
+            exchange: Phase1Exchange::MainMode,
+            identity: entry.and_then(|entry| entry.identity.clone()),
+            peer_identities: entry.map(|entry| entry.peer_identities.clone()).unwrap_or_default(),
+            found_by: None,
             started: half_open.born,
             alone: half_open.alone,
             we_can: half_open.we_can,
@@ -154,7 +178,7 @@ fn answer_first(received: &Received<'_>, alone: bool, cx: &mut Context<'_>) -> R
             Ok(half_open(received, number, chain.body(place), choice, (entry, credential), occasion, cx))
         }
         Err(reason) => {
-            send_refusal(received, number, cx);
+            send_refusal(received, number, NotifyType::NO_PROPOSAL_CHOSEN, cx);
             Err(fail(reason, "no proposal chosen", peer, cx))
         }
     }
@@ -212,12 +236,12 @@ fn half_open(
 }
 
 /// Tells the initiator in clear; it proves nothing, and may only explain a time-out.
-fn send_refusal(received: &Received<'_>, number: u64, cx: &mut Context<'_>) {
+fn send_refusal(received: &Received<'_>, number: u64, notify: NotifyType, cx: &mut Context<'_>) {
     let cky_r = cx.cookie(number);
     let message_id = cx.streams.stream(Label::MessageId, number).next_u32().max(1);
     let cky_i = received.header.cky_i;
     let header = Header::new(cky_i, cky_r, ExchangeType::INFORMATIONAL, Flags::NONE, message_id);
-    let notification = Notification::new(ProtocolId::ISAKMP, vec![], NotifyType::NO_PROPOSAL_CHOSEN);
+    let notification = Notification::new(ProtocolId::ISAKMP, vec![], notify);
     let sent = cx.node.outbox.send(header, vec![Payload::Notification(notification)], Protection::Clear);
     cx.send(received.local, received.peer, sent.datagram);
 }

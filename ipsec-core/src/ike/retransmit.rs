@@ -99,6 +99,11 @@ impl Exchange {
         self.last_sent
     }
 
+    /// What we answered last.
+    pub(crate) fn last_answer(&self) -> Option<&[u8]> {
+        self.answered.last().and_then(|(_, answer)| answer.as_deref())
+    }
+
     /// How many answers are kept.
     pub(crate) fn replies(&self) -> usize {
         self.answered.len()

@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::effect::Acquire;
 use super::failure::FailureReason;
@@ -11,7 +11,7 @@ use super::v1::fragment::Fragments;
 use super::v1::phase1::{Established, Phase1};
 use super::v1::quick_mode::QuickMode;
 use super::v1::vendor_id::Capabilities;
-use crate::pad::PadEntryId;
+use crate::pad::{Identity, Pad, PadEntry, PadEntryId, Phase1Exchange};
 use crate::time::Instant;
 use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header};
 
@@ -39,6 +39,14 @@ pub(crate) struct Names {
     /// Zero until the responder has answered.
     pub(crate) cky_r: Cookie,
     pub(crate) pad_entry: PadEntryId,
+    /// Main mode or aggressive mode.
+    pub(crate) exchange: Phase1Exchange,
+    /// What we call ourselves, where it is not our address.
+    pub(crate) identity: Option<Identity>,
+    /// What the peer may call itself, where it is not its address.
+    pub(crate) peer_identities: Vec<Identity>,
+    /// The identity by which the peer's PAD entry was found; main mode finds it by address.
+    pub(crate) found_by: Option<Identity>,
     /// When its first message was sent or received.
     pub(crate) started: Instant,
     /// Whether no other ISAKMP SA with the peer was established then.
@@ -57,9 +65,25 @@ impl Names {
         can(&self.we_can) && can(&self.peer_can)
     }
 
-    /// The header of a message of main mode (message ID 0) or quick mode.
+    /// The PAD entry that a policy has for this peer at these addresses.
+    pub(crate) fn entry_in<'p>(&self, pad: &'p Pad, local: IpAddr, peer: IpAddr) -> Option<&'p PadEntry> {
+        match &self.found_by {
+            None => pad.lookup(local, peer),
+            Some(claimed) => pad.lookup_identified(local, peer, claimed).filter(|e| e.accept_aggressive),
+        }
+    }
+
+    /// The exchange type of phase 1.
+    pub(crate) fn phase1_type(&self) -> ExchangeType {
+        match self.exchange {
+            Phase1Exchange::MainMode => ExchangeType::MAIN_MODE,
+            Phase1Exchange::AggressiveMode => ExchangeType::AGGRESSIVE,
+        }
+    }
+
+    /// The header of a message of phase 1 (message ID 0) or quick mode.
     pub(crate) fn header(&self, message_id: u32) -> Header {
-        let exchange = if message_id == 0 { ExchangeType::MAIN_MODE } else { ExchangeType::QUICK_MODE };
+        let exchange = if message_id == 0 { self.phase1_type() } else { ExchangeType::QUICK_MODE };
         Header::new(self.cky_i, self.cky_r, exchange, Flags::NONE, message_id)
     }
 }
@@ -128,6 +152,11 @@ impl IsakmpSa {
             dead: false,
             closed: false,
         }
+    }
+
+    /// Whether it is of a peer that has proved nothing yet, and began by this exchange.
+    pub(crate) fn is_unproven(&self, exchange: Phase1Exchange) -> bool {
+        !self.names.initiator && self.names.exchange == exchange && self.established().is_none()
     }
 
     /// The established state.

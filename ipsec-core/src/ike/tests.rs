@@ -1,5 +1,6 @@
 //! Two `Ike`s joined by a network that can be told to misbehave.
 
+mod aggressive_mode;
 mod fragments;
 mod harness;
 mod main_mode;

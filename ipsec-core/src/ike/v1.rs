@@ -4,6 +4,7 @@
 //! leaves the state as it was; `advance` takes what `check` accepted, and cannot fail; `complete` takes the result of work.
 //! What is accepted carries the next IV: only accepted messages move a chain of CBC blocks.
 
+pub(crate) mod aggressive_mode;
 pub mod auth;
 pub(crate) mod credential;
 mod exchange;

@@ -103,6 +103,7 @@ fn anyone() -> Pad {
         }],
         lifetime_seconds: 28_800,
         quick_modes: 0,
+        ..PadEntry::default()
     };
     Pad { entries: vec![entry] }
 }

@@ -71,6 +71,7 @@ pub(super) fn entries(
             proposals: proposals.clone(),
             lifetime_seconds: policy.main_mode.lifetime_minutes.saturating_mul(60),
             quick_modes: policy.main_mode.quick_mode_limit(),
+            ..PadEntry::default()
         });
     }
     Ok(entries)

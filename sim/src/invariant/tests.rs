@@ -280,6 +280,7 @@ fn main_mode() -> Event {
     Event::MainModeEstablished(MainModeInfo {
         local: "10.0.0.1:500".parse().unwrap(),
         peer: "10.0.0.2:500".parse().unwrap(),
+        exchange: Default::default(),
         initiator: true,
         cky_i: Cookie([1; 8]),
         cky_r: Cookie([2; 8]),
@@ -333,6 +334,7 @@ fn exchanges_end_within_their_schedule() {
     let started = || Event::MainModeStarted {
         local: "10.0.0.1:500".parse().unwrap(),
         peer,
+        exchange: Default::default(),
         initiator: true,
         cky_i: Cookie([1; 8]),
     };

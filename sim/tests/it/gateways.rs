@@ -68,6 +68,7 @@ pub(crate) fn policy(local: (&str, &str), remote: (&str, &str), offer: Offer, ke
             }],
             lifetime_seconds: 28_800,
             quick_modes: 0,
+            ..PadEntry::default()
         }],
     };
     PolicyDatabases { spd: Arc::new(spd), pad: Arc::new(pad) }

@@ -71,6 +71,7 @@ fn policy(
             proposals: vec![proposal],
             lifetime_seconds: 28_800,
             quick_modes: 0,
+            ..PadEntry::default()
         }],
     };
     PolicyDatabases { spd: Arc::new(spd), pad: Arc::new(pad) }

@@ -226,6 +226,17 @@ pub fn method_number(method: &AuthMethod) -> AuthenticationMethod {
     }
 }
 
+/// The group that a transform names, by number.
+pub(crate) fn group(transform: &Transform) -> Option<u16> {
+    basic(transform, Phase1Attribute::GROUP_DESCRIPTION).ok().flatten()
+}
+
+/// The proposals that aggressive mode can offer: those of the first one's group, which is not negotiated (RFC2409-5-18).
+pub(crate) fn of_one_group(proposals: &[MainModeProposal]) -> Vec<MainModeProposal> {
+    let group = proposals.first().map(|first| first.group);
+    proposals.iter().filter(|proposal| Some(proposal.group) == group).copied().collect()
+}
+
 fn encryption_number(cipher: Cipher) -> (EncryptionAlgorithm, Option<u16>) {
     match cipher {
         // A policy cannot mean NULL for main mode; number 0 is reserved and matches nothing.

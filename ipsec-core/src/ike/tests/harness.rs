@@ -13,7 +13,7 @@ use crate::ike::effect::{Acquire, Datagram, Effect};
 use crate::ike::failure::FailureReason;
 use crate::ike::{Ike, IkeContext};
 use crate::io::{DeleteReason, Event, Keys};
-use crate::pad::{AuthMethod, MainModeProposal, Pad, PadEntry, PadEntryId, Secret};
+use crate::pad::{AuthMethod, MainModeProposal, Pad, PadEntry, PadEntryId, Phase1Exchange, Secret};
 use crate::rng::Streams;
 use crate::route::RouteTable;
 use crate::sad::{BundleSpec, PairId, Sad};
@@ -37,6 +37,8 @@ pub(super) struct Setup {
     pub(super) quick_modes: u32,
     pub(super) work: WorkMode,
     pub(super) ike: IkeConfig,
+    /// Begins by aggressive mode, and accepts it.
+    pub(super) aggressive: bool,
 }
 
 impl Default for Setup {
@@ -52,6 +54,7 @@ impl Default for Setup {
             quick_modes: 0,
             work: WorkMode::Inline,
             ike: IkeConfig::default(),
+            aggressive: false,
         }
     }
 }
@@ -116,6 +119,9 @@ pub(super) fn policy(setup: &Setup, node: usize) -> PolicyDatabases {
         proposals: setup.proposals.clone(),
         lifetime_seconds: setup.lifetime_seconds,
         quick_modes: setup.quick_modes,
+        exchange: if setup.aggressive { Phase1Exchange::AggressiveMode } else { Phase1Exchange::MainMode },
+        accept_aggressive: setup.aggressive,
+        ..PadEntry::default()
     };
     PolicyDatabases { spd: Arc::new(Spd::new(vec![entry])), pad: Arc::new(Pad { entries: vec![pad] }) }
 }
@@ -229,6 +235,11 @@ impl Node {
             _ => None,
         };
         self.events.iter().filter_map(key).collect()
+    }
+
+    /// Changes the one PAD entry.
+    pub(super) fn pad_entry(&mut self, change: impl FnOnce(&mut PadEntry)) {
+        change(&mut Arc::make_mut(&mut self.policy.pad).entries[0]);
     }
 
     /// As if it had been started with another seed.

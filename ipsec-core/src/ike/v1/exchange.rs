@@ -1,5 +1,7 @@
 //! Messages, deadlines and results of work reach the exchange of an ISAKMP SA that they are for.
 
+use core::net::SocketAddr;
+
 use rand_core::Rng;
 
 use super::phase1::{Accepted, Established, Phase1};
@@ -29,12 +31,19 @@ impl IsakmpSa {
             return self.receive_fragment(received, cx);
         }
         match (received.header.exchange_type, received.header.message_id) {
-            (ExchangeType::MAIN_MODE, 0) => self.receive_phase1(received, cx),
+            // RFC 2409 section 5: the exchange type does not change within an exchange.
+            (exchange, 0) if exchange == self.names.phase1_type() => self.receive_phase1(received, cx),
             (ExchangeType::QUICK_MODE, message_id) if message_id != 0 => {
                 self.receive_quick_mode(received, message_id, cx);
             }
             (ExchangeType::INFORMATIONAL, _) => self.receive_informational(received, cx),
-            (ExchangeType::MAIN_MODE | ExchangeType::QUICK_MODE, _) => {
+            (ExchangeType::MAIN_MODE | ExchangeType::AGGRESSIVE, 0) => {
+                cx.ignore(
+                    received.peer,
+                    IkeError::Unexpected("another exchange than this phase 1 began with"),
+                );
+            }
+            (ExchangeType::MAIN_MODE | ExchangeType::AGGRESSIVE | ExchangeType::QUICK_MODE, _) => {
                 let rule = "message ID is zero in phase 1 and only there";
                 let notify = NotifyType::INVALID_MESSAGE_ID.0;
                 cx.ignore(received.peer, IkeError::PeerMisbehaved { notify, rule });
@@ -66,6 +75,9 @@ impl IsakmpSa {
                     }
                     Accepted::Authenticated { .. } => self.follow(received, cx),
                     Accepted::KeyExchange(_) => {}
+                    Accepted::Unproven(_) => {
+                        return self.move_phase1(cx, |state, step| state.advance(accepted, step));
+                    }
                 }
                 self.exchange.accepted(received.digest);
                 self.move_phase1(cx, |state, step| {
@@ -74,6 +86,19 @@ impl IsakmpSa {
                 });
             }
         }
+    }
+
+    /// Message 2 of aggressive mode has proved itself: only now the SA has the responder's cookie.
+    fn believe(&mut self, cx: &mut Context<'_>) {
+        let Some(second) = self.phase1.proven() else { return };
+        (self.names.cky_r, self.names.peer_can) = (second.cky_r, second.peer_can);
+        let (digest, (local, peer)) = (second.digest, second.ends);
+        self.exchange.accepted(digest);
+        self.follow_to(local, peer, cx);
+        self.move_phase1(cx, |state, step| {
+            step.rest();
+            state.conclude(step)
+        });
     }
 
     /// Moves phase 1 on, and draws the conclusions.
@@ -127,10 +152,14 @@ impl IsakmpSa {
 
     /// Addresses and ports follow authenticated messages, as long as the same PAD entry allows the new ones.
     pub(crate) fn follow(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        self.follow_to(received.local, received.peer, cx);
+    }
+
+    fn follow_to(&mut self, local: SocketAddr, peer: SocketAddr, cx: &mut Context<'_>) {
         self.last_authentic = Some(cx.now);
-        let allowed = cx.policy.pad.lookup(received.local.ip(), received.peer.ip());
+        let allowed = self.names.entry_in(&cx.policy.pad, local.ip(), peer.ip());
         if allowed.is_some_and(|entry| entry.id == self.names.pad_entry) {
-            (self.names.local, self.names.peer) = (received.local, received.peer);
+            (self.names.local, self.names.peer) = (local, peer);
         }
     }
 
@@ -172,7 +201,10 @@ impl IsakmpSa {
         cx: &mut Context<'_>,
     ) {
         match message_id {
-            0 => self.move_phase1(cx, |state, step| state.complete(id, result, step)),
+            0 => {
+                self.move_phase1(cx, |state, step| state.complete(id, result, step));
+                self.believe(cx);
+            }
             _ => self.move_quick_mode(message_id, cx, |state, phase1, step| {
                 state.complete(id, result, phase1, step)
             }),
@@ -230,8 +262,7 @@ impl IsakmpSa {
     fn receive_quick_mode(&mut self, received: &Received<'_>, message_id: u32, cx: &mut Context<'_>) {
         let Phase1::Established(phase1) = &self.phase1 else {
             // The peer is one message ahead: its first quick mode has overtaken the last message of main mode.
-            keep_waiting(&mut self.exchange, received, cx);
-            return;
+            return self.wait_for_phase1(received, cx);
         };
         let Some(quick_mode) = self.quick_modes.get_mut(&message_id) else {
             self.receive_request(received, message_id, cx);
@@ -259,6 +290,15 @@ impl IsakmpSa {
                     state.advance(accepted, phase1, step)
                 });
             }
+        }
+    }
+
+    /// A message of phase 2 arrived before phase 1 is complete: it may have overtaken the last message, or that one is lost.
+    /// In main mode its sender repeats it; of aggressive mode it is the last one, and repeated only when asked for.
+    pub(crate) fn wait_for_phase1(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        keep_waiting(&mut self.exchange, received, cx);
+        if let (true, Some(message_2)) = (self.phase1.lacks_message_3(), self.exchange.last_answer()) {
+            cx.send(self.names.local, self.names.peer, message_2.to_vec());
         }
     }
 
@@ -452,7 +492,7 @@ fn repeat_answer(
     true
 }
 
-pub(super) fn keep_waiting(exchange: &mut Exchange, received: &Received<'_>, cx: &mut Context<'_>) {
+fn keep_waiting(exchange: &mut Exchange, received: &Received<'_>, cx: &mut Context<'_>) {
     if !exchange.wait(received.datagram) {
         cx.ignore(received.peer, IkeError::Busy("the queue behind work"));
     }

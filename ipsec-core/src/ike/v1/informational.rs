@@ -3,7 +3,6 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::exchange::keep_waiting;
 use super::phase1::Phase1;
 use super::{Received, auth, keymat, verify_hash};
 use crate::ike::context::Context;
@@ -76,8 +75,7 @@ impl IsakmpSa {
             return;
         }
         let Phase1::Established(phase1) = &self.phase1 else {
-            // It may have overtaken the last message of main mode.
-            return keep_waiting(&mut self.exchange, received, cx);
+            return self.wait_for_phase1(received, cx);
         };
         if message_id == 0 || self.is_used(message_id) || self.quick_modes.contains_key(&message_id) {
             return cx.ignore(received.peer, IkeError::Unexpected("the message ID of an earlier exchange"));

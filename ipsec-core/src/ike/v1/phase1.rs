@@ -1,12 +1,15 @@
 //! Phase 1 (RFC 2409 section 5): what main mode and aggressive mode have in common.
 //!
 //! Both agree on algorithms, exchange public values and nonces, and prove to each other with HASH_I and HASH_R that they
-//! hold the same key. They differ in the number of messages this takes: see [`main_mode`](super::main_mode).
+//! hold the same key. They differ in the number of messages this takes: see [`main_mode`](super::main_mode) and
+//! [`aggressive_mode`](super::aggressive_mode).
 
 mod transcript;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::aggressive_mode::{self, initiator::Second};
 use super::credential::Credential;
 use super::keymat::Skeyids;
 use super::main_mode::KeyExchange;
@@ -32,6 +35,10 @@ pub(crate) enum Phase1 {
     MainModeInitiator(Initiator),
     /// Main mode of which the peer did.
     MainModeResponder(Responder),
+    /// Aggressive mode of which we sent the first message.
+    AggressiveInitiator(aggressive_mode::initiator::Initiator),
+    /// Aggressive mode of which the peer did.
+    AggressiveResponder(aggressive_mode::responder::Responder),
     /// The ISAKMP SA is established.
     Established(Established),
     /// It came to nothing.
@@ -45,9 +52,11 @@ pub(crate) enum Accepted {
     Sa { cky_r: Cookie, proposal: MainModeProposal, credential: Credential, peer_can: Capabilities },
     /// Message 3 or 4.
     KeyExchange(KeyExchange),
-    /// Message 5 or 6.
+    /// Message 2 of aggressive mode: the shared secret will show whether it is the peer's.
+    Unproven(Box<Second>),
+    /// Message 5 or 6; message 3 of aggressive mode.
     Authenticated {
-        /// The last ciphertext block.
+        /// The last ciphertext block; the first IV when nothing was encrypted.
         next_iv: Vec<u8>,
         /// The notifications beside the identity.
         notifications: Vec<Notification>,
@@ -99,6 +108,8 @@ impl Phase1 {
         match self {
             Phase1::MainModeInitiator(state) => state.check(received, names),
             Phase1::MainModeResponder(state) => state.check(received, names),
+            Phase1::AggressiveInitiator(state) => state.check(received),
+            Phase1::AggressiveResponder(state) => state.check(received, names),
             Phase1::Established(_) => Err(IkeError::Unexpected("main mode is complete")),
             Phase1::Failed(_) => Err(IkeError::Unexpected("main mode has failed")),
         }
@@ -109,6 +120,8 @@ impl Phase1 {
         match self {
             Phase1::MainModeInitiator(state) => state.advance(accepted, step),
             Phase1::MainModeResponder(state) => state.advance(accepted, step),
+            Phase1::AggressiveInitiator(state) => state.advance(accepted, step),
+            Phase1::AggressiveResponder(state) => state.advance(accepted, step),
             other => other,
         }
     }
@@ -118,6 +131,30 @@ impl Phase1 {
         match self {
             Phase1::MainModeInitiator(state) => state.complete(id, result, step),
             Phase1::MainModeResponder(state) => state.complete(id, result, step),
+            Phase1::AggressiveInitiator(state) => state.complete(id, result, step),
+            Phase1::AggressiveResponder(state) => state.complete(id, result, step),
+            other => other,
+        }
+    }
+
+    /// Message 2 of aggressive mode, once the shared secret has shown that it is the peer's.
+    pub(crate) fn proven(&self) -> Option<&Second> {
+        match self {
+            Phase1::AggressiveInitiator(state) => state.proven(),
+            _ => None,
+        }
+    }
+
+    /// Whether only message 3 of aggressive mode is missing.
+    pub(crate) fn lacks_message_3(&self) -> bool {
+        use aggressive_mode::responder::Responder;
+        matches!(self, Phase1::AggressiveResponder(Responder::WaitMessage3 { .. }))
+    }
+
+    /// Answers the message that [`proven`](Self::proven) gives.
+    pub(crate) fn conclude(self, step: &mut Step<'_, '_>) -> Self {
+        match self {
+            Phase1::AggressiveInitiator(state) => state.conclude(step),
             other => other,
         }
     }
@@ -127,6 +164,8 @@ impl Phase1 {
         match self {
             Phase1::MainModeInitiator(state) => state.is_working(),
             Phase1::MainModeResponder(state) => state.is_working(),
+            Phase1::AggressiveInitiator(state) => state.is_working(),
+            Phase1::AggressiveResponder(state) => state.is_working(),
             Phase1::Established(_) | Phase1::Failed(_) => false,
         }
     }
@@ -146,6 +185,8 @@ impl Phase1 {
         match self {
             Phase1::MainModeInitiator(state) => state.expectation(),
             Phase1::MainModeResponder(state) => state.expectation(),
+            Phase1::AggressiveInitiator(state) => state.expectation(),
+            Phase1::AggressiveResponder(state) => state.expectation(),
             Phase1::Established(_) => "after it was established",
             Phase1::Failed(_) => "after it failed",
         }

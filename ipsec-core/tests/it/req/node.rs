@@ -125,6 +125,7 @@ impl Setup {
             proposals: self.proposals.clone(),
             lifetime_seconds: self.isakmp_seconds,
             quick_modes: 0,
+            ..PadEntry::default()
         };
         PolicyDatabases {
             spd: Arc::new(Spd::new(self.entries.clone())),

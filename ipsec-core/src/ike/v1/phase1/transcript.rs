@@ -7,16 +7,17 @@ use super::{Accepted, Agreement, Established, IsakmpKeys, Phase1};
 use crate::crypto::{CipherKey, KeyError};
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::identity;
 use crate::ike::outbox::{Encryption, Protection, Sent};
 use crate::ike::sa::Names;
 use crate::ike::timer::TimerKey;
 use crate::ike::v1::keymat::{self, Skeyids};
-use crate::ike::v1::{Checked, Received, Refused, auth, one, verify_hash};
+use crate::ike::v1::{Checked, Received, auth, one, verify_hash};
 use crate::io::{Event, Keys, MainModeInfo};
 use crate::pad::MainModeProposal;
 use crate::time::Duration;
-use crate::wire::ikev1::{IdType, Identification, Notification, NotifyType};
-use crate::wire::isakmp::{Chain, Payload, PayloadType};
+use crate::wire::ikev1::{Notification, NotifyType};
+use crate::wire::isakmp::{Payload, PayloadType};
 
 /// What both hashes and all keys are computed from.
 #[derive(Clone, Debug)]
@@ -32,25 +33,38 @@ impl Transcript {
     /// SKEYID and its children, and the cipher key, which is logged at once: messages 5 and 6 can then be read even when
     /// they do not authenticate.
     pub(crate) fn derive(&self, g_xy: &[u8], step: &mut Step<'_, '_>) -> Result<IsakmpKeys, KeyError> {
+        let keys = self.keys(g_xy, step.names)?;
+        self.log_key(&keys, step);
+        Ok(keys)
+    }
+
+    /// SKEYID and its children, and the cipher key.
+    pub(crate) fn keys(&self, g_xy: &[u8], names: &Names) -> Result<IsakmpKeys, KeyError> {
         let MainModeProposal { cipher, hash: alg, .. } = self.agreement.proposal;
-        let (cky_i, cky_r) = (step.names.cky_i, step.names.cky_r);
         let skeyid = self.agreement.credential.skeyid(alg, &self.ni_b, &self.nr_b);
-        let skeyids = Skeyids::derive(alg, skeyid, g_xy, &cky_i.0, &cky_r.0);
-        let secret = keymat::cipher_key(alg, &skeyids.skeyid_e, cipher);
-        let key = CipherKey::new(cipher, &secret)?;
-        if step.cx.node.key_log {
-            step.cx.event(Event::Keys(Keys::Isakmp { cky_i, cky_r, cipher, key: secret }));
-        }
+        let skeyids = Skeyids::derive(alg, skeyid, g_xy, &names.cky_i.0, &names.cky_r.0);
+        let key = CipherKey::new(cipher, &keymat::cipher_key(alg, &skeyids.skeyid_e, cipher))?;
         Ok(IsakmpKeys { alg, skeyids, key })
     }
 
-    /// The IV of message 5.
+    /// Lets captures be decrypted, where that is configured.
+    pub(crate) fn log_key(&self, keys: &IsakmpKeys, step: &mut Step<'_, '_>) {
+        if step.cx.node.key_log {
+            let cipher = self.agreement.proposal.cipher;
+            let (cky_i, cky_r) = (step.names.cky_i, step.names.cky_r);
+            let key = keymat::cipher_key(keys.alg, &keys.skeyids.skeyid_e, cipher);
+            step.cx.event(Event::Keys(Keys::Isakmp { cky_i, cky_r, cipher, key }));
+        }
+    }
+
+    /// The IV of the first encrypted message.
     pub(crate) fn first_iv(&self) -> Vec<u8> {
         let MainModeProposal { cipher, hash: alg, .. } = self.agreement.proposal;
         keymat::phase_1_iv(alg, &self.g_xi, &self.g_xr, cipher)
     }
 
-    fn hashed<'a>(&'a self, names: &'a Names) -> auth::Phase1<'a> {
+    /// What HASH_I and HASH_R cover besides an identity.
+    pub(crate) fn hashed<'a>(&'a self, names: &'a Names) -> auth::Phase1<'a> {
         auth::Phase1 {
             g_xi: &self.g_xi,
             g_xr: &self.g_xr,
@@ -60,7 +74,7 @@ impl Transcript {
         }
     }
 
-    /// Judges message 5 or 6: it decrypts, the HASH verifies, and then the identity must be the peer's address.
+    /// Judges message 5 or 6: it decrypts, the HASH verifies, and then the identity must be one that the peer may use.
     ///
     /// With different pre-shared keys the plaintext is garbage: no authenticated error exists, and both ends time out.
     pub(crate) fn check_authentication(
@@ -80,7 +94,9 @@ impl Transcript {
             false => (hashed.hash_i(keys.alg, skeyid, chain.body(id)), "HASH_I"),
         };
         verify_hash(&chain, hash, &expected, name)?;
-        if let Some(refused) = refuse_identity(&chain, names) {
+        if let Some(refused) =
+            identity::refuse(chain.identification(), &names.peer_identities, names.peer.ip())
+        {
             return Ok(Checked::Refused(refused));
         }
         let notifications = chain.notifications().cloned().collect();
@@ -91,13 +107,15 @@ impl Transcript {
     pub(crate) fn authenticate(&self, keys: &IsakmpKeys, iv: &[u8], step: &mut Step<'_, '_>) -> Sent {
         let names = step.names;
         // Nothing stands beside the identity: the HASH would not cover it.
-        let payloads = vec![Payload::Identification(Identification::address(names.local.ip()))];
+        let payloads =
+            vec![Payload::Identification(identity::payload(names.identity.as_ref(), names.local.ip()))];
         let protection = Protection::Phase1 {
-            encryption: Encryption { key: &keys.key, iv },
+            encryption: Some(Encryption { key: &keys.key, iv }),
             alg: keys.alg,
             skeyid: &keys.skeyids.skeyid,
             transcript: self.hashed(names),
             initiator: names.initiator,
+            id_b: &[],
         };
         let sent = step.cx.node.outbox.send(step.header(), payloads, protection);
         step.send(&sent, names.initiator);
@@ -120,6 +138,7 @@ impl Transcript {
         step.cx.event(Event::MainModeEstablished(MainModeInfo {
             local: names.local,
             peer: names.peer,
+            exchange: names.exchange,
             initiator: names.initiator,
             cky_i: names.cky_i,
             cky_r: names.cky_r,
@@ -147,21 +166,6 @@ impl Transcript {
             initial_contact,
         })
     }
-}
-
-/// With pre-shared keys in main mode the key was chosen by address, so the identity must be that address (RFC 4945 section
-/// 3.1), and protocol and port must be unset or those of IKE (RFC2407-4.6.2-03).
-fn refuse_identity(chain: &Chain, names: &Names) -> Option<Refused> {
-    let notify = NotifyType::INVALID_ID_INFORMATION;
-    let Some(id) = chain.identification() else { return Some(Refused::rule(notify, "ID is missing")) };
-    if !matches!((id.protocol, id.port), (0, 0) | (17, 0 | 500)) {
-        return Some(Refused::rule(notify, "phase 1 ID names another port than IKE's"));
-    }
-    let is_address = matches!(id.id_type, IdType::IPV4_ADDR | IdType::IPV6_ADDR);
-    if !is_address || id.to_address() != Some(names.peer.ip()) {
-        return Some(Refused { notify, reason: FailureReason::AuthenticationFailed });
-    }
-    None
 }
 
 /// What becomes of a phase 1 whose keys cannot be used.
