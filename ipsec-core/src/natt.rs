@@ -101,10 +101,9 @@ pub fn repair_checksum(packet: &mut Packet, original: Option<(IpAddr, IpAddr)>) 
     let is_udp = info.upper.protocol == protocol::UDP;
     let segment = packet.bytes().get(info.upper.offset..info.total_len).unwrap_or_default();
     let too_short = segment.len() < if is_udp { udp::HEADER_LEN } else { 20 };
-    let Some(old) = read_u16(packet.bytes(), field).filter(|sum| !too_short && !(is_udp && *sum == 0)) else {
-        return;
-    };
-    if info.is_later_fragment() || original == Some((info.source, info.destination)) {
+    let Some(old) = read_u16(packet.bytes(), field).filter(|_| !too_short) else { return };
+    let has_none = is_udp && old == 0;
+    if has_none || info.is_later_fragment() || original == Some((info.source, info.destination)) {
         return;
     }
     let new = match original {
