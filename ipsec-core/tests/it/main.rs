@@ -4,4 +4,5 @@ mod arrows;
 mod crypto_vectors;
 mod ikev1_nist;
 mod ikev1_recorded;
+mod natt_recorded;
 mod req;
