@@ -6,6 +6,7 @@ mod junit;
 mod list;
 mod netsh;
 mod print;
+mod profile;
 mod run;
 mod seeds;
 
@@ -32,6 +33,8 @@ enum Command {
     Run(run::RunArgs),
     /// Check netsh scripts and show the policy they make: rules, and filters in match order.
     Netsh(netsh::NetshArgs),
+    /// Show what each release of Windows does, value by value, with how sure we are of it and the source.
+    Profile(profile::ProfileArgs),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::List => list::list(),
         Command::Run(args) => run::run(&args),
         Command::Netsh(args) => netsh::netsh(&args),
+        Command::Profile(args) => profile::profile(&args),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

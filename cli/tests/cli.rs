@@ -185,3 +185,22 @@ fn netsh_errors_name_the_place() {
     assert_eq!(code(&ipseclab(&["netsh", "no-such-file.netsh"])), 2);
     assert_eq!(code(&ipseclab(&["netsh"])), 2);
 }
+
+#[test]
+fn a_profile_says_of_every_value_how_sure_it_is() {
+    let output = ipseclab(&["profile", "windows-2003", "--format", "json"]);
+    assert_eq!(code(&output), 0);
+    let all: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let values = all[0]["values"].as_array().expect("values");
+    assert!(values.iter().all(|v| v["confidence"].is_string() && v["source"].is_string()));
+    let groups = values.iter().find(|v| v["name"] == "groups").expect("groups");
+    assert_eq!(
+        (groups["value"].as_str(), groups["confidence"].as_str()),
+        (Some("1, 2, 14"), Some("confirmed"))
+    );
+    let text = stdout(&ipseclab(&["profile", "rfc"]));
+    assert!(text.contains("unlimited"), "{text}");
+    let output = ipseclab(&["profile", "windows-95"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("windows-2000-sp4-rollup"));
+}

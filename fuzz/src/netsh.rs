@@ -68,6 +68,7 @@ fn afterwards(store: &mut Store) {
         servers: BTreeMap::new(),
         names: BTreeMap::new(),
         exempt: ExemptLevel::from_number(1).expect("a level"),
+        release: None,
     };
     if let Err(error) = compile(store, &local) {
         let _ = error.to_string();

@@ -49,6 +49,9 @@ pub struct PolicyDatabases {
 pub struct IkeConfig {
     /// When an unanswered message is sent again, and when to give up.
     pub retransmit: RetransmitSchedule,
+    /// When the responder repeats its messages of main mode while the initiator is silent: Windows, as ike-scan measures it.
+    /// `None`: it only answers repetitions.
+    pub responder_retransmit: Option<RetransmitSchedule>,
     /// Quick-mode lifetime when nothing was negotiated. Windows: 3,600 s and 100,000 kB, local only.
     pub default_lifetime: Lifetime,
     /// How long before hard expiry an SA is rekeyed, as a part of the lifetime in thousandths; jitter is added.
@@ -130,6 +133,7 @@ impl Default for IkeConfig {
     fn default() -> Self {
         IkeConfig {
             retransmit: RetransmitSchedule::default(),
+            responder_retransmit: None,
             default_lifetime: Lifetime { seconds: Some(3_600), kilobytes: Some(100_000) },
             rekey_margin_permille: 100,
             aggressive_in_clear: false,

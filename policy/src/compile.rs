@@ -43,6 +43,7 @@ use ipsec_core::spd::{EntryId, Spd, SpdEntry};
 
 use crate::exempt::ExemptLevel;
 use crate::filter::Server;
+use crate::profile::Profile;
 use crate::store::Store;
 
 mod exemptions;
@@ -68,6 +69,8 @@ pub struct LocalAddresses {
     pub names: BTreeMap<String, Vec<IpAddr>>,
     /// Default exemptions in force.
     pub exempt: ExemptLevel,
+    /// The release: of what it does not know nothing is compiled. `None` knows everything.
+    pub release: Option<&'static Profile>,
 }
 
 /// One interface of the computer.
@@ -111,6 +114,14 @@ pub enum CompileError {
         /// The policy.
         policy: String,
     },
+    /// The release knows none of the policy's main-mode methods.
+    #[error("policy '{policy}' has only main-mode methods that {release} does not know")]
+    UnknownMainModeMethods {
+        /// The policy.
+        policy: String,
+        /// The release.
+        release: &'static str,
+    },
     /// More filters than an SPD can number.
     #[error("the policy compiles to too many entries")]
     TooManyEntries,
@@ -124,6 +135,7 @@ impl Default for LocalAddresses {
             servers: BTreeMap::new(),
             names: BTreeMap::new(),
             exempt: ExemptLevel::IsakmpOnly,
+            release: None,
         }
     }
 }
@@ -134,6 +146,12 @@ impl LocalAddresses {
     pub fn lan(addresses: &[Prefix]) -> Self {
         let interface = LocalInterface { kind: ConnectionKind::Lan, addresses: addresses.to_vec() };
         Self { interfaces: vec![interface], ..Self::default() }
+    }
+
+    /// The same computer with this release and its default exemptions.
+    #[must_use]
+    pub fn with_release(self, release: &'static Profile) -> Self {
+        Self { exempt: release.exempt.value, release: Some(release), ..self }
     }
 
     /// A computer with the interfaces of a core configuration.

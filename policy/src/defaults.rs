@@ -24,13 +24,13 @@ pub struct Defaulted<T> {
     pub source: &'static str,
 }
 
-const fn confirmed<T: Copy>(value: T, source: &'static str) -> Defaulted<T> {
+pub(crate) const fn confirmed<T: Copy>(value: T, source: &'static str) -> Defaulted<T> {
     Defaulted { value, confidence: Confidence::Confirmed, source }
 }
-const fn inferred<T: Copy>(value: T, source: &'static str) -> Defaulted<T> {
+pub(crate) const fn inferred<T: Copy>(value: T, source: &'static str) -> Defaulted<T> {
     Defaulted { value, confidence: Confidence::Inferred, source }
 }
-const fn unconfirmed<T: Copy>(value: T, source: &'static str) -> Defaulted<T> {
+pub(crate) const fn unconfirmed<T: Copy>(value: T, source: &'static str) -> Defaulted<T> {
     Defaulted { value, confidence: Confidence::Unconfirmed, source }
 }
 

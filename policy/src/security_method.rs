@@ -112,7 +112,7 @@ impl DhGroup {
 }
 
 /// One main-mode method, netsh's `3DES-SHA1-2`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct MainModeMethod {
     /// The cipher that protects messages 5 and 6 and all later exchanges.
     pub cipher: Cipher,

@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use crate::{
     filter::{Filter, FilterList},
     filter_action::FilterAction,
-    policy::Policy,
+    policy::{MainMode, Policy},
+    profile::Profile,
     rule::Rule,
 };
 
@@ -87,6 +88,7 @@ pub enum StoreError {
 /// A policy store.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Store {
+    release: Option<&'static Profile>,
     created: u64,
     policies: Vec<Policy>,
     filter_lists: Vec<FilterList>,
@@ -142,6 +144,26 @@ impl Store {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store of a computer with this release: its defaults are in new policies.
+    #[must_use]
+    pub fn of(release: &'static Profile) -> Self {
+        Self { release: Some(release), ..Self::default() }
+    }
+
+    /// Main mode of a policy that says nothing about it.
+    #[must_use]
+    pub fn default_main_mode(&self) -> MainMode {
+        let default = MainMode::default();
+        match self.release {
+            None => default,
+            Some(release) => MainMode {
+                methods: release.main_mode_methods.value.to_vec(),
+                lifetime_minutes: release.main_mode_minutes.value,
+                ..default
+            },
+        }
     }
 
     /// The next id, in order of creation.

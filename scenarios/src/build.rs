@@ -1,11 +1,10 @@
 //! From a scenario's files to a network of the simulator.
 
 use ipsec_core::Instant;
-use ipsec_core::config::{IkeConfig, PolicyDatabases};
+use ipsec_core::config::PolicyDatabases;
 use ipsec_core::interface::{Boundary, ConnectionKind, InterfaceId};
 use ipsec_core::route::Route;
 use ipsec_policy::compile::{LocalAddresses, LocalInterface, compile};
-use ipsec_policy::exempt::ExemptLevel;
 use ipsec_policy::{Store, netsh};
 use ipsec_sim::packet_filter::{Filter, PacketFilter};
 use ipsec_sim::{Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeConfig};
@@ -13,7 +12,7 @@ use ipsec_sim::{Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeC
 use crate::error::{LoadError, missing};
 use crate::faults::FaultPlan;
 use crate::scenario::Scenario;
-use crate::topology::{self, Kind, Permit, Profile, Side};
+use crate::topology::{self, Kind, Permit, Side};
 
 /// The links and nodes of a scenario, in the order of its topology: the numbers of the simulator are their indices.
 pub(crate) fn network(scenario: &Scenario, seed: u64, faults: &FaultPlan) -> Result<Builder, LoadError> {
@@ -51,7 +50,7 @@ fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig,
     // A gateway, and every computer with a policy of its own, has an IPsec layer; others are too simple to have one.
     if node.kind == Kind::Gateway || node.policy.is_some() {
         let mut ipsec = IpsecConfig::new(policy(scenario, node)?);
-        ipsec.ike = IkeConfig { vendor_ids: node.profile.vendor_ids(), ..IkeConfig::default() };
+        ipsec.ike = node.profile.ike();
         if let Some(revisions) = &node.nat_t {
             topology::traversal::announce(revisions, &mut ipsec.ike);
         }
@@ -93,14 +92,12 @@ fn packet_filter(permits: Option<&Vec<Permit>>) -> PacketFilter {
 /// Runs the node's script and compiles what it assigned.
 fn policy(scenario: &Scenario, node: &topology::Node) -> Result<PolicyDatabases, LoadError> {
     let addresses = node.interfaces.iter().map(|i| i.address.get_ref().0).collect();
-    let mut local = LocalAddresses {
+    let local = LocalAddresses {
         interfaces: vec![LocalInterface { kind: ConnectionKind::Lan, addresses }],
         ..LocalAddresses::default()
     };
-    if node.profile == Profile::Windows2000 {
-        local.exempt = ExemptLevel::All;
-    }
-    let mut store = Store::new();
+    let local = local.with_release(node.profile);
+    let mut store = Store::of(node.profile);
     let file = node.policy.as_ref().map_or("", |p| p.get_ref().as_str());
     if !file.is_empty() {
         netsh::run_script(&mut store, file, scenario.files.bytes(file)?).map_err(|e| LoadError {

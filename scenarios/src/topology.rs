@@ -6,8 +6,9 @@ pub mod traversal;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ipsec_core::config::VendorIdRule;
-use serde::Deserialize;
+use ipsec_policy::profile::{self, Profile};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::error::{Doc, LoadError};
@@ -65,9 +66,9 @@ pub struct Node {
     pub name: Spanned<String>,
     /// What it is.
     pub kind: Kind,
-    /// Whose habits it has.
-    #[serde(default)]
-    pub profile: Profile,
+    /// Whose habits it has; none: those of the RFCs.
+    #[serde(default = "rfc", deserialize_with = "profile")]
+    pub profile: &'static Profile,
     /// The netsh script with its policy; none: no IPsec policy is assigned.
     pub policy: Option<Spanned<String>>,
     /// Its interfaces.
@@ -98,36 +99,16 @@ pub enum Kind {
     Nat,
 }
 
-/// Whose habits a node has.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Profile {
-    /// A strict implementation of the RFCs, without vendor IDs.
-    #[default]
-    Rfc,
-    /// Windows 2000.
-    #[serde(rename = "windows-2000")]
-    Windows2000,
-    /// Windows Server 2003.
-    #[serde(rename = "windows-2003")]
-    Windows2003,
+fn rfc() -> &'static Profile {
+    &profile::RFC
 }
 
-impl Profile {
-    /// The vendor IDs of its first main-mode message: the MD5 of `MS NT5 ISAKMPOAKLEY` and a version (2: Windows 2000,
-    /// 4: Server 2003; MS-IKEE section 1.7, ike-scan's list).
-    pub fn vendor_ids(self) -> Vec<VendorIdRule> {
-        let version = match self {
-            Profile::Rfc => return Vec::new(),
-            Profile::Windows2000 => 2,
-            Profile::Windows2003 => 4,
-        };
-        let mut id = vec![
-            0x1e, 0x2b, 0x51, 0x69, 0x05, 0x99, 0x1c, 0x7d, 0x7c, 0x96, 0xfc, 0xbf, 0xb5, 0x87, 0xe4, 0x61,
-        ];
-        id.extend([0, 0, 0, version]);
-        vec![VendorIdRule::always(id)]
-    }
+fn profile<'de, D: Deserializer<'de>>(input: D) -> Result<&'static Profile, D::Error> {
+    let name = String::deserialize(input)?;
+    Profile::find(&name).ok_or_else(|| {
+        let known: Vec<&str> = profile::ALL.iter().map(|p| p.name).collect();
+        D::Error::custom(format!("no profile `{name}`; there are {}", known.join(", ")))
+    })
 }
 
 /// One interface.

@@ -58,7 +58,13 @@ pub(super) fn entries(
     if !pairs.is_empty() && policy.main_mode.methods.is_empty() {
         return Err(CompileError::NoMainModeMethods { policy: policy.name.clone() });
     }
-    let proposals: Vec<MainModeProposal> = policy.main_mode.methods.iter().map(proposal).collect();
+    let knows = |method: &&MainModeMethod| local.release.is_none_or(|release| release.knows(method));
+    let proposals: Vec<MainModeProposal> =
+        policy.main_mode.methods.iter().filter(knows).map(proposal).collect();
+    if let Some(release) = local.release.filter(|_| !pairs.is_empty() && proposals.is_empty()) {
+        let policy = policy.name.clone();
+        return Err(CompileError::UnknownMainModeMethods { policy, release: release.name });
+    }
     let mut entries: Vec<PadEntry> = Vec::new();
     let mut seen = BTreeSet::new();
     for pair in pairs.iter().filter(|p| seen.insert((p.local, p.peer))) {

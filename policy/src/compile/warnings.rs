@@ -7,6 +7,7 @@ use super::{CompileError, LocalAddresses, main_mode};
 use crate::filter::{Filter, Port};
 use crate::filter_action::Action;
 use crate::policy::Policy;
+use crate::security_method::MainModeMethod;
 use crate::store::Store;
 
 /// A rule that compiles but is likely a mistake.
@@ -43,6 +44,13 @@ pub enum Warning {
     EmptyFilterList {
         /// The rule.
         rule: String,
+    },
+    /// MS-IKEE appendix A <5>: the release does not know a main-mode method of the policy, and leaves it out.
+    UnknownMainModeMethod {
+        /// The method.
+        method: MainModeMethod,
+        /// The release.
+        release: &'static str,
     },
     /// KB 816514: "the same method must be used in both rules".
     AuthConflict(main_mode::AuthConflict),
@@ -86,6 +94,12 @@ pub fn warnings(
             found.push(Warning::HalfATunnel { rule: rule(), outbound: !ours });
         }
     }
+    if let Some(release) = local.release {
+        let unknown = policy.main_mode.methods.iter().filter(|method| !release.knows(method));
+        found.extend(
+            unknown.map(|method| Warning::UnknownMainModeMethod { method: *method, release: release.name }),
+        );
+    }
     found.extend(main_mode::conflicts(store, policy, local)?.into_iter().map(Warning::AuthConflict));
     Ok(found)
 }
@@ -113,6 +127,9 @@ impl fmt::Display for Warning {
             }
             Self::NotMirrored { rule } => {
                 write!(f, "rule '{rule}' negotiates for filters that are not mirrored: answers do not match")
+            }
+            Self::UnknownMainModeMethod { method, release } => {
+                write!(f, "{release} does not know the main-mode method {method}, and leaves it out")
             }
             Self::EmptyFilterList { rule } => write!(f, "the filter list of rule '{rule}' has no filters"),
             Self::AuthConflict(main_mode::AuthConflict { used, ignored }) => write!(

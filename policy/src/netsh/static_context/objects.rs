@@ -17,6 +17,7 @@ pub(super) fn add_policy(store: &mut Store, bound: &Bound) -> Result<(), Fault> 
     let name = bound.text("name").unwrap_or_default();
     check_free(bound, "name", ObjectKind::Policy, name, store.policy(name).is_ok())?;
     let mut policy = Policy::new(store.new_guid(), name);
+    policy.main_mode = store.default_main_mode();
     fill_policy(&mut policy, bound);
     at(bound, "name", store.put_policy(policy))?;
     if bound.flag("assign").unwrap_or(defaults::ASSIGN.value) {
