@@ -101,6 +101,9 @@ impl Ike {
     fn receive(&mut self, received: &Received<'_>, cx: &mut IkeContext<'_>) {
         let header = &received.header;
         let (cky_i, cky_r) = (header.cky_i, header.cky_r);
+        if context(&mut self.node, cx).receive_about_delete(received) {
+            return;
+        }
         if cky_r.is_zero() {
             return self.receive_first(received, cx);
         }
@@ -141,7 +144,7 @@ impl Ike {
         let between = |sa: &&IsakmpSa| {
             let ends = (sa.names.local.ip(), sa.names.peer.ip());
             let authorised = sa.names.pad_entry == entry.id || sa.names.found_by.is_some();
-            ends == (acquire.local, acquire.peer) && authorised && !sa.closed && !sa.dead
+            ends == (acquire.local, acquire.peer) && authorised && !sa.closed && !sa.dead && !sa.deleted
         };
         let usable = |sa: &&IsakmpSa| {
             let begun = sa.quick_modes_begun as usize + sa.acquires.len();
@@ -335,6 +338,7 @@ impl Ike {
                 TimerKey::QuickMode(id, message_id) => {
                     self.with(id, cx, |sa, cx| sa.quick_mode_due(message_id, cx));
                 }
+                TimerKey::Delete(number) => context(&mut self.node, cx).delete_due(number),
                 TimerKey::Expiry(id) => self.close(id, DeleteReason::Expired, cx),
                 TimerKey::Replaced(pair) => self.delete_pair(pair, DeleteReason::Replaced, cx),
             }
@@ -355,7 +359,7 @@ impl Ike {
 
     /// Whether an ISAKMP SA with this address is established.
     fn is_established_with(&self, peer: IpAddr) -> bool {
-        self.sas.values().any(|sa| sa.names.peer.ip() == peer && sa.established().is_some())
+        self.sas.values().any(|sa| sa.names.peer.ip() == peer && sa.established().is_some() && !sa.deleted)
     }
 
     fn ids(&self) -> Vec<SaId> {
@@ -453,6 +457,9 @@ impl Ike {
     /// Ends an ISAKMP SA: tells the peer where that makes sense, fails or moves what ran under it.
     fn close(&mut self, id: SaId, why: DeleteReason, cx: &mut IkeContext<'_>) {
         let Some(sa) = self.sas.get_mut(&id) else { return };
+        if sa.deleted {
+            return self.remove(id);
+        }
         let mut moved = Vec::new();
         {
             let mut cx = context(&mut self.node, cx);
@@ -480,10 +487,22 @@ impl Ike {
                 cx.event(Event::IsakmpSaDeleted { cky_i, cky_r, why });
             }
         }
-        self.remove(id);
+        self.remove_later(id, why, cx.now);
         for acquire in moved {
             self.acquire(acquire, cx);
         }
+    }
+
+    /// Removes an ISAKMP SA that has ended. With reliable deletes it stays for a while, to take and answer the peer's
+    /// (MS-IKEE appendix A <26>).
+    fn remove_later(&mut self, id: SaId, why: DeleteReason, now: Instant) {
+        let Some(sa) = self.sas.get_mut(&id) else { return };
+        let orderly = !matches!(why, DeleteReason::Abandoned | DeleteReason::InitialContact);
+        if !orderly || sa.closed || !sa.has_reliable_delete(self.node.config.reliable_delete) {
+            return self.remove(id);
+        }
+        sa.deleted = true;
+        self.node.timers.set(TimerKey::Expiry(id), now + self.node.linger());
     }
 
     fn remove(&mut self, id: SaId) {
@@ -505,7 +524,10 @@ fn context<'a>(node: &'a mut Node, cx: &'a mut IkeContext<'_>) -> Context<'a> {
 /// Tells the peer of a deleted pair, under the newest ISAKMP SA with it. Without one nobody can be told.
 fn announce_deleted(sas: &BTreeMap<SaId, IsakmpSa>, pair: &pair::Pair, cx: &mut Context<'_>) {
     let with_peer = |sa: &&IsakmpSa| {
-        sa.established().is_some() && sa.names.local.ip() == pair.local && sa.names.peer.ip() == pair.peer
+        sa.established().is_some()
+            && !sa.deleted
+            && sa.names.local.ip() == pair.local
+            && sa.names.peer.ip() == pair.peer
     };
     if let Some(sa) = sas.values().rev().find(with_peer) {
         sa.announce_deleted(&pair.inbound, cx);

@@ -177,6 +177,15 @@ pub enum Event {
         /// Where they go now.
         to: SocketAddr,
     },
+    /// The peer has answered a delete of ours (MS-IKEE section 3.8).
+    DeleteAnswered {
+        /// The peer.
+        peer: SocketAddr,
+        /// Initiator cookie of the ISAKMP SA it was sent under.
+        cky_i: Cookie,
+        /// Message ID of the delete.
+        message_id: u32,
+    },
     /// A pair of SAs is gone.
     PairDeleted {
         /// Which.

@@ -173,6 +173,7 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
         }
         Event::PathMtu { pair, mtu } => ("path MTU", format!("{mtu} for pair {}", pair.0)),
         Event::PeerMoved { pair, from, to } => ("peer moved", format!("pair {} from {from} to {to}", pair.0)),
+        Event::DeleteAnswered { peer, .. } => ("SA deleted", format!("as {peer} confirms")),
         Event::PairDeleted { pair, why } => ("SA deleted", format!("pair {} [{why:?}]", pair.0)),
         Event::IsakmpSaDeleted { why, .. } => ("SA deleted", format!("ISAKMP SA [{why:?}]")),
         Event::Keys(Keys::Isakmp { .. } | Keys::Ipsec(_)) => return None,

@@ -11,6 +11,7 @@ use super::pair::Pairs;
 use super::retransmit::Exchange;
 use super::sa::{Names, SaId};
 use super::timer::{TimerKey, Timers};
+use super::v1::reliable_delete::Deletes;
 use crate::config::{Config, IkeConfig, Limits, PolicyDatabases, WorkMode};
 use crate::crypto::{Group, Secret};
 use crate::interface::{ConnectionKind, InterfaceId};
@@ -52,6 +53,8 @@ pub(crate) struct Node {
     last_pair: u64,
     /// Of the last message that left in fragments (MS-IKEE section 3.3.1: one counter for all).
     pub(crate) fragment_id: u16,
+    /// Deletes that wait for their answers, and answers to the peers'.
+    pub(crate) deletes: Deletes,
 }
 
 impl Node {
@@ -73,6 +76,7 @@ impl Node {
             last_work: 0,
             last_pair: 0,
             fragment_id: 0,
+            deletes: Deletes::default(),
         }
     }
 

@@ -50,6 +50,17 @@ pub enum Protection<'a> {
         /// Ni_b for HASH(2), else empty.
         ni_b: &'a [u8],
     },
+    /// The answer to a reliable delete: a HASH payload goes in front and covers the rest.
+    DeleteAnswer {
+        /// Key and IV.
+        encryption: Encryption<'a>,
+        /// Hash of the PRF.
+        alg: HashAlg,
+        /// SKEYID_a.
+        skeyid_a: &'a [u8],
+        /// The nonce of the delete; empty without.
+        ni_b: &'a [u8],
+    },
     /// Quick mode message 3: a HASH payload alone.
     Third {
         /// Key and IV.
@@ -125,6 +136,12 @@ impl Outbox {
             Protection::Phase2 { encryption, alg, skeyid_a, ni_b } => {
                 let (_, rest) = encode_chain(&payloads);
                 let data = auth::hash_2(alg, skeyid_a, message_id, ni_b, &rest);
+                payloads.insert(0, Payload::Hash(Hash { data }));
+                Some(encryption)
+            }
+            Protection::DeleteAnswer { encryption, alg, skeyid_a, ni_b } => {
+                let (_, rest) = encode_chain(&payloads);
+                let data = auth::hash_delete_answer(alg, skeyid_a, ni_b, message_id, &rest);
                 payloads.insert(0, Payload::Hash(Hash { data }));
                 Some(encryption)
             }

@@ -127,6 +127,8 @@ pub(crate) struct IsakmpSa {
     pub(crate) spent: bool,
     /// The peer does not answer under it any more.
     pub(crate) dead: bool,
+    /// Either end has deleted it; it stays to take the deletes of what was made under it (MS-IKEE appendix A <26>).
+    pub(crate) deleted: bool,
     /// It has failed, and is to be removed.
     pub(crate) closed: bool,
 }
@@ -150,6 +152,7 @@ impl IsakmpSa {
             last_authentic: None,
             spent: false,
             dead: false,
+            deleted: false,
             closed: false,
         }
     }

@@ -21,6 +21,8 @@ pub struct IkeSizes {
     pub message_ids: usize,
     /// Parts of messages that wait for the rest, of all ISAKMP SAs together.
     pub fragments: usize,
+    /// Deletes that wait for their answers, and answers kept in case a peer repeats a delete.
+    pub deletes: usize,
     /// Deadlines.
     pub timers: usize,
 }
@@ -40,6 +42,7 @@ impl Ike {
             replies: exchanges.map(|exchange| exchange.replies()).sum(),
             message_ids: sas().map(|sa| sa.used_message_ids()).sum(),
             fragments: sas().map(|sa| sa.fragments.len()).sum(),
+            deletes: self.node.deletes.len(),
             timers: self.node.timers.len(),
         }
     }

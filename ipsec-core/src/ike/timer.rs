@@ -17,6 +17,8 @@ pub(crate) enum TimerKey {
     Expiry(SaId),
     /// A replaced pair is not needed any more.
     Replaced(PairId),
+    /// A delete with this number was not answered.
+    Delete(u64),
 }
 
 /// The ordered set of deadlines.

@@ -15,6 +15,7 @@ pub(crate) mod main_mode;
 pub(crate) mod phase1;
 pub mod protect;
 pub(crate) mod quick_mode;
+pub(crate) mod reliable_delete;
 pub mod vendor_id;
 
 use alloc::vec::Vec;

@@ -123,6 +123,7 @@ impl Held {
                 pairs: a.pairs.max(b.pairs),
                 replies: a.replies.max(b.replies),
                 message_ids: a.message_ids.max(b.message_ids),
+                deletes: a.deletes.max(b.deletes),
                 fragments: a.fragments.max(b.fragments),
                 timers: a.timers.max(b.timers),
             },

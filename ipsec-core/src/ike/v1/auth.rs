@@ -56,6 +56,19 @@ pub fn hash_3(alg: HashAlg, skeyid_a: &[u8], message_id: u32, ni_b: &[u8], nr_b:
     prf(alg, skeyid_a, &[&[0], &message_id.to_be_bytes(), ni_b, nr_b]).to_vec()
 }
 
+/// The answer to a reliable delete: `HASH(2) = prf(SKEYID_a, Ni_b | M-ID | Nr | D)` (MS-IKEE section 3.8.5.1).
+///
+/// `payloads` is everything after the HASH payload; without nonces (Windows 2000) `ni_b` is empty.
+pub fn hash_delete_answer(
+    alg: HashAlg,
+    skeyid_a: &[u8],
+    ni_b: &[u8],
+    message_id: u32,
+    payloads: &[u8],
+) -> Vec<u8> {
+    prf(alg, skeyid_a, &[ni_b, &message_id.to_be_bytes(), payloads]).to_vec()
+}
+
 /// Informational exchange: `HASH(1) = prf(SKEYID_a, M-ID | N/D)` (RFC 2409 section 5.7).
 ///
 /// It also authenticates the CONNECTED notification that ends a quick mode with the commit bit. `payloads` is

@@ -30,6 +30,9 @@ impl IsakmpSa {
         if received.header.next_payload == PayloadType::FRAGMENT && !received.header.flags.is_encrypted() {
             return self.receive_fragment(received, cx);
         }
+        if self.deleted && received.header.exchange_type != ExchangeType::INFORMATIONAL {
+            return cx.ignore(received.peer, IkeError::Unexpected("this ISAKMP SA is deleted"));
+        }
         match (received.header.exchange_type, received.header.message_id) {
             // RFC 2409 section 5: the exchange type does not change within an exchange.
             (exchange, 0) if exchange == self.names.phase1_type() => self.receive_phase1(received, cx),

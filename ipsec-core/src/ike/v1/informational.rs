@@ -40,7 +40,7 @@ impl IsakmpSa {
 
     /// Tells the peer that this ISAKMP SA is gone.
     pub(crate) fn announce_end(&self, cx: &mut Context<'_>) {
-        self.inform(vec![Payload::Delete(Delete::isakmp(self.names.cky_i, self.names.cky_r))], cx);
+        self.send_deletes(vec![Delete::isakmp(self.names.cky_i, self.names.cky_r)], cx);
     }
 
     /// Tells the peer that we know no other SA with it: INITIAL-CONTACT (RFC 2407 section 4.6.3.3), in an exchange of its
@@ -57,14 +57,12 @@ impl IsakmpSa {
             inbound.iter().filter(|(protocol, _)| *protocol == wanted).map(|(_, spi)| spi.0).collect()
         };
         let lists = [(ProtocolId::AH, of(IpsecProtocol::Ah)), (ProtocolId::ESP, of(IpsecProtocol::Esp))];
-        let payloads: Vec<Payload> = lists
+        let deletes = lists
             .into_iter()
             .filter(|(_, spis)| !spis.is_empty())
-            .map(|(protocol, spis)| Payload::Delete(Delete::ipsec(protocol, &spis)))
+            .map(|(protocol, spis)| Delete::ipsec(protocol, &spis))
             .collect();
-        if !payloads.is_empty() {
-            self.inform(payloads, cx);
-        }
+        self.send_deletes(deletes, cx);
     }
 
     /// An informational message with the cookies of this SA arrived.
@@ -82,17 +80,19 @@ impl IsakmpSa {
         }
         let keys = &phase1.keys;
         let iv = keymat::phase_2_iv(keys.alg, &phase1.last_block, message_id, keys.key.cipher());
-        let authentic = received.decrypt(Encryption { key: &keys.key, iv: &iv }).and_then(|(chain, _)| {
+        let authentic = received.decrypt(Encryption { key: &keys.key, iv: &iv }).and_then(|opened| {
+            let chain = &opened.0;
             let skeyid_a = &keys.skeyids.skeyid_a;
             let expected = auth::hash_informational(keys.alg, skeyid_a, message_id, chain.from(1));
-            verify_hash(&chain, 0, &expected, "HASH(1) of an informational exchange").map(|()| chain)
+            verify_hash(chain, 0, &expected, "HASH(1) of an informational exchange").map(|()| opened)
         });
         match authentic {
             Err(error) => cx.ignore(received.peer, error),
-            Ok(chain) => {
+            Ok((chain, next_iv)) => {
                 self.mark_used(message_id);
                 self.follow(received, cx);
                 self.act_upon(&chain, cx);
+                self.answer_delete(received, &chain, &next_iv, cx);
             }
         }
     }
@@ -114,7 +114,7 @@ impl IsakmpSa {
     fn act_upon(&mut self, chain: &Chain, cx: &mut Context<'_>) {
         for payload in chain.payloads() {
             match payload {
-                Payload::Notification(notification) => self.notified(notification, cx),
+                Payload::Notification(notification) if !self.deleted => self.notified(notification, cx),
                 Payload::Delete(delete) => self.deleted(delete, cx),
                 _ => {}
             }
