@@ -1,6 +1,7 @@
 //! What a node is told when it is made.
 
 mod exchanges;
+mod nat_traversal;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -13,6 +14,7 @@ use crate::spd::{Lifetime, Spd};
 use crate::time::Duration;
 use crate::wire::isakmp::Lie;
 pub use exchanges::{DosProtection, IdleTimeout, ReliableDelete};
+pub use nat_traversal::{NatOaHabit, NatTraversal, ResponderBehindNat};
 
 /// Configuration of one IPsec node.
 #[derive(Clone, Debug)]
@@ -79,6 +81,8 @@ pub struct IkeConfig {
     pub spent_sas_stay: bool,
     /// When cookies are asked for before state is kept.
     pub dos_protection: Option<DosProtection>,
+    /// Habits of NAT traversal, which the vendor IDs switch on.
+    pub nat_traversal: NatTraversal,
     /// Repeats message 1 with the cookie when a responder asks for one (MS-IKEE section 3.9.5.2).
     pub answers_dos_cookies: bool,
     /// What a probe lies about, one lie for each IKE message it sends; an honest node has none.
@@ -145,6 +149,7 @@ impl Default for IkeConfig {
             idle: None,
             spent_sas_stay: false,
             dos_protection: None,
+            nat_traversal: NatTraversal::default(),
             answers_dos_cookies: false,
             lies: Vec::new(),
         }

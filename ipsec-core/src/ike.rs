@@ -190,6 +190,7 @@ impl Ike {
             we_can: vendor_id::payloads(&cx.node.config.vendor_ids, occasion).1,
             peer_can: Capabilities::default(),
             fragmenting: false,
+            nat: None,
         };
         let (local, peer, cky_i) = (names.local, names.peer, names.cky_i);
         let exchange = names.exchange;

@@ -1,16 +1,18 @@
 //! The whole surface: what goes into [`Ipsec`](crate::Ipsec) and what comes out of it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::config::PolicyDatabases;
 use crate::ike::failure::Failure;
+use crate::ike::v1::nat_traversal::Nat;
 use crate::ike::v1::vendor_id::Capabilities;
 use crate::interface::InterfaceId;
 use crate::packet::{Packet, PacketId};
 use crate::pad::{PadEntryId, Phase1Exchange, Secret};
-use crate::sad::{BundleSpec, InstallError, PairId};
+use crate::sad::{BundleSpec, InstallError, PairId, UdpEncapsulation};
 use crate::selector::{FlowKey, Selector};
 use crate::spd::EntryId;
 use crate::wire::isakmp::Cookie;
@@ -223,6 +225,8 @@ pub struct MainModeInfo {
     pub cky_r: Cookie,
     /// The PAD entry it came from.
     pub pad_entry: PadEntryId,
+    /// What NAT discovery found, where both ends speak NAT traversal.
+    pub nat: Option<Nat>,
     /// What was agreed.
     pub proposal: crate::pad::MainModeProposal,
     /// Lifetime in seconds.
@@ -248,6 +252,8 @@ pub struct QuickModeInfo {
     pub entry: EntryId,
     /// The peer's address.
     pub peer: IpAddr,
+    /// The UDP ports and original addresses, if ESP travels in UDP.
+    pub udp: Option<Box<UdpEncapsulation>>,
     /// What the SAs cover, our side local.
     pub selector: Selector,
     /// What was agreed.

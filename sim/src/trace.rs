@@ -144,8 +144,13 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
         Event::MainModeEstablished(i) => (
             i.exchange.name(),
             format!(
-                "SA with {}: {} {} {}, {} s",
-                i.peer, i.proposal.cipher, i.proposal.hash, i.proposal.group, i.lifetime_seconds
+                "SA with {}: {} {} {}, {} s{}",
+                i.peer,
+                i.proposal.cipher,
+                i.proposal.hash,
+                i.proposal.group,
+                i.lifetime_seconds,
+                i.nat.map_or(String::new(), |nat| format!(", {nat}"))
             ),
         ),
         Event::QuickModeEstablished(i) => {
@@ -158,6 +163,13 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
             for (way, spis) in [("in", &i.inbound_spis), ("out", &i.outbound_spis)] {
                 let _ = write!(text, ", {way}");
                 let _ = spis.iter().try_for_each(|spi| write!(text, " {spi}"));
+            }
+            if let Some(udp) = &i.udp {
+                let _ = write!(text, ", in UDP {} to {}", udp.local_port, udp.peer_port);
+                let was = |original: ipsec_core::sad::OriginalAddresses| {
+                    write!(text, ", {} to {} before the NAT", original.peer, original.local)
+                };
+                let _ = udp.original.map(was);
             }
             ("quick mode", text)
         }

@@ -116,6 +116,10 @@ pub enum FailureReason {
     AuthenticationFailed,
     /// These authentication methods are not available here: the one that was agreed on, or all that are configured.
     MethodNotAvailable(Vec<AuthenticationMethod>),
+    /// The policy wants AH only, and there is a NAT between the ends.
+    AhAcrossNat,
+    /// NAT discovery found the responder behind a NAT, where our configuration accepts none.
+    ResponderBehindNat,
     /// The peer's Diffie-Hellman value was refused.
     BadPublicValue,
     /// A message broke a rule.
@@ -155,6 +159,8 @@ impl fmt::Display for FailureReason {
             FailureReason::MethodNotAvailable(methods) => {
                 write!(f, "authentication with {} is not available", Methods(methods, " and "))
             }
+            FailureReason::AhAcrossNat => f.write_str("the policy offers AH only, which no NAT lets through"),
+            FailureReason::ResponderBehindNat => f.write_str("the responder is behind a NAT"),
             FailureReason::BadPublicValue => f.write_str("the peer's Diffie-Hellman value is not acceptable"),
             FailureReason::Protocol(e) => write!(f, "{e}"),
             FailureReason::Deleted => f.write_str("SA deleted before it was complete"),

@@ -4,7 +4,9 @@ use alloc::string::String;
 use core::net::IpAddr;
 
 use super::failure::FailureReason;
+use super::sa::Names;
 use super::v1::Refused;
+use crate::natt;
 use crate::pad::{self, Identity};
 use crate::wire::ikev1::{IdType, Identification, NotifyType};
 
@@ -37,12 +39,22 @@ pub(crate) fn has_port_of_ike(id: &Identification) -> bool {
 }
 
 /// Judges what the peer calls itself: one of the names that its PAD entry allows, or its address (RFC 4945 section 3.1).
-pub(crate) fn refuse(id: Option<&Identification>, allowed: &[Identity], peer: IpAddr) -> Option<Refused> {
+///
+/// A peer behind a NAT knows itself by another address than we do. Main mode found its key by the address seen, so the key
+/// alone says who it is, and where no names are configured any address will do (RFC 3947 section 8). With NAT traversal it
+/// must not name a port (section 4); those of IKE do no harm.
+pub(crate) fn refuse(id: Option<&Identification>, names: &Names) -> Option<Refused> {
     let notify = NotifyType::INVALID_ID_INFORMATION;
     let Some(id) = id else { return Some(Refused::rule(notify, "ID is missing")) };
-    if !has_port_of_ike(id) {
+    let floated = names.nat_version().is_some() && (id.protocol, id.port) == (17, natt::PORT);
+    if !has_port_of_ike(id) && !floated {
         return Some(Refused::rule(notify, "phase 1 ID names another port than IKE's"));
     }
-    let is_allowed = claimed(id).is_some_and(|claimed| pad::admits(allowed, &claimed, peer));
+    let allowed = &names.peer_identities;
+    let behind_nat = allowed.is_empty() && names.nat.is_some_and(|nat| nat.peer);
+    let is_allowed = claimed(id).is_some_and(|claimed| match claimed {
+        Identity::Address(_) if behind_nat => true,
+        claimed => pad::admits(allowed, &claimed, names.peer.ip()),
+    });
     (!is_allowed).then_some(Refused { notify, reason: FailureReason::AuthenticationFailed })
 }

@@ -16,6 +16,7 @@ use super::sa::{IsakmpSa, Names, SaId};
 use super::v1::credential::Credential;
 use super::v1::main_mode::KeyExchange;
 use super::v1::main_mode::responder::Responder;
+use super::v1::nat_traversal::Version;
 use super::v1::phase1::Agreement;
 use super::v1::vendor_id::{self, Capabilities, Occasion};
 use super::v1::{NOT_WITH_SA, Received, none_of, sa_at};
@@ -106,7 +107,8 @@ impl Ike {
             sa_i_b: half_open.sa_i_b.clone(),
             credential: half_open.credential.clone(),
         };
-        let key_exchange = match KeyExchange::check(received, &agreement) {
+        let version = Version::agreed(&half_open.we_can, &half_open.peer_can, half_open.peer.ip());
+        let key_exchange = match KeyExchange::check(received, &agreement, version) {
             Ok(key_exchange) => key_exchange,
             Err(error) => return cx.ignore(received.peer, error),
         };
@@ -144,6 +146,7 @@ impl Ike {
             we_can: half_open.we_can,
             peer_can: half_open.peer_can,
             fragmenting: false,
+            nat: key_exchange.nat,
         };
         let mut step = Step { names: &names, exchange: &mut exchange, message_id: 0, cx };
         step.rest();

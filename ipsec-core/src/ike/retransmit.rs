@@ -1,6 +1,7 @@
 //! What an exchange has sent and may have to send again: on a schedule, or because the peer repeats itself.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use crate::config::RetransmitSchedule;
 use crate::crypto::{HashAlg, hash};
@@ -19,6 +20,9 @@ pub(crate) fn digest(datagram: &[u8]) -> Digest {
     hash(HashAlg::Sha256, &[datagram]).first_chunk().copied().unwrap_or_default()
 }
 
+/// Our address and the peer's, where a message came to and from.
+pub(crate) type Ends = (SocketAddr, SocketAddr);
+
 /// The sending side of one exchange.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exchange {
@@ -27,7 +31,7 @@ pub(crate) struct Exchange {
     last_sent: Instant,
     answering: Option<Digest>,
     answered: Vec<(Digest, Option<Vec<u8>>)>,
-    waiting: Vec<Vec<u8>>,
+    waiting: Vec<(Ends, Vec<u8>)>,
 }
 
 /// What the schedule asks for.
@@ -115,16 +119,16 @@ impl Exchange {
     }
 
     /// Keeps a message until work is done. False when too many wait already.
-    pub(crate) fn wait(&mut self, datagram: &[u8]) -> bool {
-        if self.waiting.len() >= WAITING || self.waiting.iter().any(|waiting| waiting == datagram) {
+    pub(crate) fn wait(&mut self, ends: Ends, datagram: &[u8]) -> bool {
+        if self.waiting.len() >= WAITING || self.waiting.iter().any(|(_, waiting)| waiting == datagram) {
             return false;
         }
-        self.waiting.push(datagram.to_vec());
+        self.waiting.push((ends, datagram.to_vec()));
         true
     }
 
     /// The messages that waited.
-    pub(crate) fn take_waiting(&mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn take_waiting(&mut self) -> Vec<(Ends, Vec<u8>)> {
         core::mem::take(&mut self.waiting)
     }
 
@@ -177,7 +181,9 @@ mod tests {
     #[test]
     fn at_most_two_messages_wait() {
         let mut exchange = Exchange::default();
-        assert_eq!([b"a", b"a", b"b", b"c"].map(|m| exchange.wait(m)), [true, false, true, false]);
+        let end = SocketAddr::from(([192, 0, 2, 1], 500));
+        let mut wait = |message: &[u8]| exchange.wait((end, end), message);
+        assert_eq!([b"a", b"a", b"b", b"c"].map(|m| wait(m)), [true, false, true, false]);
         assert_eq!(exchange.take_waiting().len(), 2);
     }
 }

@@ -8,6 +8,7 @@ use super::effect::Acquire;
 use super::failure::FailureReason;
 use super::retransmit::Exchange;
 use super::v1::fragment::Fragments;
+use super::v1::nat_traversal::Nat;
 use super::v1::phase1::{Established, Phase1};
 use super::v1::quick_mode::QuickMode;
 use super::v1::vendor_id::Capabilities;
@@ -57,6 +58,8 @@ pub(crate) struct Names {
     pub(crate) peer_can: Capabilities,
     /// Whether messages leave in fragments where they can.
     pub(crate) fragmenting: bool,
+    /// What NAT discovery found, once it has taken place.
+    pub(crate) nat: Option<Nat>,
 }
 
 impl Names {

@@ -6,5 +6,6 @@ mod fragments;
 mod harness;
 mod main_mode;
 mod methods;
+mod nat;
 mod quick_mode;
 mod robustness;

@@ -12,6 +12,7 @@ pub(crate) mod fragment;
 pub(crate) mod informational;
 pub mod keymat;
 pub(crate) mod main_mode;
+pub mod nat_traversal;
 pub(crate) mod phase1;
 pub mod protect;
 pub(crate) mod quick_mode;

@@ -99,6 +99,7 @@ impl Run {
 fn established(local: &str, remote: &str, inbound: u32, outbound: u32) -> Event {
     let esp = EspTransform { cipher: Cipher::Des, mac: Some(Mac::HmacMd5_96) };
     Event::QuickModeEstablished(QuickModeInfo {
+        udp: None,
         pair: PairId(0),
         cky_i: Cookie([1; 8]),
         message_id: 1,
@@ -278,6 +279,7 @@ fn isakmp_keys_are_equal_where_both_ends_authenticated() {
 
 fn main_mode() -> Event {
     Event::MainModeEstablished(MainModeInfo {
+        nat: None,
         local: "10.0.0.1:500".parse().unwrap(),
         peer: "10.0.0.2:500".parse().unwrap(),
         exchange: Default::default(),

@@ -9,6 +9,7 @@ use core::fmt;
 
 use super::{Narrowing, OfferedLifetime, OrNone, Refusal, basic, same_attributes};
 use crate::crypto::{Cipher, Group, Mac};
+use crate::ike::v1::nat_traversal::Version;
 use crate::sad::Spi;
 use crate::spd::Offer;
 use crate::wire::ikev1::{
@@ -32,6 +33,8 @@ pub struct Wanted<'a> {
     pub tunnel: bool,
     /// The group of perfect forward secrecy.
     pub pfs: Option<Group>,
+    /// Across a NAT, the revision whose UDP-encapsulated modes are meant in place of the plain ones (RFC 3947 section 5.1).
+    pub nat: Option<Version>,
 }
 
 /// One side's SPIs of a suite.
@@ -119,7 +122,7 @@ fn common_attributes(offer: &Offer, wanted: &Wanted<'_>) -> Vec<Attribute> {
     let mut attributes = lifetime_attributes(offer.lifetime.seconds, offer.lifetime.kilobytes);
     attributes
         .extend(wanted.pfs.map(|group| Attribute::basic(Phase2Attribute::GROUP_DESCRIPTION, group.id())));
-    attributes.push(Attribute::basic(Phase2Attribute::ENCAPSULATION_MODE, mode_number(wanted.tunnel)));
+    attributes.push(Attribute::basic(Phase2Attribute::ENCAPSULATION_MODE, mode_number(wanted)));
     attributes
 }
 
@@ -142,17 +145,17 @@ pub fn read_lifetime(attributes: &[Attribute]) -> Option<OfferedLifetime> {
 }
 
 /// The encapsulation modes that occur in an offer, in order: `true` for tunnel. Where nothing is said the mode is ours to
-/// choose (RFC 2407 section 4.5), so both count.
-pub fn modes(offered: &SaPayload) -> Vec<bool> {
+/// choose (RFC 2407 section 4.5), so both count. Across a NAT only the UDP-encapsulated modes of the agreed revision do.
+pub fn modes(offered: &SaPayload, nat: Option<Version>) -> Vec<bool> {
     let mut modes = Vec::new();
     for transform in offered.proposals.iter().flat_map(|proposal| &proposal.transforms) {
         let mode =
             basic(transform, Phase2Attribute::ENCAPSULATION_MODE).ok().flatten().map(EncapsulationMode);
         let found: &[bool] = match mode {
-            Some(EncapsulationMode::TUNNEL) => &[true],
-            Some(EncapsulationMode::TRANSPORT) => &[false],
-            Some(_) => &[],
-            None => &[false, true],
+            Some(mode) if mode == number_of(true, nat) => &[true],
+            Some(mode) if mode == number_of(false, nat) => &[false],
+            None if nat.is_none() => &[false, true],
+            _ => &[],
         };
         found.iter().for_each(|mode| {
             if !modes.contains(mode) {
@@ -206,6 +209,10 @@ fn accept_suite(suite: &[&Proposal], wanted: &Wanted<'_>, refusals: &mut Vec<Ref
     let known = suite.len() == usize::from(ah) + usize::from(esp);
     if let Err(refusal) = fitting.keep("set of protocols", known.then(|| set.clone()), &set, Protocols::of) {
         refusals.push(refusal);
+        return None;
+    }
+    if ah && wanted.nat.is_some() {
+        refusals.push(fitting.refuse("set of protocols", "ESP: no AH comes through a NAT", &set));
         return None;
     }
     let mut peer = Spis::default();
@@ -298,8 +305,8 @@ fn accept(
             return Err(fitting.refuse("Authentication-Algorithm", "one with ESP_NULL", algorithm));
         }
     }
-    let our_mode = mode_number(wanted.tunnel);
-    if mode.is_some_and(|mode| mode != our_mode) {
+    let our_mode = mode_number(wanted);
+    if mode.map_or(wanted.nat.is_some(), |mode| mode != our_mode) {
         return Err(fitting.refuse("Encapsulation-Mode", our_mode, OrNone(mode)));
     }
     let our_group = OrNone(wanted.pfs.map(|group| GroupDescription(group.id())));
@@ -384,8 +391,16 @@ impl fmt::Display for Protocols {
     }
 }
 
-fn mode_number(tunnel: bool) -> EncapsulationMode {
-    if tunnel { EncapsulationMode::TUNNEL } else { EncapsulationMode::TRANSPORT }
+fn mode_number(wanted: &Wanted<'_>) -> EncapsulationMode {
+    number_of(wanted.tunnel, wanted.nat)
+}
+
+fn number_of(tunnel: bool, nat: Option<Version>) -> EncapsulationMode {
+    match (nat, tunnel) {
+        (Some(version), tunnel) => version.encapsulation_mode(tunnel),
+        (None, true) => EncapsulationMode::TUNNEL,
+        (None, false) => EncapsulationMode::TRANSPORT,
+    }
 }
 
 fn ah_number(mac: Mac) -> AhTransform {

@@ -33,7 +33,7 @@ fn bundle() -> Offer {
 const SPIS: Spis = Spis { esp: Some(Spi(0x1000)), ah: Some(Spi(0x2000)) };
 
 fn wanted(offers: &[Offer]) -> Wanted<'_> {
-    Wanted { offers, tunnel: true, pfs: None }
+    Wanted { offers, tunnel: true, pfs: None, nat: None }
 }
 
 /// What is refused in an offer of `offers` after `change`, when we want just these.

@@ -44,6 +44,7 @@ pub(super) fn begin(
     let ke = KeyExchange {
         public: chain.body(one(&chain, PayloadType::KEY_EXCHANGE)?).to_vec(),
         nonce: chain.body(one(&chain, PayloadType::NONCE)?).to_vec(),
+        nat: None,
     };
     check_public(choice.agreed.group, &ke.public)?;
     check_budget(received, sas, cx)?;
@@ -68,6 +69,7 @@ pub(super) fn begin(
         we_can,
         peer_can: Capabilities::of(&chain),
         fragmenting: false,
+        nat: None,
     };
     let (local, cky_i, exchange) = (names.local, names.cky_i, names.exchange);
     cx.event(Event::MainModeStarted { local, peer, exchange, initiator: false, cky_i });

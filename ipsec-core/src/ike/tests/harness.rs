@@ -39,6 +39,8 @@ pub(super) struct Setup {
     pub(super) ike: IkeConfig,
     /// Begins by aggressive mode, and accepts it.
     pub(super) aggressive: bool,
+    /// Our address and the peer's, where they are not those of [`ENDS`].
+    pub(super) ends: Option<[&'static str; 2]>,
 }
 
 impl Default for Setup {
@@ -55,6 +57,7 @@ impl Default for Setup {
             work: WorkMode::Inline,
             ike: IkeConfig::default(),
             aggressive: false,
+            ends: None,
         }
     }
 }
@@ -93,11 +96,16 @@ pub(super) fn traffic(node: usize, tunnel: bool) -> Selector {
 }
 
 pub(super) fn policy(setup: &Setup, node: usize) -> PolicyDatabases {
-    let peer = address(1 - node);
+    let ends = setup.ends.map(|ends| ends.map(|end| end.parse::<IpAddr>().unwrap()));
+    let [local, peer] = ends.unwrap_or_else(|| [address(node), address(1 - node)]);
+    let selector = match setup.tunnel {
+        true => traffic(node, true),
+        false => Selector::between(AddressRange::single(local), AddressRange::single(peer)),
+    };
     let entry = SpdEntry {
         id: EntryId(7),
         name: String::from("protect"),
-        selector: traffic(node, setup.tunnel),
+        selector,
         direction: Direction::Both,
         connection: None,
         action: Action::Protect(Protect {
@@ -143,7 +151,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn new(setup: &Setup, node: usize) -> Self {
+    pub(super) fn new(setup: &Setup, node: usize) -> Self {
         let policy = policy(setup, node);
         let mut config = Config::new(vec![], RouteTable::default(), policy.clone());
         (config.work, config.key_log, config.ike) = (setup.work, true, setup.ike.clone());

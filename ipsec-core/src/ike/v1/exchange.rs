@@ -56,6 +56,9 @@ impl IsakmpSa {
     }
 
     fn receive_phase1(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
+        if self.names.has_left(received.local) {
+            return cx.ignore(received.peer, IkeError::Unexpected("phase 1 on the port that it has left"));
+        }
         if repeat_answer(&self.exchange, &mut self.names, received, cx) {
             return;
         }
@@ -72,12 +75,20 @@ impl IsakmpSa {
             }
             Ok(Checked::Refused(refused)) => self.fail_phase1(refused.reason, cx),
             Ok(Checked::Accepted(accepted)) => {
+                if self.names.should_have_moved(received, &accepted) {
+                    let rule =
+                        IkeError::Unexpected("a NAT was found, but the initiator is still on port 500");
+                    return cx.ignore(received.peer, rule);
+                }
                 match &accepted {
                     Accepted::Sa { cky_r, peer_can, .. } => {
                         (self.names.cky_r, self.names.peer_can) = (*cky_r, *peer_can);
                     }
-                    Accepted::Authenticated { .. } => self.follow(received, cx),
-                    Accepted::KeyExchange(_) => {}
+                    Accepted::Authenticated { nat, .. } => {
+                        self.names.nat = self.names.nat.or(*nat);
+                        self.follow(received, cx);
+                    }
+                    Accepted::KeyExchange(key_exchange) => self.names.discovered(key_exchange.nat),
                     Accepted::Unproven(_) => {
                         return self.move_phase1(cx, |state, step| state.advance(accepted, step));
                     }
@@ -95,9 +106,10 @@ impl IsakmpSa {
     fn believe(&mut self, cx: &mut Context<'_>) {
         let Some(second) = self.phase1.proven() else { return };
         (self.names.cky_r, self.names.peer_can) = (second.cky_r, second.peer_can);
-        let (digest, (local, peer)) = (second.digest, second.ends);
+        let (digest, (local, peer), nat) = (second.digest, second.ends, second.ke.nat);
         self.exchange.accepted(digest);
         self.follow_to(local, peer, cx);
+        self.names.discovered(nat);
         self.move_phase1(cx, |state, step| {
             step.rest();
             state.conclude(step)
@@ -118,6 +130,9 @@ impl IsakmpSa {
             let reason = reason.clone();
             self.fail_phase1(reason, cx);
         } else if self.established().is_some() && !was_established {
+            if self.names.is_forbidden_by(&cx.node.config) {
+                return self.leave_responder(cx);
+            }
             self.fresh = true;
             let peer = self.names.peer.ip();
             if cx.node.is_first_contact(peer) {
@@ -130,9 +145,15 @@ impl IsakmpSa {
         }
     }
 
+    /// NAT discovery found the responder where we must not speak to it. Nobody had proved anything then; now it has, so an
+    /// attacker cannot end phase 1 so, and the responder can be told.
+    fn leave_responder(&mut self, cx: &mut Context<'_>) {
+        self.announce_end(cx);
+        self.fail_phase1(FailureReason::ResponderBehindNat, cx);
+    }
+
     fn release_waiting(&mut self, cx: &mut Context<'_>) {
-        for datagram in self.exchange.take_waiting() {
-            let (local, peer) = (self.names.local, self.names.peer);
+        for ((local, peer), datagram) in self.exchange.take_waiting() {
             if let Ok(received) = Received::new(local, peer, &datagram) {
                 self.receive(&received, cx);
             }
@@ -153,13 +174,17 @@ impl IsakmpSa {
         }
     }
 
-    /// Addresses and ports follow authenticated messages, as long as the same PAD entry allows the new ones.
+    /// Addresses and ports of a peer behind a NAT follow authenticated messages, as long as the same PAD entry allows the new
+    /// ones.
     pub(crate) fn follow(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
         self.follow_to(received.local, received.peer, cx);
     }
 
     fn follow_to(&mut self, local: SocketAddr, peer: SocketAddr, cx: &mut Context<'_>) {
         self.last_authentic = Some(cx.now);
+        if !self.names.may_follow(local, self.established().is_some()) {
+            return;
+        }
         let allowed = self.names.entry_in(&cx.policy.pad, local.ip(), peer.ip());
         if allowed.is_some_and(|entry| entry.id == self.names.pad_entry) {
             (self.names.local, self.names.peer) = (local, peer);
@@ -278,7 +303,7 @@ impl IsakmpSa {
             keep_waiting(&mut quick_mode.exchange, received, cx);
             return;
         }
-        match quick_mode.state.check(received, phase1) {
+        match quick_mode.state.check(received, phase1, &self.names) {
             Err(error) => cx.ignore(received.peer, error),
             Ok(Checked::Refused(refused)) => {
                 self.follow(received, cx);
@@ -316,7 +341,7 @@ impl IsakmpSa {
             cx.ignore(received.peer, IkeError::Busy("the table of quick modes"));
             return;
         }
-        let checked = match Request::check(received, phase1) {
+        let checked = match Request::check(received, phase1, &self.names) {
             Err(error) => return cx.ignore(received.peer, error),
             Ok(checked) => checked,
         };
@@ -403,8 +428,7 @@ impl IsakmpSa {
         quick_mode.state = change(state, phase1, &mut step);
         if !quick_mode.state.is_working() {
             let waiting = quick_mode.exchange.take_waiting();
-            for datagram in waiting {
-                let (local, peer) = (self.names.local, self.names.peer);
+            for ((local, peer), datagram) in waiting {
                 if let Ok(received) = Received::new(local, peer, &datagram) {
                     self.receive(&received, cx);
                 }
@@ -496,7 +520,7 @@ fn repeat_answer(
 }
 
 fn keep_waiting(exchange: &mut Exchange, received: &Received<'_>, cx: &mut Context<'_>) {
-    if !exchange.wait(received.datagram) {
+    if !exchange.wait((received.local, received.peer), received.datagram) {
         cx.ignore(received.peer, IkeError::Busy("the queue behind work"));
     }
 }

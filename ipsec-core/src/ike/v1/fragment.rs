@@ -256,9 +256,11 @@ impl IsakmpSa {
                 match self.quick_modes.get(&message_id) {
                     Some(quick_mode) => {
                         quick_mode.exchange.seen(&received.digest).is_some()
-                            || quick_mode.state.check(received, phase1).is_ok()
+                            || quick_mode.state.check(received, phase1, &self.names).is_ok()
                     }
-                    None => !self.is_used(message_id) && Request::check(received, phase1).is_ok(),
+                    None => {
+                        !self.is_used(message_id) && Request::check(received, phase1, &self.names).is_ok()
+                    }
                 }
             }
             _ => false,

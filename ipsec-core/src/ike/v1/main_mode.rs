@@ -3,8 +3,8 @@
 //! ```text
 //!  1  HDR, SA            -->
 //!  2                     <--  HDR, SA
-//!  3  HDR, KE, Ni        -->
-//!  4                     <--  HDR, KE, Nr
+//!  3  HDR, KE, Ni [, NAT-D, NAT-D] -->
+//!  4                     <--  HDR, KE, Nr [, NAT-D, NAT-D]
 //!  5  HDR*, IDii, HASH_I -->
 //!  6                     <--  HDR*, IDir, HASH_R
 //! ```
@@ -17,6 +17,7 @@ pub(crate) mod responder;
 
 use alloc::vec::Vec;
 
+use super::nat_traversal::{self, Nat, Version};
 use super::phase1::Agreement;
 use super::{Received, none_of, one};
 use crate::ike::failure::IkeError;
@@ -27,11 +28,17 @@ use crate::wire::isakmp::PayloadType;
 pub(crate) struct KeyExchange {
     pub(crate) public: Vec<u8>,
     pub(crate) nonce: Vec<u8>,
+    /// What the NAT-D payloads said, if NAT traversal was agreed.
+    pub(crate) nat: Option<Nat>,
 }
 
 impl KeyExchange {
-    /// Reads message 3 or 4.
-    pub(crate) fn check(received: &Received<'_>, agreement: &Agreement) -> Result<KeyExchange, IkeError> {
+    /// Reads message 3 or 4, after both ends agreed on this version of NAT traversal.
+    pub(crate) fn check(
+        received: &Received<'_>,
+        agreement: &Agreement,
+        version: Option<Version>,
+    ) -> Result<KeyExchange, IkeError> {
         let chain = received.clear()?;
         let foreign =
             [PayloadType::SA, PayloadType::IDENTIFICATION, PayloadType::HASH, PayloadType::SIGNATURE];
@@ -39,6 +46,8 @@ impl KeyExchange {
         let public = chain.body(one(&chain, PayloadType::KEY_EXCHANGE)?).to_vec();
         let nonce = chain.body(one(&chain, PayloadType::NONCE)?).to_vec();
         super::check_public(agreement.proposal.group, &public)?;
-        Ok(KeyExchange { public, nonce })
+        let hash = agreement.proposal.hash;
+        let nat = version.and_then(|version| nat_traversal::discover(version, hash, &chain, received));
+        Ok(KeyExchange { public, nonce, nat })
     }
 }

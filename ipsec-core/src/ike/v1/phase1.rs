@@ -15,6 +15,7 @@ use super::keymat::Skeyids;
 use super::main_mode::KeyExchange;
 use super::main_mode::initiator::Initiator;
 use super::main_mode::responder::Responder;
+use super::nat_traversal::Nat;
 use super::vendor_id::Capabilities;
 use super::{Checked, Received};
 use crate::crypto::{CipherKey, HashAlg};
@@ -60,6 +61,8 @@ pub(crate) enum Accepted {
         next_iv: Vec<u8>,
         /// The notifications beside the identity.
         notifications: Vec<Notification>,
+        /// What the NAT-D payloads of aggressive mode's message 3 said.
+        nat: Option<Nat>,
     },
 }
 
@@ -108,7 +111,7 @@ impl Phase1 {
         match self {
             Phase1::MainModeInitiator(state) => state.check(received, names),
             Phase1::MainModeResponder(state) => state.check(received, names),
-            Phase1::AggressiveInitiator(state) => state.check(received),
+            Phase1::AggressiveInitiator(state) => state.check(received, names),
             Phase1::AggressiveResponder(state) => state.check(received, names),
             Phase1::Established(_) => Err(IkeError::Unexpected("main mode is complete")),
             Phase1::Failed(_) => Err(IkeError::Unexpected("main mode has failed")),

@@ -1,9 +1,9 @@
 //! Quick mode (RFC 2409 section 5.5): a pair of IPsec SAs under an ISAKMP SA.
 //!
 //! ```text
-//!  1  HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ] -->
-//!  2                                                <-- HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ]
-//!  3  HDR*, HASH(3)                                 -->
+//!  1  HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ] [, NAT-OA ...] -->
+//!  2                            <-- HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ] [, NAT-OA ...]
+//!  3  HDR*, HASH(3)                                                -->
 //! ```
 //!
 //! The responder installs its inbound SAs before message 2 leaves, and the outbound ones with message 3 or with the first
@@ -12,8 +12,10 @@
 
 pub(crate) mod identity;
 pub(crate) mod initiator;
+pub(crate) mod nat;
 pub(crate) mod responder;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{Checked, Received, auth, keymat, verify_hash};
@@ -28,7 +30,7 @@ use crate::ike::proposal::phase2::Spis;
 use crate::ike::sa::Names;
 use crate::io::{Event, QuickModeInfo};
 use crate::pad::MainModeProposal;
-use crate::sad::{BundleSpec, IpsecProtocol, PairId, SaSpec, Spi};
+use crate::sad::{BundleSpec, IpsecProtocol, OriginalAddresses, PairId, SaSpec, Spi};
 use crate::selector::Selector;
 use crate::spd::{EntryId, Lifetime, Mode, Offer, Pfs};
 use crate::wire::isakmp::Chain;
@@ -83,9 +85,10 @@ impl QuickMode {
         &self,
         received: &Received<'_>,
         phase1: &Established,
+        names: &Names,
     ) -> Result<Checked<Accepted>, IkeError> {
         match self {
-            QuickMode::Initiator(state) => state.check(received, phase1),
+            QuickMode::Initiator(state) => state.check(received, phase1, names),
             QuickMode::Responder(state) => state.check(received, phase1),
             QuickMode::Finished | QuickMode::Failed(_) => {
                 Err(IkeError::Unexpected("this quick mode has ended"))
@@ -181,6 +184,8 @@ pub(crate) struct Making<'a> {
     pub(crate) ni_b: &'a [u8],
     pub(crate) nr_b: &'a [u8],
     pub(crate) g_xy: Option<&'a [u8]>,
+    /// What is known of the packets' addresses before a NAT.
+    pub(crate) original: Option<OriginalAddresses>,
     /// The entry that authorised the pair, and the one whose packets leave on it.
     pub(crate) entries: (EntryId, EntryId),
     pub(crate) replaces: Option<PairId>,
@@ -206,7 +211,7 @@ impl Making<'_> {
                 sas: self.sas(spis, phase1)?,
                 lifetime: self.lifetime,
                 initiator: self.initiator,
-                udp: None,
+                udp: nat::encapsulation(names, self.original, self.tunnel),
             })
         };
         Some((bundle(true, self.ours, self.entries.0)?, bundle(false, self.theirs, self.entries.1)?))
@@ -290,6 +295,7 @@ pub(crate) fn established(making: &Making<'_>, bundles: (&BundleSpec, &BundleSpe
         initiator: making.initiator,
         entry: if making.initiator { outbound.entry } else { inbound.entry },
         peer: inbound.peer,
+        udp: inbound.udp.map(Box::new),
         selector: making.selector.clone(),
         offer: Offer { lifetime: making.lifetime, ..making.offer },
         mode: inbound.mode,

@@ -161,7 +161,7 @@ fn suites_of_ah() {
         [(Mac::HmacMd5_96, 2, 1), (Mac::HmacSha1_96, 3, 2), (Mac::HmacSha256_128, 5, 5)]
     {
         let offers = [Offer { ah: Some(mac), esp: None, lifetime: Lifetime::default() }];
-        let wanted = Wanted { offers: &offers, tunnel: true, pfs: None };
+        let wanted = Wanted { offers: &offers, tunnel: true, pfs: None, nat: None };
         let offered = phase2::offer(&wanted, &spis);
         let transform = &offered.proposals[0].transforms[0];
         let kind = Phase2Attribute::AUTHENTICATION_ALGORITHM;
@@ -188,7 +188,7 @@ fn integrity_of_esp_is_said_or_there_is_none() {
         (Cipher::Null, Some(Mac::HmacSha1_96), Some(2)),
     ] {
         let offers = [esp_offer(cipher, mac)];
-        let offered = phase2::offer(&Wanted { offers: &offers, tunnel: true, pfs: None }, &spis);
+        let offered = phase2::offer(&Wanted { offers: &offers, tunnel: true, pfs: None, nat: None }, &spis);
         let transform = &offered.proposals[0].transforms[0];
         assert_eq!(transform.attribute(kind).and_then(Attribute::as_basic), expected);
         assert_eq!(transform.id == EspTransform::NULL.0, cipher == Cipher::Null);

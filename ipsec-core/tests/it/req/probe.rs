@@ -360,7 +360,7 @@ impl Probe {
     /// SA, nonce and, for other than host to host, the identities of a quick mode message 1.
     pub(crate) fn request(&self, quick: &Quick, offers: &[Offer], group: Option<Group>) -> Vec<Payload> {
         let spis = Spis { esp: Some(Spi(OUR_SPI)), ah: Some(Spi(OUR_SPI + 1)) };
-        let sa = phase2::offer(&Wanted { offers, tunnel: true, pfs: group }, &spis);
+        let sa = phase2::offer(&Wanted { offers, tunnel: true, pfs: group, nat: None }, &spis);
         let mut payloads = vec![Payload::Sa(sa), Payload::Nonce(Nonce { data: quick.ni_b.clone() })];
         if group.is_some() {
             payloads.push(Payload::KeyExchange(KeyExchange { data: self.secret.public() }));

@@ -511,7 +511,7 @@ fn without_identities_the_ends_are_meant() {
     let mut probe = Probe::established(&Setup::transport(1));
     let mut quick = probe.begin();
     let spis = Spis { esp: Some(Spi(OUR_SPI)), ah: None };
-    let wanted = Wanted { offers: &[offer()], tunnel: false, pfs: None };
+    let wanted = Wanted { offers: &[offer()], tunnel: false, pfs: None, nat: None };
     let sa = Payload::Sa(phase2::offer(&wanted, &spis));
     let payloads = [sa, Payload::Nonce(Nonce { data: quick.ni_b.clone() })];
     let chain = answered(&mut probe, &mut quick, &payloads);

@@ -1,7 +1,6 @@
 //! Aggressive mode as the initiator; states are named for the message they expect.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -15,6 +14,7 @@ use crate::ike::retransmit::Digest;
 use crate::ike::sa::Names;
 use crate::ike::v1::credential::Credential;
 use crate::ike::v1::main_mode::KeyExchange;
+use crate::ike::v1::nat_traversal::{Version, discover};
 use crate::ike::v1::phase1::{Accepted, Agreement, IsakmpKeys, Phase1, Transcript};
 use crate::ike::v1::vendor_id::{self, Capabilities, Occasion};
 use crate::ike::v1::{Checked, Received, Refused, auth, check_public, none_of, one, sa_at};
@@ -66,7 +66,7 @@ pub(crate) struct Second {
     pub(crate) ends: (SocketAddr, SocketAddr),
     proposal: MainModeProposal,
     credential: Credential,
-    ke: KeyExchange,
+    pub(crate) ke: KeyExchange,
     id: Option<Identification>,
     idir_b: Vec<u8>,
     hash: Vec<u8>,
@@ -95,10 +95,14 @@ impl Initiator {
     }
 
     /// Judges message 2, as far as it can be judged without the shared secret.
-    pub(crate) fn check(&self, received: &Received<'_>) -> Result<Checked<Accepted>, IkeError> {
+    pub(crate) fn check(
+        &self,
+        received: &Received<'_>,
+        names: &Names,
+    ) -> Result<Checked<Accepted>, IkeError> {
         match self {
             Initiator::WaitMessage2 { first } => {
-                let second = Second::check(received, first)?;
+                let second = Second::check(received, first, names)?;
                 Ok(Checked::Accepted(Accepted::Unproven(Box::new(second))))
             }
             _ => Err(IkeError::Unexpected("work is under way")),
@@ -162,8 +166,8 @@ impl Initiator {
             return Phase1::AggressiveInitiator(self);
         };
         transcript.log_key(&keys, step);
-        let (names, allowed) = (step.names, &step.names.peer_identities);
-        if let Some(Refused { reason, .. }) = identity::refuse(second.id.as_ref(), allowed, names.peer.ip()) {
+        let names = step.names;
+        if let Some(Refused { reason, .. }) = identity::refuse(second.id.as_ref(), names) {
             return Phase1::Failed(reason);
         }
         let iv = transcript.first_iv();
@@ -177,7 +181,8 @@ impl Initiator {
             initiator: true,
             id_b: &idii_b,
         };
-        let sent = step.cx.node.outbox.send(step.header(), vec![], protection);
+        let nat_d = names.nat_d(keys.alg);
+        let sent = step.cx.node.outbox.send(step.header(), nat_d, protection);
         step.send(&sent, false);
         let last_block = if in_clear { iv } else { sent.last_block };
         transcript.establish(keys, last_block, &[], step)
@@ -256,12 +261,12 @@ impl First {
 }
 
 impl Second {
-    fn check(received: &Received<'_>, first: &First) -> Result<Self, IkeError> {
+    fn check(received: &Received<'_>, first: &First, names: &Names) -> Result<Self, IkeError> {
         let chain = received.clear()?;
         sa_at(&chain, 0)?;
         none_of(&chain, &[PayloadType::SIGNATURE])?;
         let body = |payload_type| one(&chain, payload_type).map(|place| chain.body(place).to_vec());
-        let ke = KeyExchange { public: body(PayloadType::KEY_EXCHANGE)?, nonce: body(PayloadType::NONCE)? };
+        let (public, nonce) = (body(PayloadType::KEY_EXCHANGE)?, body(PayloadType::NONCE)?);
         let (idir_b, hash) = (body(PayloadType::IDENTIFICATION)?, body(PayloadType::HASH)?);
         let Offer { offered, proposals, methods, .. } = &first.offer;
         let agreed = chain.sa().and_then(|reply| phase1::confirm(offered, proposals, methods, reply));
@@ -270,13 +275,17 @@ impl Second {
             rule: "the reply is not one of our transforms, unmodified",
         })?;
         // RFC2408-1.7.3-02: our own value, sent back to us, moves nothing.
-        if ke.public == first.g_xi {
+        if public == first.g_xi {
             return Err(IkeError::Unexpected("our own public value, reflected"));
         }
-        check_public(proposal.group, &ke.public)?;
+        check_public(proposal.group, &public)?;
+        let peer_can = Capabilities::of(&chain);
+        let version = Version::agreed(&names.we_can, &peer_can, received.peer.ip());
+        let nat = version.and_then(|version| discover(version, proposal.hash, &chain, received));
+        let ke = KeyExchange { public, nonce, nat };
         Ok(Second {
             cky_r: received.header.cky_r,
-            peer_can: Capabilities::of(&chain),
+            peer_can,
             digest: received.digest,
             credential: Credential::of(&method)?,
             ends: (received.local, received.peer),

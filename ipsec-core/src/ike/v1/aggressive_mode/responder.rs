@@ -9,6 +9,7 @@ use crate::ike::identity;
 use crate::ike::outbox::{Encryption, Protection};
 use crate::ike::sa::Names;
 use crate::ike::v1::main_mode::KeyExchange;
+use crate::ike::v1::nat_traversal::discover;
 use crate::ike::v1::phase1::{Accepted, Agreement, IsakmpKeys, Phase1, Transcript, unusable_key};
 use crate::ike::v1::{Checked, Received, none_of, one, verify_hash};
 use crate::wire::ikev1::{self, Nonce, SaPayload};
@@ -74,14 +75,16 @@ impl Responder {
         verify_hash(&chain, hash, &expected, "HASH_I")?;
         // HASH_I covers no notification: in clear, anybody may have added it.
         let notifications = chain.notifications().filter(|_| encrypted).cloned().collect();
-        Ok(Checked::Accepted(Accepted::Authenticated { next_iv, notifications }))
+        let version = names.nat_version();
+        let nat = version.and_then(|version| discover(version, keys.alg, &chain, received));
+        Ok(Checked::Accepted(Accepted::Authenticated { next_iv, notifications, nat }))
     }
 
     pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> Phase1 {
         match (self, accepted) {
             (
                 Responder::WaitMessage3 { transcript, keys, .. },
-                Accepted::Authenticated { next_iv, notifications },
+                Accepted::Authenticated { next_iv, notifications, .. },
             ) => transcript.establish(keys, next_iv, &notifications, step),
             // `check` gives each state its own kind of message.
             (state, _) => Phase1::AggressiveResponder(state),
@@ -149,7 +152,8 @@ impl First {
             initiator: false,
             id_b: &[],
         };
-        let payloads = own.into_iter().chain(self.vendor_ids).collect();
+        let nat_d = names.nat_d(keys.alg);
+        let payloads = own.into_iter().chain(self.vendor_ids).chain(nat_d).collect();
         let sent = step.cx.node.outbox.send(step.header(), payloads, protection);
         step.send(&sent, false);
         Phase1::AggressiveResponder(Responder::WaitMessage3 { transcript, keys, idii_b: self.idii_b })

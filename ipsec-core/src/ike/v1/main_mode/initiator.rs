@@ -80,7 +80,7 @@ impl Initiator {
                 Ok(Checked::Accepted(Accepted::Sa { cky_r, proposal, credential, peer_can }))
             }
             Initiator::WaitMessage4 { agreement, g_xi, .. } => {
-                let ke = KeyExchange::check(received, agreement)?;
+                let ke = KeyExchange::check(received, agreement, names.nat_version())?;
                 // RFC2408-1.7.3-02: message 3, sent back to us, moves nothing.
                 if ke.public == *g_xi {
                     return Err(IkeError::Unexpected("our own public value, reflected"));
@@ -113,7 +113,7 @@ impl Initiator {
             }
             (
                 Initiator::WaitMessage6 { transcript, keys, .. },
-                Accepted::Authenticated { next_iv, notifications },
+                Accepted::Authenticated { next_iv, notifications, .. },
             ) => return transcript.establish(keys, next_iv, &notifications, step),
             // `check` gives each state its own kind of message.
             (state, _) => state,
@@ -128,7 +128,8 @@ impl Initiator {
                 };
                 let ke = ikev1::KeyExchange { data: public.to_vec() };
                 let nonce = Nonce { data: step.cx.nonce(step.names.id.0) };
-                let payloads = [Payload::KeyExchange(ke), Payload::Nonce(nonce)].to_vec();
+                let mut payloads = [Payload::KeyExchange(ke), Payload::Nonce(nonce)].to_vec();
+                payloads.extend(step.names.nat_d(agreement.proposal.hash));
                 let sent = step.cx.node.outbox.send(step.header(), payloads, Protection::Clear);
                 step.send(&sent, true);
                 Phase1::MainModeInitiator(Initiator::WaitMessage4 {

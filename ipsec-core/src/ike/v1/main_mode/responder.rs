@@ -60,7 +60,7 @@ impl Responder {
         match (self, accepted) {
             (
                 Responder::WaitMessage5 { transcript, keys, .. },
-                Accepted::Authenticated { next_iv, notifications },
+                Accepted::Authenticated { next_iv, notifications, .. },
             ) => {
                 let sent = transcript.authenticate(&keys, &next_iv, step);
                 transcript.establish(keys, sent.last_block, &notifications, step)
@@ -87,7 +87,8 @@ impl Responder {
             Responder::MakePublic { agreement, peer, public, shared, g_xy } if id == public => {
                 let ke = ikev1::KeyExchange { data: bytes.to_vec() };
                 let nonce = Nonce { data: step.cx.nonce(step.names.id.0) };
-                let payloads = [Payload::KeyExchange(ke), Payload::Nonce(nonce)].to_vec();
+                let mut payloads = [Payload::KeyExchange(ke), Payload::Nonce(nonce)].to_vec();
+                payloads.extend(step.names.nat_d(agreement.proposal.hash));
                 let sent = step.cx.node.outbox.send(step.header(), payloads, Protection::Clear);
                 step.send(&sent, false);
                 let transcript = Transcript {

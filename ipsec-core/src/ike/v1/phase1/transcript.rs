@@ -94,13 +94,11 @@ impl Transcript {
             false => (hashed.hash_i(keys.alg, skeyid, chain.body(id)), "HASH_I"),
         };
         verify_hash(&chain, hash, &expected, name)?;
-        if let Some(refused) =
-            identity::refuse(chain.identification(), &names.peer_identities, names.peer.ip())
-        {
+        if let Some(refused) = identity::refuse(chain.identification(), names) {
             return Ok(Checked::Refused(refused));
         }
         let notifications = chain.notifications().cloned().collect();
-        Ok(Checked::Accepted(Accepted::Authenticated { next_iv, notifications }))
+        Ok(Checked::Accepted(Accepted::Authenticated { next_iv, notifications, nat: None }))
     }
 
     /// Sends message 5 or 6.
@@ -142,6 +140,7 @@ impl Transcript {
             initiator: names.initiator,
             cky_i: names.cky_i,
             cky_r: names.cky_r,
+            nat: names.nat,
             pad_entry: names.pad_entry,
             proposal: agreement.proposal,
             lifetime_seconds,

@@ -2,10 +2,11 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::{
     Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, identity,
-    install_inbound, install_outbound, pfs_group,
+    install_inbound, install_outbound, nat, pfs_group,
 };
 use crate::crypto::{Group, Secret};
 use crate::ike::context::Step;
@@ -14,6 +15,7 @@ use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::{Encryption, Protection};
 use crate::ike::proposal::phase2::{self, Confirmed, Spis, Wanted};
 use crate::ike::proposal::{OfferedLifetime, phase2::read_lifetime};
+use crate::ike::sa::Names;
 use crate::ike::timer::TimerKey;
 use crate::ike::v1::phase1::Established;
 use crate::ike::v1::{Received, Refused, at_most_one, check_public, keymat, one, sa_at};
@@ -71,6 +73,8 @@ pub(crate) struct Reply {
     g_xr: Option<Vec<u8>>,
     confirmed: Confirmed,
     responder_lifetime: OfferedLifetime,
+    /// The original addresses.
+    said: Vec<IpAddr>,
 }
 
 impl Initiator {
@@ -88,20 +92,21 @@ impl Initiator {
         let number = step.cx.node.next_number();
         let tunnel = protect.mode != Mode::Transport;
         let pfs = pfs_group(protect.pfs, &phase1.proposal);
-        let has_ah = protect.offers.iter().any(|offer| offer.ah.is_some());
-        let has_esp = protect.offers.iter().any(|offer| offer.esp.is_some());
+        let offers = nat::passable(&protect.offers, step.names)?;
+        let has_ah = offers.iter().any(|offer| offer.ah.is_some());
+        let has_esp = offers.iter().any(|offer| offer.esp.is_some());
         let streams = step.cx.streams;
         let ours = Spis {
             esp: has_esp.then(|| step.cx.sad.reserve_spi(IpsecProtocol::Esp, streams)),
             ah: has_ah.then(|| step.cx.sad.reserve_spi(IpsecProtocol::Ah, streams)),
         };
-        let wanted = Wanted { offers: &protect.offers, tunnel, pfs };
+        let wanted = Wanted { offers: &offers, tunnel, pfs, nat: nat::version(step.names) };
         let plan = Plan {
             offered: phase2::offer(&wanted, &ours),
             acquire: acquire.clone(),
             ours,
             pair: step.cx.node.next_pair(),
-            offers: protect.offers.clone(),
+            offers,
             tunnel,
             pfs,
             secret: pfs.map_or_else(Secret::default, |group| step.cx.exponent(number, group)),
@@ -126,6 +131,7 @@ impl Initiator {
         payloads.extend(public.map(|data| Payload::KeyExchange(KeyExchange { data })));
         payloads.push(Payload::Identification(plan.ids.0.clone()));
         payloads.push(Payload::Identification(plan.ids.1.clone()));
+        payloads.extend(nat::original_addresses(plan.tunnel, true, step));
         let keys = &phase1.keys;
         let iv = keymat::phase_2_iv(keys.alg, &phase1.last_block, step.message_id, keys.key.cipher());
         let protection = Protection::Phase2 {
@@ -149,12 +155,13 @@ impl Initiator {
         &self,
         received: &Received<'_>,
         phase1: &Established,
+        names: &Names,
     ) -> Result<Checked<Accepted>, IkeError> {
         let Initiator::WaitMessage2 { plan, sent } = self else {
             return Err(IkeError::Unexpected("work is under way"));
         };
         let (chain, next_iv) = authentic(received, phase1, &sent.iv, &sent.ni_b, "HASH(2)")?;
-        Ok(match read_reply(&chain, next_iv, plan, sent) {
+        Ok(match read_reply(&chain, next_iv, plan, sent, names) {
             Ok(reply) => Checked::Accepted(Accepted::Reply(reply)),
             Err(refused) => Checked::Refused(refused),
         })
@@ -245,7 +252,13 @@ impl Plan {
 }
 
 /// Reads message 2, which is authentic: whatever is wrong with it ends the quick mode.
-fn read_reply(chain: &Chain, next_iv: Vec<u8>, plan: &Plan, sent: &SentRequest) -> Result<Reply, Refused> {
+fn read_reply(
+    chain: &Chain,
+    next_iv: Vec<u8>,
+    plan: &Plan,
+    sent: &SentRequest,
+    names: &Names,
+) -> Result<Reply, Refused> {
     let malformed = |error: IkeError| Refused {
         notify: NotifyType::PAYLOAD_MALFORMED,
         reason: FailureReason::Protocol(error),
@@ -281,7 +294,8 @@ fn read_reply(chain: &Chain, next_iv: Vec<u8>, plan: &Plan, sent: &SentRequest) 
         ));
     }
     let responder_lifetime = chain.notifications().find_map(responder_lifetime).unwrap_or_default();
-    Ok(Reply { next_iv, nr_b, g_xr, confirmed, responder_lifetime })
+    let said = nat::read(chain, names).map_err(malformed)?;
+    Ok(Reply { next_iv, nr_b, g_xr, confirmed, responder_lifetime, said })
 }
 
 /// The lifetimes in a RESPONDER-LIFETIME notification (RFC 2407 section 4.6.3.1).
@@ -327,6 +341,7 @@ fn finish(
         ni_b: &sent.ni_b,
         nr_b: &reply.nr_b,
         g_xy,
+        original: nat::original(names, &reply.said, false, None),
         entries: (authorising, plan.acquire.entry),
         replaces: plan.acquire.replaces,
     };

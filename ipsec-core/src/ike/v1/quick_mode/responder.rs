@@ -3,10 +3,11 @@
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::{
     Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, identity,
-    install_inbound, install_outbound, pfs_group, responder_lifetime,
+    install_inbound, install_outbound, nat, pfs_group, responder_lifetime,
 };
 use crate::config::PolicyDatabases;
 use crate::crypto::{Group, Secret};
@@ -19,7 +20,7 @@ use crate::ike::sa::Names;
 use crate::ike::v1::phase1::Established;
 use crate::ike::v1::{Received, Refused, at_most_one, auth, check_public, keymat, one, sa_at, verify_hash};
 use crate::interface::ConnectionKind;
-use crate::sad::{BundleSpec, IpsecProtocol, PairId};
+use crate::sad::{BundleSpec, IpsecProtocol, OriginalAddresses, PairId};
 use crate::selector::{AddressRange, Selector};
 use crate::spd::{EntryId, Lifetime};
 use crate::wire::Writer;
@@ -46,6 +47,8 @@ pub(crate) struct Request {
     ni_b: Vec<u8>,
     g_xi: Option<Vec<u8>>,
     ids: Option<(Identification, Identification)>,
+    /// The original addresses.
+    said: Vec<IpAddr>,
 }
 
 /// What was decided about message 1.
@@ -85,12 +88,16 @@ pub(crate) struct Answer {
 
 impl Request {
     /// Reads message 1. An error means that it is not authentic; a refusal, that it is authentic and malformed.
-    pub(crate) fn check(received: &Received<'_>, phase1: &Established) -> Result<Checked<Request>, IkeError> {
+    pub(crate) fn check(
+        received: &Received<'_>,
+        phase1: &Established,
+        names: &Names,
+    ) -> Result<Checked<Request>, IkeError> {
         let keys = &phase1.keys;
         let message_id = received.header.message_id;
         let iv = keymat::phase_2_iv(keys.alg, &phase1.last_block, message_id, keys.key.cipher());
         let (chain, next_iv) = authentic(received, phase1, &iv, &[], "HASH(1)")?;
-        Ok(match Request::read(&chain, next_iv) {
+        Ok(match Request::read(&chain, next_iv, names) {
             Ok(request) => Checked::Accepted(request),
             Err(error) => Checked::Refused(Refused {
                 notify: NotifyType::PAYLOAD_MALFORMED,
@@ -99,7 +106,7 @@ impl Request {
         })
     }
 
-    fn read(chain: &Chain, next_iv: Vec<u8>) -> Result<Request, IkeError> {
+    fn read(chain: &Chain, next_iv: Vec<u8>, names: &Names) -> Result<Request, IkeError> {
         sa_at(chain, 1)?;
         let malformed = |rule| IkeError::PeerMisbehaved { notify: NotifyType::PAYLOAD_MALFORMED.0, rule };
         let sa = chain.sa().cloned().ok_or(malformed("SA is missing"))?;
@@ -114,13 +121,15 @@ impl Request {
             [id_ci, id_cr] => Some(((*id_ci).clone(), (*id_cr).clone())),
             _ => return Err(malformed("one identity, or more than two")),
         };
-        Ok(Request { sa, next_iv, ni_b, g_xi: ke.map(|place| chain.body(place).to_vec()), ids })
+        let g_xi = ke.map(|place| chain.body(place).to_vec());
+        Ok(Request { sa, next_iv, ni_b, g_xi, ids, said: nat::read(chain, names)? })
     }
 
     /// The traffic that is asked for, our side local: without identities, all between the two ends.
-    fn selector(&self, names: &Names) -> Option<Selector> {
+    fn selector(&self, names: &Names, tunnel: bool) -> Option<Selector> {
         let single = |address| AddressRange::single(address);
         match &self.ids {
+            Some(ids) if !tunnel => nat::seen(names, ids),
             Some((id_ci, id_cr)) => identity::decode(id_cr, id_ci),
             None => Some(Selector::between(single(names.local.ip()), single(names.peer.ip()))),
         }
@@ -137,9 +146,15 @@ impl Request {
         let (local, peer) = (names.local.ip(), names.peer.ip());
         let no_policy =
             Refused { notify: NotifyType::INVALID_ID_INFORMATION, reason: FailureReason::NoPolicy };
-        let selector = self.selector(names).ok_or((no_policy.clone(), None))?;
+        let nat = nat::version(names);
+        let mut modes = phase2::modes(&self.sa, nat);
+        if modes.is_empty() {
+            // None that we know or may use: to be refused as such, with the mode in the explanation.
+            modes = vec![false, true];
+        }
         let mut refused: Option<(Vec<Refusal>, EntryId)> = None;
-        for tunnel in phase2::modes(&self.sa) {
+        for tunnel in modes {
+            let Some(selector) = self.selector(names, tunnel) else { continue };
             // Transport mode protects traffic between the two ends, nothing else (RFC4301-4.1-14).
             let ends = [AddressRange::single(local)] == *selector.local
                 && [AddressRange::single(peer)] == *selector.remote;
@@ -150,7 +165,7 @@ impl Request {
                 continue;
             };
             let pfs = pfs_group(protect.pfs, &phase1.proposal);
-            match phase2::choose(&self.sa, &Wanted { offers: &protect.offers, tunnel, pfs }) {
+            match phase2::choose(&self.sa, &Wanted { offers: &protect.offers, tunnel, pfs, nat }) {
                 Ok(choice) => {
                     self.check_ke(pfs).map_err(|refused| (refused, Some(entry.id)))?;
                     return Ok(Decision { entry: entry.id, selector, tunnel, pfs, choice });
@@ -229,9 +244,9 @@ impl Responder {
         let (Responder::WaitMessage3 { plan, answer }, Accepted::Done) = (self.clone(), accepted) else {
             return QuickMode::Responder(self);
         };
-        let making =
-            plan.making(&answer.nr_b, answer.g_xy.as_deref(), answer.lifetime, (plan.entry, plan.entry));
         let (inbound, outbound) = &*answer.bundles;
+        let original = inbound.udp.and_then(|udp| udp.original);
+        let making = plan.making(&answer.nr_b, answer.g_xy.as_deref(), answer.lifetime, original);
         install_outbound(outbound, None, step);
         established(&making, (inbound, outbound), step);
         step.rest();
@@ -309,8 +324,9 @@ impl Plan {
         nr_b: &'a [u8],
         g_xy: Option<&'a [u8]>,
         lifetime: Lifetime,
-        entries: (EntryId, EntryId),
+        original: Option<OriginalAddresses>,
     ) -> Making<'a> {
+        let entries = (self.entry, self.entry);
         Making {
             pair: self.pair,
             initiator: false,
@@ -324,6 +340,7 @@ impl Plan {
             ni_b: &self.request.ni_b,
             nr_b,
             g_xy,
+            original,
             entries,
             replaces: None,
         }
@@ -360,6 +377,7 @@ fn respond(
     payloads.extend(public.map(|data| Payload::KeyExchange(KeyExchange { data })));
     let ids = plan.request.ids.clone();
     payloads.extend(ids.into_iter().flat_map(|(id_ci, id_cr)| [id_ci, id_cr].map(Payload::Identification)));
+    payloads.extend(nat::original_addresses(plan.tunnel, false, step));
     payloads.extend(plan.lifetime_notification());
     let keys = &phase1.keys;
     let protection = Protection::Phase2 {
@@ -372,7 +390,8 @@ fn respond(
     let nr_b = sent.body(PayloadType::NONCE, 0).to_vec();
     let default = step.cx.node.config.default_lifetime;
     let lifetime = enforced(plan.choice.lifetime, plan.choice.offer.lifetime, default);
-    let making = plan.making(&nr_b, g_xy.as_deref(), lifetime, (plan.entry, plan.entry));
+    let original = nat::original(step.names, &plan.request.said, true, plan.request.ids.as_ref());
+    let making = plan.making(&nr_b, g_xy.as_deref(), lifetime, original);
     let Some((inbound, outbound)) = making.bundles(phase1, step.names) else {
         let weak = IkeError::Unexpected("the derived key is weak");
         return QuickMode::Failed(plan.into_failed(FailureReason::Protocol(weak)));
