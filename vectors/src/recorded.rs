@@ -1,10 +1,14 @@
 //! Exchanges recorded between two real IKEv1 daemons, with every secret.
 //!
-//! `data/recorded-ikev1/README.md` says what happens in them.
+//! `data/recorded-ikev1/README.md` says what happens in them. [`Recording::read`] reads others of the same form.
 
-use pcap_file::pcap::PcapReader;
+mod capture;
+
+pub use capture::{Datagram, IpPacket};
+
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::path::Path;
+use std::{fs, io};
 
 /// One recording.
 #[derive(Clone, Copy, Debug)]
@@ -52,19 +56,6 @@ pub const GWB_PEM: &str = include_str!("../data/recorded-ikev1/certificates/gwb.
 /// The values a daemon logged: name to list of values in order of appearance.
 pub type Secrets = BTreeMap<String, Vec<Vec<u8>>>;
 
-/// One UDP datagram of a capture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Datagram {
-    /// Since the first datagram, in microseconds.
-    pub micros: u64,
-    /// Source address and port.
-    pub source: (Ipv4Addr, u16),
-    /// Destination address and port.
-    pub destination: (Ipv4Addr, u16),
-    /// What follows the UDP header.
-    pub payload: Vec<u8>,
-}
-
 impl Recording {
     /// What the initiator of the first exchange logged.
     pub fn initiator(&self) -> Secrets {
@@ -80,39 +71,67 @@ impl Recording {
     ///
     /// # Panics
     ///
-    /// When the capture cannot be read: it is part of this crate.
+    /// When the capture cannot be read.
     pub fn datagrams(&self) -> Vec<Datagram> {
-        let mut reader = PcapReader::new(self.capture).expect("pcap header");
-        let mut frames = Vec::new();
-        while let Some(packet) = reader.next_packet() {
-            let packet = packet.expect("pcap record");
-            frames.push((packet.timestamp.as_micros() as u64, packet.data.into_owned()));
-        }
-        let first = frames.first().map_or(0, |(micros, _)| *micros);
-        frames.iter().filter_map(|(micros, frame)| datagram(micros - first, frame)).collect()
+        self.packets().iter().filter_map(IpPacket::datagram).collect()
+    }
+
+    /// The IPv4 packets on the link between them, in order, put together where they came in fragments.
+    ///
+    /// # Panics
+    ///
+    /// When the capture cannot be read.
+    pub fn packets(&self) -> Vec<IpPacket> {
+        capture::packets(self.capture)
+    }
+
+    /// The recordings below a directory, by name: each subdirectory with `capture.pcap`, `initiator.json` and
+    /// `responder.json`. The directory may be such a one itself.
+    ///
+    /// The pre-shared key is what `psk.txt` beside the capture holds, without the end of its line; else what the table in a
+    /// `README.md` of the directory says in the last column of the recording's row.
+    ///
+    /// They stay in memory as long as the program runs.
+    ///
+    /// # Errors
+    ///
+    /// A file or directory that cannot be read.
+    pub fn read(directory: &Path) -> io::Result<Vec<Recording>> {
+        let mut found: Vec<_> = match directory.join("capture.pcap").exists() {
+            true => vec![directory.to_path_buf()],
+            false => fs::read_dir(directory)?.map(|e| Ok(e?.path())).collect::<io::Result<_>>()?,
+        };
+        found.retain(|path| path.join("capture.pcap").exists());
+        found.sort();
+        found.iter().map(|path| read_one(path)).collect()
     }
 }
 
-/// The datagram in an Ethernet frame; `None` for everything that is not UDP over IPv4, not fragmented.
-fn datagram(micros: u64, frame: &[u8]) -> Option<Datagram> {
-    const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
-    let packet = frame.get(14..).filter(|_| frame[12..14] == [0x08, 0x00])?;
-    let header_len = usize::from(packet.first()? & 0x0f) * 4;
-    let udp = packet.get(header_len..usize::from(u16_at(packet, 2)?))?;
-    if packet[9] != 17 || u16_at(packet, 6)? & MORE_FRAGMENTS_OR_OFFSET != 0 {
-        return None;
-    }
-    let address = |at: usize| packet.get(at..at + 4)?.try_into().ok().map(|a: [u8; 4]| Ipv4Addr::from(a));
-    Some(Datagram {
-        micros,
-        source: (address(12)?, u16_at(udp, 0)?),
-        destination: (address(16)?, u16_at(udp, 2)?),
-        payload: udp.get(8..usize::from(u16_at(udp, 4)?))?.to_vec(),
+fn read_one(path: &Path) -> io::Result<Recording> {
+    let text = |file: &str| fs::read_to_string(path.join(file)).map(|text| &*text.leak());
+    let name = &*path.file_name().unwrap_or_default().to_string_lossy().into_owned().leak();
+    let readme = path.parent().and_then(|parent| fs::read_to_string(parent.join("README.md")).ok());
+    let pre_shared_key = match text("psk.txt") {
+        Ok(key) => Some(key.trim_end_matches(['\r', '\n'])),
+        Err(_) => readme.and_then(|table| Some(&*key_in_table(&table, name)?.to_string().leak())),
+    };
+    Ok(Recording {
+        name,
+        pre_shared_key,
+        capture: fs::read(path.join("capture.pcap"))?.leak(),
+        initiator: text("initiator.json")?,
+        responder: text("responder.json")?,
     })
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+/// The last cell, between backquotes, of the row of a Markdown table that begins with `name`.
+fn key_in_table<'a>(table: &'a str, name: &str) -> Option<&'a str> {
+    let cells = |line: &'a str| line.trim().strip_prefix('|')?.strip_suffix('|').map(|row| row.split('|'));
+    let mut row = table
+        .lines()
+        .filter_map(cells)
+        .find(|row| row.clone().next().is_some_and(|first| first.trim().trim_matches('`') == name))?;
+    row.next_back()?.trim().strip_prefix('`')?.strip_suffix('`')
 }
 
 fn secrets(json: &str) -> Secrets {
@@ -134,6 +153,22 @@ mod tests {
                 assert!([500, 4500].contains(&d.destination.1));
                 assert!(d.source.0.octets().starts_with(&[203, 0, 113]));
             }
+        }
+    }
+
+    /// What is read from a directory is what is compiled in, pre-shared keys from the README's table included.
+    #[test]
+    #[cfg(not(target_family = "wasm"))]
+    fn a_directory_of_recordings_is_read() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/recorded-ikev1");
+        let read = Recording::read(&directory).unwrap();
+        assert_eq!(read.len(), ALL.len());
+        for recording in ALL {
+            let same = read.iter().find(|r| r.name == recording.name).unwrap();
+            assert_eq!(same.pre_shared_key, recording.pre_shared_key);
+            assert_eq!(same.packets(), recording.packets());
+            assert_eq!(same.responder(), recording.responder());
+            assert_eq!(Recording::read(&directory.join(recording.name)).unwrap().len(), 1);
         }
     }
 
