@@ -266,7 +266,7 @@ impl Ipsec {
     fn endpoints(&self, mode: Mode, flow: &FlowKey) -> Option<(IpAddr, IpAddr)> {
         match mode {
             Mode::Transport => Some((flow.local, flow.remote)),
-            Mode::Tunnel { remote, .. } if remote.is_unspecified() => None,
+            mode if mode.is_to_anyone() => None,
             Mode::Tunnel { local: Some(local), remote } if !local.is_unspecified() => Some((local, remote)),
             Mode::Tunnel { remote, .. } => Some((self.source_for(remote)?, remote)),
         }

@@ -13,7 +13,7 @@ pub mod sa;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use rand_core::Rng;
 
@@ -444,11 +444,12 @@ impl Sad {
         ids.iter().rev().copied().find(|id| self.pairs.get(id).is_some_and(&mut wanted))
     }
 
-    /// The pair that sends with this SPI to `peer`.
-    pub fn by_outbound_spi(&self, spi: Spi, protocol: IpsecProtocol, peer: IpAddr) -> Option<PairId> {
+    /// The pair that sends with this SPI to `peer`, port 0 without encapsulation: clients behind one NAT choose their SPIs
+    /// without asking each other.
+    pub fn by_outbound_spi(&self, spi: Spi, protocol: IpsecProtocol, peer: SocketAddr) -> Option<PairId> {
         let has = |b: &Bundle| b.sas().iter().any(|sa| sa.spi() == spi && sa.protocol() == protocol);
         let sends =
-            |pair: &&Pair| pair.peer == peer && !pair.replaced && pair.outbound.as_ref().is_some_and(has);
+            |p: &&Pair| p.peer_socket() == peer && !p.replaced && p.outbound.as_ref().is_some_and(has);
         self.pairs.values().rev().find(sends).map(|pair| pair.id)
     }
 

@@ -133,6 +133,13 @@ pub enum Mode {
     },
 }
 
+impl Mode {
+    /// Whether this is a tunnel to whoever sets it up.
+    pub fn is_to_anyone(self) -> bool {
+        matches!(self, Mode::Tunnel { remote, .. } if remote.is_unspecified())
+    }
+}
+
 /// RFC 4301 section 4.4.1.2: populate-from-packet flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Populate {

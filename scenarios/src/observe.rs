@@ -8,7 +8,7 @@ use ipsec_core::packet::PacketId;
 use ipsec_core::sad::PairId;
 use ipsec_core::selector::FlowKey;
 use ipsec_core::{DropReason, Event, Instant};
-use ipsec_sim::ip::{IpView, NATT_PORT, protocol};
+use ipsec_sim::ip::{IpView, protocol};
 use ipsec_sim::{Effect, LinkId, Names, NodeId, Record, Sink};
 
 use crate::names;
@@ -199,12 +199,6 @@ fn pattern(bytes: &[u8]) -> Option<PacketPattern> {
     })
 }
 
-/// One octet ff to or from port 4500 (RFC 3948 section 2.3).
-fn is_keepalive(view: &IpView<'_>) -> bool {
-    let floated = view.ports().is_some_and(|(from, to)| from == NATT_PORT || to == NATT_PORT);
-    floated && view.payload.get(8..) == Some(&[0xff])
-}
-
 fn traffic(view: &IpView<'_>) -> Traffic {
     match view.protocol {
         protocol::ESP => Traffic::Esp,
@@ -212,7 +206,7 @@ fn traffic(view: &IpView<'_>) -> Traffic {
         protocol::ICMP | protocol::ICMPV6 => Traffic::Icmp,
         protocol::TCP => Traffic::Tcp,
         protocol::UDP if view.is_ike() => Traffic::Isakmp,
-        protocol::UDP if view.sa().is_some() || is_keepalive(view) => Traffic::EspInUdp,
+        protocol::UDP if view.sa().is_some() || view.is_keepalive() => Traffic::EspInUdp,
         protocol::UDP => Traffic::Udp,
         _ => Traffic::Other,
     }

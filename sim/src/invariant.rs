@@ -182,6 +182,9 @@ pub(crate) struct Invariants {
     /// By the cookies of an ISAKMP SA.
     isakmp: BTreeMap<(u64, u64), IsakmpEnds>,
     sequence: BTreeMap<(NodeId, SaKey), u32>,
+    /// The datagram that a node has sent the first fragment of, from where to where, when that showed IKE or ESP in UDP: the
+    /// others show no ports.
+    floated: BTreeMap<(NodeId, IpAddr, IpAddr), u32>,
     /// By packet number, which counts from 1: a fold of what was sent, and whether it came out of an SA.
     sent: Vec<(u64, bool)>,
     /// By initiator cookie: the peer's port may change on the way (RFC 3947 section 4).
@@ -309,7 +312,7 @@ impl Invariants {
             }
         }
         let outside = self.outside.get(usize::from(link.0)).copied().unwrap_or(false);
-        if !outside || self.protected.is_empty() || view.is_ipsec() {
+        if !outside || self.protected.is_empty() || self.is_sealed(node, &view) {
             return;
         }
         if let Some(flow) = self.leaks(node, kind, &view) {
@@ -319,6 +322,24 @@ impl Invariants {
         {
             self.violated(time, node, ViolationKind::ClearText { link, flow, quoted: true });
         }
+    }
+
+    /// IPsec, IKE, or a keepalive, which says nothing.
+    fn is_sealed(&mut self, node: NodeId, view: &IpView<'_>) -> bool {
+        let datagram = (node, view.source, view.destination);
+        let sealed = view.is_ipsec() || view.is_keepalive();
+        if view.protocol != protocol::UDP || !view.is_fragment() {
+            return sealed;
+        }
+        if view.offset != 0 {
+            return self.floated.get(&datagram) == Some(&view.ident);
+        }
+        if sealed {
+            self.floated.insert(datagram, view.ident);
+        } else {
+            self.floated.remove(&datagram);
+        }
+        sealed
     }
 
     /// The flow of a clear packet, when an SA protects it and policy does not let it pass in clear.

@@ -177,6 +177,12 @@ impl<'a> IpView<'a> {
         }
     }
 
+    /// Whether this is a NAT keepalive: one octet ff to or from port 4500 (RFC 3948 section 2.3).
+    pub fn is_keepalive(&self) -> bool {
+        let floated = self.ports().is_some_and(|(from, to)| from == NATT_PORT || to == NATT_PORT);
+        self.protocol == protocol::UDP && floated && self.payload.get(8..) == Some(&[0xff])
+    }
+
     /// Whether nothing of the payload is readable or forgeable by design: ESP, AH or IKE.
     pub fn is_ipsec(&self) -> bool {
         matches!(self.protocol, protocol::ESP | protocol::AH) || self.is_ike() || self.sa().is_some()

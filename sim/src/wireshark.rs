@@ -83,6 +83,8 @@ fn esp_lines(bundle: &BundleSpec) -> Vec<String> {
         IpAddr::V4(_) => "IPv4",
         IpAddr::V6(_) => "IPv6",
     };
+    // A NAT shows the packets of one SA with one address before it and with another behind it, and may change that.
+    let [from, to] = [from, to].map(|end| if bundle.udp.is_some() { "*".into() } else { end.to_string() });
     let esp = bundle.sas.iter().filter(|sa| sa.protocol == IpsecProtocol::Esp);
     esp.map(|sa| {
         let (cipher, mac) = (cipher_name(sa.cipher), sa.mac.map_or("NULL", mac_name));

@@ -1,6 +1,6 @@
 //! UDP for IPsec: IKE on ports 500 and 4500, ESP on 4500 (RFC 3947, RFC 3948), and peers that move behind their NATs.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::{Ipsec, flow};
 use crate::interface::InterfaceId;
@@ -8,7 +8,8 @@ use crate::io::DropReason;
 use crate::ip::IpInfo;
 use crate::natt::{self, Content};
 use crate::packet::Packet;
-use crate::sad::PairId;
+use crate::sad::{Pair, PairId};
+use crate::spd::{Action, SpdEntry};
 use crate::time::Instant;
 use crate::wire::udp::Udp;
 
@@ -66,6 +67,8 @@ impl Ipsec {
     /// An authenticated packet of an encapsulated pair, newer than all before, came from here: so that is where its peer is
     /// now, if it is one whose NAT may move it (RFC 3947 section 7).
     ///
+    /// The outer source is the one thing that the ICV does not cover. So where no answer could go, nobody moves to.
+    ///
     /// In transport mode the peer's address is in the selectors: the pair goes with it as far as the policy entry reaches.
     pub(super) fn follow(&mut self, id: PairId, info: &IpInfo, ports: natt::Ports, now: Instant) {
         let local = SocketAddr::new(info.destination, ports.1);
@@ -73,6 +76,9 @@ impl Ipsec {
         let Some(pair) = self.sad.get(id).filter(|pair| pair.udp.is_some_and(|udp| udp.follow)) else {
             return;
         };
+        if !reachable(peer) || self.owns(peer.ip()) {
+            return;
+        }
         let elsewhere = pair.is_transport() && pair.peer != peer.ip();
         let reaches = |id| {
             let entry = self.config.policy.spd.get(id);
@@ -86,6 +92,14 @@ impl Ipsec {
         }
     }
 
+    /// Whether other clients may have the addresses of this pair's traffic: behind its NAT, or, where a tunnel is open to
+    /// anyone, anywhere (RFC 3948 section 5).
+    pub(super) fn is_shared(&self, pair: &Pair) -> bool {
+        let open = |entry: &SpdEntry| matches!(&entry.action, Action::Protect(p) if p.mode.is_to_anyone());
+        let entry = || self.config.policy.spd.get(pair.sends_for);
+        pair.udp.is_some() || !pair.is_transport() && entry().is_some_and(open)
+    }
+
     /// The flow of an authenticated packet belongs to the client that sent it, unless it is another's (RFC 3948 section 5).
     pub(super) fn claim(
         &mut self,
@@ -94,7 +108,7 @@ impl Ipsec {
         id: PairId,
         now: Instant,
     ) -> Result<(), DropReason> {
-        if self.sad.get(id).is_none_or(|pair| pair.udp.is_none()) {
+        if !self.sad.get(id).is_some_and(|pair| self.is_shared(pair)) {
             return Ok(());
         }
         let key = info.inbound_flow(packet.bytes());
@@ -102,6 +116,12 @@ impl Ipsec {
         let limit = self.config.limits.flow_bindings;
         if self.sad.claim(id, flow, part, limit, now) { Ok(()) } else { Err(DropReason::OverlappingFlow(id)) }
     }
+}
+
+/// Whether a datagram could be sent there (RFC 1122 section 3.2.1.3; RFC 768: port 0 takes no answers).
+fn reachable(peer: SocketAddr) -> bool {
+    let everybody = matches!(peer.ip(), IpAddr::V4(address) if address.is_broadcast());
+    peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast() && !everybody
 }
 
 /// A UDP datagram to us, with both ends. `None` when its length or checksum is wrong.

@@ -328,7 +328,8 @@ impl Ipsec {
             let between = |p: &&Pair| p.udp.is_some() && (p.local_socket(), p.peer_socket()) == ends;
             return self.sad.pairs().filter(between).map(|pair| pair.id).collect();
         };
-        self.sad.by_outbound_spi(Spi(spi), proto, info.dst).into_iter().collect()
+        let peer = SocketAddr::new(info.dst, info.dst_port().unwrap_or(0));
+        self.sad.by_outbound_spi(Spi(spi), proto, peer).into_iter().collect()
     }
 
     /// The ICMP error that tells the sender of `packet` about `mtu`, from the address this node has towards it.

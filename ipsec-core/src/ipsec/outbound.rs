@@ -139,8 +139,7 @@ impl Ipsec {
         let endpoints = self.endpoints(protect.mode, &leaving.flow);
         let flow = leaving.flow;
         // A tunnel to anyone goes to whoever has set it up, and has this flow.
-        let anyone = matches!(protect.mode, Mode::Tunnel { remote, .. } if remote.is_unspecified());
-        if endpoints.is_some() || anyone {
+        if endpoints.is_some() || protect.mode.is_to_anyone() {
             let serves = |pair: &Pair| serves(pair, spd, entry, protect, &flow);
             let of_client = || super::flow::flow(leaving.packet.bytes(), &leaving.info, &flow).map(|f| f.0);
             match self.sad.choose(endpoints.map(|e| e.1), serves, of_client, now) {
@@ -168,6 +167,7 @@ impl Ipsec {
         let Leaving { interface, info, flow, mut packet, .. } = leaving;
         let Some(pair) = self.sad.get(id) else { return };
         let (mode, local, peer, encapsulation) = (pair.mode, pair.local, pair.peer, pair.udp);
+        let shared = self.is_shared(pair);
         // The outer header's destination decides where the packet leaves; in transport mode that is decided already.
         let out = match mode {
             Mode::Transport => Some(interface),
@@ -185,7 +185,7 @@ impl Ipsec {
                 return;
             }
         };
-        let of_client = encapsulation.and_then(|_| super::flow::flow(packet.bytes(), &info, &flow));
+        let of_client = if shared { super::flow::flow(packet.bytes(), &info, &flow) } else { None };
         if let Mode::Tunnel { .. } = mode {
             let ident = self.next_ident() as u16;
             let outer = Outer { local, remote: peer, ttl: TTL, df, ident };

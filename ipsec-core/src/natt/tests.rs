@@ -131,6 +131,26 @@ proptest! {
 }
 
 #[test]
+fn every_checksum_is_repaired() {
+    // One word runs through all values, so every checksum occurs, before and after: among them UDP's zero, sent as all ones.
+    let mut seen = [0; 2];
+    for word in 0..=u16::MAX {
+        let payload = word.to_be_bytes();
+        for (before, after) in segments(A, B, &payload).iter().zip(&segments(NAT, B, &payload)).take(2) {
+            let mut packet = readdressed(before, NAT, B);
+            repair_checksum(&mut packet, Some((A.into(), B.into())));
+            assert_eq!(packet.bytes(), &after[..], "{word:#x}");
+        }
+        let [_, udp, _] = segments(A, B, &payload);
+        let [_, other, _] = segments(NAT, B, &payload);
+        for (seen, bytes) in seen.iter_mut().zip([udp, other]) {
+            *seen += u32::from(bytes[26..28] == [0xff; 2]);
+        }
+    }
+    assert_eq!(seen, [1, 1], "a computed zero, once before and once after");
+}
+
+#[test]
 fn a_udp_checksum_of_zero_stays() {
     // RFC 768: none was computed, and none is needed.
     let [_, mut udp, _] = segments(A, B, b"question");

@@ -153,10 +153,10 @@ impl Sad {
         }
     }
 
-    /// A packet of `flow` came in, authenticated, or leaves on this encapsulated pair: the flow is its client's from now on.
+    /// A packet of `flow` came in, authenticated, or leaves on this pair: the flow is its client's from now on.
     /// `false` when another living client has it. `limit` bounds the table.
     pub(crate) fn claim(&mut self, id: PairId, flow: Flow, part: Part, limit: usize, now: Instant) -> bool {
-        let Some(pair) = self.pairs.get(&id).filter(|pair| pair.udp.is_some()) else { return true };
+        let Some(pair) = self.pairs.get(&id) else { return true };
         if part == Part::About {
             return true;
         }

@@ -170,6 +170,33 @@ fn clear_text_counts_once_both_ends_are_protected_and_only_outside() {
 }
 
 #[test]
+fn esp_in_udp_and_keepalives_are_no_clear_text() {
+    let in_udp =
+        |payload: &[u8]| [&[0x11, 0x94, 0x11, 0x94, 0, 8 + payload.len() as u8, 0, 0], payload].concat();
+    let esp = in_udp(&[0, 0, 1, 45, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let fragment = |payload: &[u8], ident: u8, place: [u8; 2]| {
+        let mut packet = packet(1, A, B, protocol::UDP, payload);
+        packet.bytes_mut()[5] = ident;
+        packet.bytes_mut()[6..8].copy_from_slice(&place);
+        packet
+    };
+    let (first, later) = (fragment(&esp[..16], 7, [0x20, 0]), fragment(&esp[16..], 7, [0, 2]));
+    let mut run = Run::new(false);
+    run.establish();
+    for packet in [&packet(1, A, B, protocol::UDP, &in_udp(&[0xff])), &first, &later] {
+        run.send(0, OUTSIDE, packet);
+    }
+    assert_eq!(run.kinds().len(), 0);
+    // A fragment of another datagram, and of one whose first fragment is clear.
+    run.send(0, OUTSIDE, &fragment(&esp[16..], 8, [0, 2]));
+    run.send(0, OUTSIDE, &fragment(&clear(1).bytes()[20..], 7, [0x20, 0]));
+    run.send(0, OUTSIDE, &later);
+    // What has port 4500 and is none of the three.
+    run.send(0, OUTSIDE, &packet(1, A, B, protocol::UDP, &in_udp(&[0xfe])));
+    assert!(matches!(run.kinds()[..], [ViolationKind::ClearText { .. }, _, _, _]), "{:?}", run.kinds());
+}
+
+#[test]
 fn quoting_a_protected_packet_is_a_leak_too() {
     let mut run = Run::new(false);
     run.establish();

@@ -3,6 +3,7 @@
 mod adversary;
 mod capture;
 mod determinism;
+mod esp_in_udp;
 mod filters;
 mod forwarding;
 mod gateways;

@@ -16,21 +16,21 @@ use ipsec_sim::{
     Payload, Ping, Record, Sink,
 };
 
-const ALICE: NodeId = NodeId(0);
-const ANNA: NodeId = NodeId(1);
-const NAT: NodeId = NodeId(2);
-const BOB: NodeId = NodeId(4);
+pub(crate) const ALICE: NodeId = NodeId(0);
+pub(crate) const ANNA: NodeId = NodeId(1);
+pub(crate) const NAT: NodeId = NodeId(2);
+pub(crate) const BOB: NodeId = NodeId(4);
 const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 
-struct World {
-    builder: Builder,
+pub(crate) struct World {
+    pub(crate) builder: Builder,
 }
 
-fn config() -> NatConfig {
+pub(crate) fn config() -> NatConfig {
     NatConfig::new(InterfaceId(1), vec![OUTSIDE])
 }
 
-fn world(nat: NatConfig, far_mtu: u16) -> World {
+pub(crate) fn world(nat: NatConfig, far_mtu: u16) -> World {
     let mut b = Builder::new(1);
     let home = b.link(LinkConfig::new("home"));
     let net = b.link(LinkConfig::outside("net").mtu(1_400));
@@ -55,15 +55,15 @@ fn world(nat: NatConfig, far_mtu: u16) -> World {
 }
 
 impl World {
-    fn act(&mut self, second: u64, node: NodeId, action: Action) -> AppId {
+    pub(crate) fn act(&mut self, second: u64, node: NodeId, action: Action) -> AppId {
         self.builder.schedule(Instant::from_secs(second), node, action)
     }
 
-    fn ping(&mut self, node: NodeId, to: &str, change: impl Fn(Ping) -> Ping) -> AppId {
+    pub(crate) fn ping(&mut self, node: NodeId, to: &str, change: impl Fn(Ping) -> Ping) -> AppId {
         self.act(0, node, Action::Ping(change(Ping::new(to.parse().unwrap()).count(1))))
     }
 
-    fn run(self, sink: &mut impl Sink) -> Network {
+    pub(crate) fn run(self, sink: &mut impl Sink) -> Network {
         let mut network = self.builder.build().unwrap();
         network.run_until(Instant::from_secs(60), sink);
         network

@@ -380,23 +380,95 @@ fn the_udp_header_counts_for_the_mtu() {
     assert!(matches!(events[..], [Event::Dropped { reason: DropReason::TooBig { .. }, .. }]));
 }
 
+/// What a router sends to the source of the quoted packet (RFC 792, RFC 1191 section 4).
+fn too_big(quoted: &[u8], mtu: u16) -> Packet {
+    let mut error = Packet::from_slice(0, quoted);
+    error.push_front(8).copy_from_slice(&[3, 4, 0, 0, 0, 0, (mtu >> 8) as u8, mtu as u8]);
+    let sum = checksum(error.bytes());
+    write(error.bytes_mut(), 2, &sum.to_be_bytes());
+    let source: [u8; 4] = quoted[12..16].try_into().unwrap();
+    let header = crate::fragment::fresh_header(outer(9), source.into(), protocol::ICMP, 64, 1);
+    error.push_front(20);
+    assert!(header.write(error.bytes_mut()));
+    error
+}
+
+#[test]
+fn the_udp_header_counts_in_transport_mode_too() {
+    let (mut client, _) = ends(IN_TRANSPORT, AES_MD5);
+    let datagram = |len| {
+        let [_, datagram] = segments(outer(1), outer(2), (1025, 80), &vec![7; len]);
+        with_df(datagram, true)
+    };
+    // 20 + 8 + 8 + 16 + (n - 20 + 2 in blocks of 16) + 12 <= 1500, so n = 1442.
+    let packet = sealed(&mut client, datagram(1442 - 28));
+    assert_eq!((packet.len(), packet.bytes()[6]), (1488, 0x40));
+    let (sent, delivered, events) = outbound(&mut client, datagram(1443 - 28));
+    assert!(sent.is_empty());
+    let reason = DropReason::TooBig { mtu: 1442 };
+    assert!(matches!(events[..], [Event::Dropped { reason: r, .. }] if r == reason), "{events:?}");
+    // The client's own stack is told (RFC 1191 section 4).
+    assert_eq!(delivered[0].1.bytes()[26..28], 1442_u16.to_be_bytes());
+}
+
+#[test]
+fn any_spi_but_zero_is_that_of_esp() {
+    // RFC 3948 section 2.2; SPIs 1 to 255 are reserved and nobody's (RFC 4303 section 2.1).
+    let mut server = end(2, IN_TUNNEL, AES_MD5);
+    for spi in (1..=256_u32).chain([0x0100_0000, u32::MAX]) {
+        let [_, packet] =
+            segments(public(), outer(2), (PORT, 4500), &[&spi.to_be_bytes()[..], &[0; 36]].concat());
+        assert_eq!(refused(&mut server, packet), DropReason::UnknownSpi(spi));
+    }
+}
+
+#[test]
+fn ipv6_goes_through_an_ipv4_tunnel_in_udp() {
+    let nets = |me: u8| {
+        let net = |n: u8| Prefix::new(alloc::format!("2001:db8:{n}::").parse().unwrap(), 48).into();
+        Selector::between(net(me), net(3 - me))
+    };
+    let [mut client, mut server] = [1, 2].map(|me| {
+        let mut policy = policy_of(me, tunnel_of(me), AES_MD5);
+        policy[0].selector = nets(me);
+        let mut node = node(me, policy);
+        for from in [1, 2] {
+            let spec = BundleSpec { selector: nets(me), ..floating(me, from, 1, tunnel_of(me), AES_MD5) };
+            node.handle_input(Input::Command(Command::Install(spec)), NOW);
+        }
+        drain(&mut node);
+        node
+    });
+    let ends =
+        ["2001:db8:1::10", "2001:db8:2::10"].map(|a| a.parse::<core::net::Ipv6Addr>().unwrap().octets());
+    let mut question = Vec::new();
+    PacketBuilder::ipv6(ends[0], ends[1], 64).udp(1025, 53).write(&mut question, b"question").unwrap();
+    let packet = sealed(&mut client, Packet::from_slice(42, &question));
+    assert_eq!((packet.bytes()[0], packet.bytes()[9]), (0x45, 17));
+    assert_eq!(opened(&mut server, out_of(&packet, PUBLIC, PORT)).bytes(), question);
+}
+
+#[test]
+fn ipv6_has_no_datagrams_without_checksum() {
+    // RFC 8200 section 8.1. With one it is told from IKE as in IPv4; there are no NATs, and no SAs.
+    let mut server = end(2, IN_TUNNEL, AES_MD5);
+    server.config.interfaces[1].addresses.push(Prefix::new(ip("2001:db8::2"), 64));
+    let ends = ["2001:db8::1", "2001:db8::2"].map(|a| a.parse::<core::net::Ipv6Addr>().unwrap().octets());
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv6(ends[0], ends[1], 64).udp(4500, 4500).write(&mut bytes, &[9; 40]).unwrap();
+    let reason = refused(&mut server, Packet::from_slice(42, &bytes));
+    assert_eq!(reason, DropReason::UnknownSpi(0x0909_0909));
+    bytes[46..48].fill(0);
+    assert_eq!(refused(&mut server, Packet::from_slice(42, &bytes)), DropReason::Malformed);
+}
+
 #[test]
 fn routers_may_quote_the_udp_header_alone() {
     // RFC 792: the IP header and 64 bits; a router may quote more.
     let (mut client, _) = ends(IN_TUNNEL, AES_MD5);
     let packet = sealed(&mut client, with_df(request(1300), true));
-    let error = |quoted: &[u8], mtu: u16| {
-        let mut error = Packet::from_slice(0, quoted);
-        error.push_front(8).copy_from_slice(&[3, 4, 0, 0, 0, 0, (mtu >> 8) as u8, mtu as u8]);
-        let sum = checksum(error.bytes());
-        write(error.bytes_mut(), 2, &sum.to_be_bytes());
-        let header = crate::fragment::fresh_header(outer(9), outer(1), protocol::ICMP, 64, 1);
-        error.push_front(20);
-        assert!(header.write(error.bytes_mut()));
-        error
-    };
     for (len, mtu) in [(28, 1200), (60, 1100)] {
-        let (_, _, events) = inbound(&mut client, error(&packet.bytes()[..len], mtu));
+        let (_, _, events) = inbound(&mut client, too_big(&packet.bytes()[..len], mtu));
         assert_eq!(events, [Event::PathMtu { pair: PairId(1), mtu }]);
     }
     // Of other ports, and with an SPI that we do not send.
@@ -404,7 +476,7 @@ fn routers_may_quote_the_udp_header_alone() {
         let mut quoted = packet.bytes()[..60].to_vec();
         quoted[at] ^= 1;
         let quoted = if at == 31 { &quoted[..] } else { &quoted[..28] };
-        let (_, _, events) = inbound(&mut client, error(quoted, 900));
+        let (_, _, events) = inbound(&mut client, too_big(quoted, 900));
         assert_eq!(events, [Event::Bypassed { packet: 0, entry: EntryId(9) }], "{at}");
     }
 }

@@ -186,3 +186,79 @@ fn clear_text_from_the_nat_is_refused_where_its_clients_are_protected() {
     let reason = refused(&mut server, tcp(public(), outer(2), (1027, 80)));
     assert_eq!(reason, DropReason::ClearTextRefused(EntryId(1)));
 }
+
+#[test]
+fn a_tunnel_to_anyone_tells_clients_apart_without_nat_too() {
+    // RFC 3948 section 5.1: the conflict is that of the inner addresses, whatever is around them.
+    let anyone = Mode::Tunnel { local: Some(outer(2)), remote: ip("0.0.0.0") };
+    let mut policy = policy_of(2, tunnel_of(2), AES_MD5);
+    policy[0].action = Action::Protect(protect(anyone));
+    let mut server = node(2, policy);
+    let mut clients = [5, 6].map(|number: u8| {
+        let mode = Mode::Tunnel { local: Some(outer(number)), remote: outer(2) };
+        let mut client = node(number, vec![entry(1, nets(1), Action::Protect(protect(mode)))]);
+        for from in [1, 2] {
+            let spec = BundleSpec { udp: None, ..floating(2, from, number.into(), tunnel_of(2), AES_MD5) };
+            let at_server = BundleSpec { peer: outer(number), ..spec.clone() };
+            server.handle_input(Input::Command(Command::Install(at_server)), NOW);
+            let (local, peer, inbound) = (outer(number), outer(2), from == 2);
+            let spec = BundleSpec { mode, local, peer, inbound, selector: nets(1), ..spec };
+            client.handle_input(Input::Command(Command::Install(spec)), NOW);
+        }
+        client
+    });
+    assert!(packets(drain(&mut server)).2.is_empty());
+    let (laptop, suzy) = (ip("10.1.0.3"), ip("10.2.0.10"));
+    for (client, (number, port)) in clients.iter_mut().zip([(5, 1025), (6, 1026)]) {
+        let packet = sealed(client, tcp(laptop, suzy, (port, 80)));
+        opened(&mut server, packet);
+        let answer = sealed(&mut server, tcp(suzy, laptop, (80, port)));
+        assert_eq!((answer.bytes()[9], &answer.bytes()[16..20]), (50, &octets(outer(number))[..]));
+    }
+    let packet = sealed(&mut clients[1], tcp(laptop, suzy, (1025, 80)));
+    assert_eq!(refused(&mut server, packet), DropReason::OverlappingFlow(PairId(6)));
+}
+
+#[test]
+fn a_router_speaks_of_one_client() {
+    // Clients choose their SPIs without asking each other; ports tell them apart.
+    let mut server = node(2, policy_of(2, tunnel_of(2), AES_MD5));
+    for client in [1, 2] {
+        for from in [1, 2] {
+            let mut spec = floating(2, from, client, tunnel_of(2), AES_MD5);
+            spec.sas[0].spi = Spi(if from == 2 { 0x7777 } else { 0x1000 + client as u32 });
+            server.handle_input(Input::Command(Command::Install(spec)), NOW);
+        }
+    }
+    drain(&mut server);
+    for client in [1, 2] {
+        let id = server.sad.get_mut(PairId(client)).unwrap();
+        let (from, to) = (id.local_socket(), id.peer_socket());
+        let mut sealed = Packet::from_slice(0, &[0, 0, 0x77, 0x77, 0, 0, 0, 1]);
+        sealed.push_front(28);
+        let header = NewHeader {
+            source: from.ip(),
+            destination: to.ip(),
+            protocol: protocol::UDP,
+            traffic_class: 0,
+            ttl: 9,
+            dont_fragment: true,
+            ident: 1,
+        };
+        assert!(header.write(sealed.bytes_mut()));
+        write(sealed.bytes_mut(), 20, &udp::header(from.port(), to.port(), 8));
+        let (_, _, events) = inbound(&mut server, too_big(sealed.bytes(), 1200 + client as u16));
+        assert_eq!(events, [Event::PathMtu { pair: PairId(client), mtu: 1200 + client as u16 }]);
+    }
+}
+
+#[test]
+fn only_where_clients_share_addresses_are_flows_remembered() {
+    let (mut a, mut b) = tunnel();
+    let packet = sealed(&mut a, request(3));
+    opened(&mut b, packet);
+    assert_eq!((a.sad.bindings(), b.sad.bindings()), (0, 0));
+    let (mut client, mut server) = ends(IN_TUNNEL, AES_MD5);
+    opened(&mut server, out_of(&sealed(&mut client, request(3)), PUBLIC, PORT));
+    assert_eq!((client.sad.bindings(), server.sad.bindings()), (1, 1));
+}

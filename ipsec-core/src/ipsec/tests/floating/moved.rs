@@ -148,3 +148,17 @@ fn a_pair_that_moved_is_deleted_wholly() {
     assert_eq!(packets(drain(&mut server)).0.len(), 1);
     assert_eq!(answered_to(&mut server), at(PUBLIC, PORT));
 }
+
+#[test]
+fn nobody_moves_to_where_no_answer_can_go() {
+    // RFC 1122 section 3.2.1.3: no host's address; the ICV covers neither it nor the port.
+    let (mut client, mut server) = ends(IN_TUNNEL, AES_MD5);
+    let sources =
+        [[0, 0, 0, 0], [224, 0, 0, 1], [239, 255, 255, 255], [255; 4], octets(outer(2)), [10, 2, 0, 1]];
+    for (address, port) in sources.map(|address| (address, 8)).into_iter().chain([(ELSEWHERE, 0)]) {
+        let packet = out_of(&sealed(&mut client, request(3)), address, port);
+        let (_, _, events) = inbound(&mut server, packet);
+        assert_eq!(events, [Event::Opened { packet: 42, pair: PairId(1) }], "{address:?} {port}");
+    }
+    assert_eq!(answered_to(&mut server), at(PUBLIC, PORT));
+}
