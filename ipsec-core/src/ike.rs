@@ -79,7 +79,8 @@ impl Ike {
     pub fn new(config: &Config) -> Self {
         let node = Node::new(config);
         let limits = &config.limits;
-        let half_open = HalfOpenTable::new(limits.half_open, limits.half_open_per_source, node.linger());
+        let half_open =
+            HalfOpenTable::new(limits.half_open, limits.half_open_per_source, node.half_open_age());
         Ike { sas: BTreeMap::new(), by_cookies: BTreeMap::new(), half_open, node }
     }
 
@@ -336,6 +337,7 @@ impl Ike {
         while let Some(key) = self.node.timers.pop_due(cx.now) {
             match key {
                 TimerKey::Phase1(id) => self.with(id, cx, IsakmpSa::phase1_due),
+                TimerKey::HalfOpen => self.repeat_half_open(cx),
                 TimerKey::QuickMode(id, message_id) => {
                     self.with(id, cx, |sa, cx| sa.quick_mode_due(message_id, cx));
                 }

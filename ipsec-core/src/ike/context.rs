@@ -12,7 +12,7 @@ use super::retransmit::Exchange;
 use super::sa::{Names, SaId};
 use super::timer::{TimerKey, Timers};
 use super::v1::reliable_delete::Deletes;
-use crate::config::{Config, IkeConfig, Limits, PolicyDatabases, WorkMode};
+use crate::config::{Config, IkeConfig, Limits, PolicyDatabases, RetransmitSchedule, WorkMode};
 use crate::crypto::{Group, Secret};
 use crate::interface::{ConnectionKind, InterfaceId};
 use crate::io::Event;
@@ -118,6 +118,17 @@ impl Node {
         self.config.retransmit.length()
     }
 
+    /// How long a half-open main mode is held: as long as either end may repeat its message.
+    pub(crate) fn half_open_age(&self) -> Duration {
+        let ours = self.config.responder_retransmit.as_ref().map(RetransmitSchedule::length);
+        self.linger().max(ours.unwrap_or_default())
+    }
+
+    /// When the messages of phase 1 are repeated.
+    pub(crate) fn phase1_schedule(&self, initiator: bool) -> &RetransmitSchedule {
+        self.config.responder_retransmit.as_ref().filter(|_| !initiator).unwrap_or(&self.config.retransmit)
+    }
+
     /// Whether the next main mode with this peer is the first one.
     pub(crate) fn is_first_contact(&self, peer: IpAddr) -> bool {
         !self.contacted.contains(&peer) && self.contacted.len() < self.limits.peer_notes
@@ -195,11 +206,25 @@ impl Step<'_, '_> {
 
     /// Sends a message of this exchange. With `repeat`, until the peer answers.
     pub(crate) fn send(&mut self, sent: &Sent, repeat: bool) {
+        let schedule = &self.cx.node.config.retransmit;
+        let deadline = self.exchange.sent(&sent.datagram, repeat, schedule, self.cx.now);
+        self.send_until(sent, deadline);
+    }
+
+    fn send_until(&mut self, sent: &Sent, deadline: Instant) {
         let cx = &mut *self.cx;
-        let deadline = self.exchange.sent(&sent.datagram, repeat, &cx.node.config.retransmit, cx.now);
         cx.send_under(self.names, self.names.local, self.names.peer, sent.datagram.clone());
         let timer = self.timer();
         self.cx.node.timers.set(timer, deadline);
+    }
+
+    /// Sends an answer of the responder in phase 1. It is repeated if responders of ours do that, else only when it is asked
+    /// for.
+    pub(crate) fn answer(&mut self, sent: &Sent) {
+        let schedule = self.cx.node.config.responder_retransmit.as_ref();
+        let Some(schedule) = schedule else { return self.send(sent, false) };
+        let deadline = self.exchange.sent(&sent.datagram, true, schedule, self.cx.now);
+        self.send_until(sent, deadline);
     }
 
     /// Gives the exchange as long as a whole schedule for whatever comes next.

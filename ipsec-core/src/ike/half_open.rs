@@ -3,6 +3,9 @@
 //! Message 1 may carry any source address, so it earns no ISAKMP SA, no Diffie-Hellman and no timer (RFC 2408 section
 //! 2.5.3): its reply is kept, to be sent again when it is repeated, and SAi_b, which IKEv1 needs for its hashes. Message 3
 //! proves that the peer sees what is sent to its address.
+//!
+//! Windows' responders repeat message 2 unasked. All entries together then have one timer; and whoever forges a source
+//! address has seven datagrams sent to it instead of one, which is why it is off unless a profile asks for it.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -11,6 +14,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::retransmit::Digest;
 use super::v1::credential::Credential;
 use super::v1::vendor_id::Capabilities;
+use crate::config::RetransmitSchedule;
 use crate::pad::{MainModeProposal, PadEntryId};
 use crate::time::{Duration, Instant};
 use crate::wire::isakmp::Cookie;
@@ -50,6 +54,18 @@ pub(crate) struct HalfOpen {
     pub(crate) peer_can: Capabilities,
     /// Our message 2.
     pub(crate) reply: Vec<u8>,
+    /// How often it was repeated unasked.
+    pub(crate) repeats: u32,
+    /// When it is next.
+    pub(crate) again: Option<Instant>,
+}
+
+impl HalfOpen {
+    /// Message 2 was sent: when it is due again, if a responder of ours repeats itself.
+    fn schedule(&mut self, schedule: Option<&RetransmitSchedule>, now: Instant) {
+        let gap = schedule.and_then(|schedule| schedule.gaps.get(self.repeats as usize));
+        self.again = gap.map(|gap| now + *gap);
+    }
 }
 
 /// The half-open main modes, oldest first.
@@ -82,6 +98,30 @@ impl HalfOpenTable {
             }
         }
         self.entries.push_back(entry);
+    }
+
+    /// Message 2 of the newest entry was sent.
+    pub(crate) fn sent(&mut self, schedule: Option<&RetransmitSchedule>, now: Instant) {
+        if let Some(newest) = self.entries.back_mut() {
+            newest.schedule(schedule, now);
+        }
+    }
+
+    /// When the next message 2 is to be repeated unasked.
+    pub(crate) fn next_repeat(&self) -> Option<Instant> {
+        self.entries.iter().filter_map(|entry| entry.again).min()
+    }
+
+    /// An entry whose message 2 is to be repeated now, with the count of its repetitions; its next one is set.
+    pub(crate) fn pop_due(
+        &mut self,
+        schedule: Option<&RetransmitSchedule>,
+        now: Instant,
+    ) -> Option<&HalfOpen> {
+        let entry = self.entries.iter_mut().find(|entry| entry.again.is_some_and(|at| at <= now))?;
+        entry.repeats = entry.repeats.saturating_add(1);
+        entry.schedule(schedule, now);
+        Some(entry)
     }
 
     fn expire(&mut self, now: Instant) {
@@ -166,6 +206,8 @@ mod tests {
             we_can: Capabilities::default(),
             peer_can: Capabilities::default(),
             reply: Vec::new(),
+            repeats: 0,
+            again: None,
         }
     }
 

@@ -13,6 +13,7 @@ use super::outbox::Protection;
 use super::proposal::phase1::{self, Choice};
 use super::retransmit::Exchange;
 use super::sa::{IsakmpSa, Names, SaId};
+use super::timer::TimerKey;
 use super::v1::credential::Credential;
 use super::v1::main_mode::KeyExchange;
 use super::v1::main_mode::responder::Responder;
@@ -87,9 +88,31 @@ impl Ike {
                 cx.event(Event::MainModeStarted { local, peer, exchange, initiator: false, cky_i });
                 cx.send(local, peer, half_open.reply.clone());
                 self.half_open.insert(half_open);
+                self.half_open.sent(cx.node.config.responder_retransmit.as_ref(), cx.now);
+                self.watch_half_open();
             }
             Err(error) => cx.ignore(peer, error),
         }
+    }
+
+    /// Sets the timer for the next message 2 that is repeated unasked.
+    fn watch_half_open(&mut self) {
+        match self.half_open.next_repeat() {
+            Some(at) => self.node.timers.set(TimerKey::HalfOpen, at),
+            None => self.node.timers.cancel(TimerKey::HalfOpen),
+        }
+    }
+
+    /// Sends message 2 again where the initiator is silent.
+    pub(super) fn repeat_half_open(&mut self, cx: &mut IkeContext<'_>) {
+        let schedule = self.node.config.responder_retransmit.clone();
+        let mut cx = context(&mut self.node, cx);
+        while let Some(half_open) = self.half_open.pop_due(schedule.as_ref(), cx.now) {
+            let (local, peer, cky_i) = (half_open.local, half_open.peer, half_open.cky_i);
+            cx.event(Event::Retransmitted { peer, cky_i, message_id: 0, attempt: half_open.repeats });
+            cx.send(local, peer, half_open.reply.clone());
+        }
+        self.watch_half_open();
     }
 
     /// Message 3: the peer receives what is sent to its address, and is worth an ISAKMP SA and Diffie-Hellman.
@@ -235,6 +258,8 @@ fn half_open(
         we_can,
         peer_can: occasion.answered.map(Capabilities::of).unwrap_or_default(),
         reply: sent.datagram,
+        repeats: 0,
+        again: None,
     }
 }
 

@@ -8,4 +8,5 @@ mod main_mode;
 mod methods;
 mod nat;
 mod quick_mode;
+mod responder_repeats;
 mod robustness;

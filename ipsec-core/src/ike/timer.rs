@@ -11,6 +11,8 @@ use crate::time::Instant;
 pub(crate) enum TimerKey {
     /// Phase 1: send again, give up, or forget the answers.
     Phase1(SaId),
+    /// The next message 2 that a responder repeats unasked.
+    HalfOpen,
     /// Quick mode with this message ID: send again, give up, or forget the answers.
     QuickMode(SaId, u32),
     /// The ISAKMP SA has lived its life.

@@ -197,9 +197,10 @@ impl IsakmpSa {
             self.exchange.forget();
             return;
         }
-        match self.exchange.due(&cx.node.config.retransmit, cx.now) {
+        let schedule = cx.node.phase1_schedule(self.names.initiator).clone();
+        match self.exchange.due(&schedule, cx.now) {
             Due::Resend { datagram, attempt, next } => {
-                self.names.consider_fragmenting(&self.exchange, &cx.node.config.retransmit, cx.now);
+                self.names.consider_fragmenting(&self.exchange, &schedule, cx.now);
                 cx.node.timers.set(TimerKey::Phase1(self.names.id), next);
                 self.resend(datagram, 0, attempt, cx);
             }

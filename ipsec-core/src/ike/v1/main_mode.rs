@@ -9,7 +9,8 @@
 //!  6                     <--  HDR*, IDir, HASH_R
 //! ```
 //!
-//! The initiator repeats its messages until they are answered; the responder only answers, repetitions included. The
+//! The initiator repeats its messages until they are answered; the responder only answers, repetitions included, unless it
+//! is told to repeat itself ([`IkeConfig::responder_retransmit`](crate::config::IkeConfig::responder_retransmit)). The
 //! responder's first state is [`HalfOpen`](crate::ike::half_open::HalfOpen).
 
 pub(crate) mod initiator;

@@ -90,7 +90,7 @@ impl Responder {
                 let mut payloads = [Payload::KeyExchange(ke), Payload::Nonce(nonce)].to_vec();
                 payloads.extend(step.names.nat_d(agreement.proposal.hash));
                 let sent = step.cx.node.outbox.send(step.header(), payloads, Protection::Clear);
-                step.send(&sent, false);
+                step.answer(&sent);
                 let transcript = Transcript {
                     agreement,
                     g_xi: peer.public,
