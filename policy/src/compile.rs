@@ -48,15 +48,17 @@ use crate::store::Store;
 
 mod exemptions;
 mod expand;
-mod listing;
+pub(crate) mod listing;
 pub mod main_mode;
 #[cfg(test)]
 mod tests;
 mod warnings;
+pub mod whole;
 
 pub use expand::{CompiledFilter, Half};
 pub use listing::listing;
 pub use warnings::{Warning, warnings};
+pub use whole::compile_stores;
 
 /// What the compiler must know about the computer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -181,7 +183,7 @@ pub fn compile(store: &Store, local: &LocalAddresses) -> Result<PolicyDatabases,
         for filter in expand::filters(store, policy, local)? {
             entries.push(filter.entry());
         }
-        pad.entries = main_mode::entries(store, policy, local)?;
+        pad.entries = main_mode::entries(&[(store, policy)], local)?;
     }
     entries.push(exemptions::default_permit());
     Ok(PolicyDatabases { spd: Arc::new(Spd::new(numbered(entries)?)), pad: Arc::new(pad) })

@@ -43,6 +43,17 @@ impl ExemptLevel {
         }
     }
 
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::All => 0,
+            Self::NoKerberosRsvp => 1,
+            Self::NoMulticastBroadcast => 2,
+            Self::IsakmpOnly => 3,
+        }
+    }
+
     /// What the level exempts. ISAKMP always comes first.
     #[must_use]
     pub const fn exemptions(self) -> &'static [Exemption] {

@@ -15,6 +15,8 @@
 pub mod auth_method;
 pub mod compile;
 pub mod defaults;
+pub mod dynamic;
+pub mod examples;
 pub mod exempt;
 pub mod filter;
 pub mod filter_action;
@@ -24,6 +26,7 @@ pub mod profile;
 pub mod rule;
 pub mod security_method;
 pub mod store;
+pub mod stores;
 pub mod weight;
 
 pub use auth_method::AuthMethod;
@@ -34,3 +37,4 @@ pub use profile::Profile;
 pub use rule::{ConnectionType, Rule};
 pub use security_method::SecurityMethod;
 pub use store::{Guid, Store, StoreError};
+pub use stores::Stores;

@@ -1,42 +1,74 @@
-//! `netsh ipsec static` scripts: batch files, `netsh -f` files and lines copied from a prompt.
+//! `netsh ipsec`: scripts (batch files, `netsh -f` files, lines copied from a prompt) and the prompt itself.
 //!
 //! ```text
-//! bytes --source--> text with places --batch--> netsh lines --token--> words --static_context--> Store
+//! bytes --source--> text with places --batch--> netsh lines --token--> words
+//!       --command (the table)--> a command with typed values --static_context, dynamic_context--> Stores
 //! ```
 //!
 //! Syntax is read liberally: any case, short forms, positional values, blanks around `=`, `^` continuations, `REM`,
 //! `::`, `#` and `//` remarks, `pushd ipsec static`, GBK or UTF-16 files. Meaning is exact: a batch file's variables,
 //! `if`, `for`, `goto` and `call :label` are carried out where their outcome is known, and what is not known is named in
-//! a [`Note`] and never guessed. The first error stops the script and leaves the store as it was before it.
+//! a [`Note`] and never guessed. The first error stops the script and leaves the stores as they were before it.
 //!
 //! One leniency is deliberate. A batch file goes on after a netsh command has failed, and scripts begin by deleting what
 //! an earlier run may have left; so deleting (or showing) something that does not exist is a note, not an error.
 
 use core::fmt;
 
+use crate::compile::LocalAddresses;
 use crate::store::Store;
+use crate::stores::Stores;
 
 mod batch;
-mod context;
+mod command;
+mod dynamic_context;
 mod error;
+mod script;
+mod session;
 mod source;
 mod static_context;
 mod token;
 
+pub use command::{Mode, Parameter, parameters};
 pub use error::{Error, ErrorKind};
+pub use script::{Unwritable, dump, dynamic_script, export, static_script};
 
-use context::Session;
+use session::Session;
 use source::Source;
 
 /// What a script printed and what there is to say about it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Output {
-    /// The output of `show` commands.
+    /// The output of `show` commands, `dump` and help.
     pub text: String,
     /// Lines that were not understood or that mean something else than they seem to.
     pub notes: Vec<Note>,
     /// How many netsh commands were carried out.
     pub commands: usize,
+    /// Files that `exportpolicy` wrote, name and content, in order. It is for the caller to put them somewhere.
+    pub files: Vec<(String, String)>,
+}
+
+/// The content of the file with this name, if there is one.
+pub type ReadFile<'a> = dyn Fn(&str) -> Option<Vec<u8>> + 'a;
+
+/// What a script finds around it.
+#[derive(Clone, Copy, Default)]
+pub struct Setting<'a> {
+    /// Batch arguments `%1`, `%2` and so on.
+    pub arguments: &'a [&'a str],
+    /// Reads a file by its name as written, for `exec`, `netsh -f` and `importpolicy`. Without it there are no files.
+    pub read: Option<&'a ReadFile<'a>>,
+    /// The computer, for `dynamic show` of filters.
+    pub computer: Option<&'a LocalAddresses>,
+    /// Only a stored policy is edited, and nothing runs that dynamic mode could talk to.
+    pub stored_only: bool,
+}
+
+impl fmt::Debug for Setting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setting").field("arguments", &self.arguments).finish_non_exhaustive()
+    }
 }
 
 /// A remark on a place in the script.
@@ -69,9 +101,10 @@ impl fmt::Display for Note {
     }
 }
 
-/// Runs a script. On an error the store is what it was before.
+/// Runs a script that edits one stored policy. On an error the store is what it was before.
 ///
-/// `file` is only used to name the file in errors. The script runs as if started without arguments.
+/// `file` is only used to name the file in errors. The script runs as if started without arguments; dynamic mode and the
+/// persistent store are refused, for they need [`Stores`]: see [`run`].
 ///
 /// ```
 /// let mut store = ipsec_policy::Store::new();
@@ -90,34 +123,60 @@ pub fn run_script_with(
     bytes: &[u8],
     arguments: &[&str],
 ) -> Result<Output, Error> {
-    let mut copy = store.clone();
-    let (output, errors) = run(&mut copy, file, bytes, arguments, false);
-    match errors.into_iter().next() {
-        Some(error) => Err(error),
-        None => {
-            *store = copy;
-            Ok(output)
-        }
-    }
+    let mut stores = Stores { local: store.clone(), ..Stores::default() };
+    let setting = Setting { arguments, stored_only: true, ..Setting::default() };
+    let output = run(&mut stores, file, bytes, &setting)?;
+    *store = stores.local;
+    Ok(output)
 }
 
 /// Looks at a script without changing the store: goes on after errors, as a batch file does, and reports all of them.
 #[must_use]
 pub fn check(store: &Store, file: &str, bytes: &[u8]) -> (Output, Vec<Error>) {
-    run(&mut store.clone(), file, bytes, &[], true)
+    let stores = Stores { local: store.clone(), ..Stores::default() };
+    try_out(&stores, file, bytes, &Setting { stored_only: true, ..Setting::default() })
 }
 
-fn run(store: &mut Store, file: &str, bytes: &[u8], arguments: &[&str], go_on: bool) -> (Output, Vec<Error>) {
+/// Runs a script on everything a computer has. On an error the stores are what they were before.
+pub fn run(stores: &mut Stores, file: &str, bytes: &[u8], setting: &Setting<'_>) -> Result<Output, Error> {
+    let mut copy = stores.clone();
+    let (output, errors) = carry_out(&mut copy, file, bytes, setting, false);
+    match errors.into_iter().next() {
+        Some(error) => Err(error),
+        None => {
+            *stores = copy;
+            Ok(output)
+        }
+    }
+}
+
+/// Looks at a script as [`check`] does, with everything a computer has.
+#[must_use]
+pub fn try_out(stores: &Stores, file: &str, bytes: &[u8], setting: &Setting<'_>) -> (Output, Vec<Error>) {
+    carry_out(&mut stores.clone(), file, bytes, setting, true)
+}
+
+fn carry_out(
+    stores: &mut Stores,
+    file: &str,
+    bytes: &[u8],
+    setting: &Setting<'_>,
+    go_on: bool,
+) -> (Output, Vec<Error>) {
     let (text, _) = source::decode(bytes);
-    // Old Macintosh editors end lines with a carriage return alone.
-    let newline = if text.contains('\n') { '\n' } else { '\r' };
-    let lines: Vec<&str> = text.split(newline).map(|l| l.trim_end_matches('\r')).collect();
+    let lines = lines(&text);
     let sources: Vec<Source> = (1..).zip(&lines).map(|(number, line)| Source::line(number, line)).collect();
-    let mut session = Session::new(store, file, &lines, go_on);
+    let mut session = Session::new(stores, setting, file, &lines, go_on);
     let result = if batch::is_batch(&sources) {
-        batch::run(&mut session, &sources, arguments)
+        batch::run(&mut session, &sources, setting.arguments)
     } else {
-        context::run_script(&mut session, &sources)
+        session::run_script(&mut session, &sources)
     };
     session.finish(result)
+}
+
+/// Old Macintosh editors end lines with a carriage return alone.
+fn lines(text: &str) -> Vec<&str> {
+    let newline = if text.contains('\n') { '\n' } else { '\r' };
+    text.split(newline).map(|l| l.trim_end_matches('\r')).collect()
 }

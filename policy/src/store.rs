@@ -38,6 +38,10 @@ pub enum ObjectKind {
     Rule,
     /// A filter of a filter list.
     Filter,
+    /// A main-mode policy of dynamic mode.
+    MmPolicy,
+    /// A quick-mode policy of dynamic mode.
+    QmPolicy,
 }
 
 impl fmt::Display for ObjectKind {
@@ -48,6 +52,8 @@ impl fmt::Display for ObjectKind {
             Self::FilterAction => "filter action",
             Self::Rule => "rule",
             Self::Filter => "filter",
+            Self::MmPolicy => "main-mode policy",
+            Self::QmPolicy => "quick-mode policy",
         })
     }
 }
@@ -367,6 +373,57 @@ impl Store {
                 user: format!("rule '{}' of policy '{}'", r.name, p.name),
             }),
         }
+    }
+
+    /// Takes over every object of another store. What has the name of an object here takes its place and keeps its id, so
+    /// that rules which use it stay valid; of a policy all rules are replaced. The assignment comes along when there is one.
+    pub fn merge(&mut self, other: &Self) {
+        let mut ids = BTreeMap::new();
+        for list in &other.filter_lists {
+            let id = self.filter_list(&list.name).map(|l| l.id).unwrap_or_else(|_| self.new_guid());
+            ids.insert(list.id, id);
+            let filters: Vec<Filter> =
+                list.filters.iter().map(|f| Filter { id: self.new_guid(), ..f.clone() }).collect();
+            let _ = self.put_filter_list(FilterList { id, filters, ..list.clone() });
+        }
+        for action in &other.filter_actions {
+            let id = self.filter_action(&action.name).map(|a| a.id).unwrap_or_else(|_| self.new_guid());
+            ids.insert(action.id, id);
+            let _ = self.put_filter_action(FilterAction { id, ..action.clone() });
+        }
+        let of = |ids: &BTreeMap<Guid, Guid>, id: Guid| ids.get(&id).copied().unwrap_or(id);
+        for policy in &other.policies {
+            let id = self.policy(&policy.name).map(|p| p.id).unwrap_or_else(|_| self.new_guid());
+            ids.insert(policy.id, id);
+            let rule = |r: &Rule, id| {
+                let (filter_list, filter_action) = (of(&ids, r.filter_list), of(&ids, r.filter_action));
+                Rule { id, filter_list, filter_action, ..r.clone() }
+            };
+            let rules: Vec<Rule> = policy.rules.iter().map(|r| rule(r, self.new_guid())).collect();
+            let _ = self.put_policy(Policy { id, rules, ..policy.clone() });
+        }
+        self.assigned = other.assigned.map(|id| of(&ids, id)).or(self.assigned);
+    }
+
+    /// An empty store of the same computer: its release, and the host names it knows.
+    #[must_use]
+    pub(crate) fn emptied(&self) -> Self {
+        Self { release: self.release, hosts: self.hosts.clone(), ..Self::default() }
+    }
+
+    /// Whether it holds no policy, list or action.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty() && self.filter_lists.is_empty() && self.filter_actions.is_empty()
+    }
+
+    /// The same store with ids as they are when a script makes its objects in order: lists with their filters, actions,
+    /// policies with their rules. Two stores that mean the same are then equal.
+    #[must_use]
+    pub fn renumbered(&self) -> Self {
+        let mut new = self.emptied();
+        new.merge(self);
+        new
     }
 
     /// Deletes everything but the host names.

@@ -5,10 +5,13 @@ use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
+use ipsec_core::crypto::Group;
 use ipsec_core::interface::ConnectionKind;
+use ipsec_core::pad::{AuthMethod, MainModeProposal, PadEntry};
+use ipsec_core::selector::AddressRange;
 use ipsec_core::spd::{Action, Direction, Mode};
 
-use super::expand::{CompiledFilter, Half, UNKNOWN_HOST, filters};
+use super::expand::{CompiledFilter, Half, UNKNOWN_HOST, UNKNOWN_ME, filters};
 use super::warnings::warnings;
 use super::{CompileError, LocalAddresses};
 use crate::filter::Address;
@@ -142,6 +145,40 @@ fn line(filter: &CompiledFilter, known: bool) -> String {
         action(&filter.action, known),
         filter.rule
     )
+}
+
+/// Each filter in one line, in the order given.
+pub(crate) fn lines(filters: &[CompiledFilter], local: &LocalAddresses) -> Vec<String> {
+    let known = local.all().next().is_some();
+    filters.iter().map(|f| line(f, known)).collect()
+}
+
+/// As netsh writes it, `3DES-SHA1-2`, with netsh's own number 3 for the 2,048-bit group.
+fn proposal(p: &MainModeProposal) -> String {
+    let group = if p.group == Group::Modp2048 { 3 } else { p.group.id() };
+    format!("{}-{}-{group}", p.cipher.microsoft_name(), p.hash.microsoft_name())
+}
+
+/// One pair of addresses, how they authenticate and what they offer.
+pub(crate) fn pad_line(entry: &PadEntry) -> String {
+    let side = |ranges: &[AddressRange]| match ranges {
+        [first, ..] if first.start == UNKNOWN_ME && first.end == UNKNOWN_ME => "me".to_owned(),
+        [first, ..] if *first == AddressRange::ANY_V4 => "any".to_owned(),
+        all => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let methods: Vec<&str> = entry
+        .methods
+        .iter()
+        .map(|m| match m {
+            AuthMethod::Kerberos => "Kerberos",
+            AuthMethod::Certificate { .. } => "certificate",
+            AuthMethod::PreSharedKey(_) => "preshared key",
+        })
+        .collect();
+    let proposals: Vec<String> = entry.proposals.iter().map(proposal).collect();
+    let (us, peer) = (side(&entry.local), side(&entry.peer));
+    let (how, what, rule) = (methods.join(" or "), proposals.join(" "), &entry.name);
+    format!("{us} <-> {peer}: {how}; {what}; {} s  [rule '{rule}']", entry.lifetime_seconds)
 }
 
 fn is_tunnel(filter: &CompiledFilter) -> bool {

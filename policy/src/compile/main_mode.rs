@@ -39,6 +39,12 @@ struct Pair<'a> {
     peer: Scope,
 }
 
+impl Pair<'_> {
+    fn weight(&self) -> Weight {
+        Weight::new(false, (&self.local, false), (&self.peer, false), false, Action::Negotiate)
+    }
+}
+
 /// Two rules that want the same pair of addresses to authenticate differently.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct AuthConflict {
@@ -48,39 +54,53 @@ pub struct AuthConflict {
     pub ignored: String,
 }
 
-/// The PAD of a policy, in match order.
+/// The PAD of policies that are in force together, in match order; for equal pairs the earlier policy counts.
 pub(super) fn entries(
-    store: &Store,
-    policy: &Policy,
+    policies: &[(&Store, &Policy)],
     local: &LocalAddresses,
 ) -> Result<Vec<PadEntry>, CompileError> {
-    let pairs = pairs(store, policy, local)?;
-    if !pairs.is_empty() && policy.main_mode.methods.is_empty() {
-        return Err(CompileError::NoMainModeMethods { policy: policy.name.clone() });
+    let mut all: Vec<(Pair<'_>, &Policy)> = Vec::new();
+    for (store, policy) in policies {
+        let pairs = pairs(store, policy, local)?;
+        if !pairs.is_empty() {
+            check_methods(policy, local)?;
+        }
+        all.extend(pairs.into_iter().map(|pair| (pair, *policy)));
     }
-    let knows = |method: &&MainModeMethod| local.release.is_none_or(|release| release.knows(method));
-    let proposals: Vec<MainModeProposal> =
-        policy.main_mode.methods.iter().filter(knows).map(proposal).collect();
-    if let Some(release) = local.release.filter(|_| !pairs.is_empty() && proposals.is_empty()) {
-        let policy = policy.name.clone();
-        return Err(CompileError::UnknownMainModeMethods { policy, release: release.name });
-    }
+    all.sort_by_key(|(pair, _)| core::cmp::Reverse(pair.weight()));
     let mut entries: Vec<PadEntry> = Vec::new();
     let mut seen = BTreeSet::new();
-    for pair in pairs.iter().filter(|p| seen.insert((p.local, p.peer))) {
+    for (pair, policy) in all.iter().filter(|(p, _)| seen.insert((p.local, p.peer))) {
         entries.push(PadEntry {
             id: PadEntryId(u32::try_from(entries.len()).map_err(|_| CompileError::TooManyEntries)?),
             name: pair.rule.to_owned(),
             local: range(&pair.local),
             peer: range(&pair.peer),
             methods: pair.auth.iter().map(method).collect(),
-            proposals: proposals.clone(),
+            proposals: methods(policy, local).map(proposal).collect(),
             lifetime_seconds: policy.main_mode.lifetime_minutes.saturating_mul(60),
             quick_modes: policy.main_mode.quick_mode_limit(),
             ..PadEntry::default()
         });
     }
     Ok(entries)
+}
+
+/// The main-mode methods of a policy that the computer's release knows.
+fn methods<'a>(policy: &'a Policy, local: &'a LocalAddresses) -> impl Iterator<Item = &'a MainModeMethod> {
+    let knows = |method: &&MainModeMethod| local.release.is_none_or(|release| release.knows(method));
+    policy.main_mode.methods.iter().filter(knows)
+}
+
+fn check_methods(policy: &Policy, local: &LocalAddresses) -> Result<(), CompileError> {
+    let name = || policy.name.clone();
+    if policy.main_mode.methods.is_empty() {
+        return Err(CompileError::NoMainModeMethods { policy: name() });
+    }
+    match local.release.filter(|_| methods(policy, local).next().is_none()) {
+        Some(release) => Err(CompileError::UnknownMainModeMethods { policy: name(), release: release.name }),
+        None => Ok(()),
+    }
 }
 
 /// Rules whose authentication methods another rule hides, because both concern the same pair of addresses.
@@ -119,9 +139,7 @@ fn pairs<'a>(
             pairs.push(Pair { rule, auth, local: ours, peer });
         }
     }
-    let weight =
-        |p: &Pair<'_>| Weight::new(false, (&p.local, false), (&p.peer, false), false, Action::Negotiate);
-    pairs.sort_by_key(|p| core::cmp::Reverse(weight(p)));
+    pairs.sort_by_key(|p| core::cmp::Reverse(p.weight()));
     Ok(pairs)
 }
 

@@ -5,10 +5,10 @@
 //! netsh lines have an effect. What depends on the computer (errorlevel, files, `for /f`, environment) is not known:
 //! such a statement is named in a note and passed over, and variables it would have set are unknown afterwards.
 
-use super::context::{LONGEST_LINE, Session, is_remark};
 use super::error::{Error, ErrorKind, Fault};
+use super::session::{LONGEST_LINE, Session, is_remark};
 use super::source::Source;
-use super::{NoteKind, context};
+use super::{NoteKind, session};
 
 mod expand;
 mod parse;
@@ -109,10 +109,10 @@ fn logical_lines(session: &mut Session<'_>, lines: &[Source]) -> Vec<Source> {
 fn without_prompt(line: &Source) -> Source {
     let Some((prompt, _)) = line.text().split_once('>') else { return line.clone() };
     let behind = prompt.len() + 1;
-    if context::is_drive_prompt(prompt) {
+    if session::is_drive_prompt(prompt) {
         return line.from(behind).trim();
     }
-    if context::of_prompt(prompt).is_none() {
+    if session::of_prompt(prompt).is_none() {
         return line.clone();
     }
     let mut joined = line.slice(0..prompt.len());

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::ops::Range;
 
+use super::script::Unwritable;
 use super::source::Source;
 use crate::store::StoreError;
 
@@ -111,6 +112,35 @@ pub enum ErrorKind {
         /// What to do about it.
         instead: &'static str,
     },
+    /// A file that cannot be read.
+    #[error("there is no file `{name}` that can be read here")]
+    NoFile {
+        /// Its name as given.
+        name: String,
+    },
+    /// A file that `importpolicy` cannot read.
+    #[error("`{name}` cannot be imported: {why}")]
+    NotOurFormat {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A script that this one calls has an error.
+    #[error("in the script called here:\n{error}")]
+    InFile {
+        /// Its error.
+        error: Box<Error>,
+    },
+    /// Scripts call scripts call scripts.
+    #[error("scripts call each other too deep here, expected an end to it")]
+    TooDeep,
+    /// Something in a store that netsh has no words for.
+    #[error("{0}")]
+    Unwritable(#[from] Unwritable),
+    /// Something is to be negotiated, and no quick-mode policy says how.
+    #[error("the rule negotiates and has no quick-mode policy, expected qmpolicy=")]
+    NoQmPolicy,
     /// A netsh line needs the value of a batch variable that the script does not set.
     #[error("the value of `{name}` is not known, expected it to be set in this script")]
     UnknownVariable {

@@ -50,7 +50,7 @@ fn every_kind_in_words() {
         "set policy assign=y",
         "set policy name=Nobody assign=y",
         "set store location=domain",
-        "exportpolicy file=x.ipsec",
+        "importpolicy file=x.ipsec",
         "ipsec statc add policy name=x",
         "ipsec dynamic add qmpolicy name=x",
     ];

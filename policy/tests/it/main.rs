@@ -1,8 +1,11 @@
 //! Behaviour of the policy crate from outside, one behaviour a module.
 
 mod articles;
+mod dynamic;
 mod errors;
 mod properties;
+mod script;
+mod shell;
 mod syntax;
 mod wild;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::netsh::context::LONGEST_LINE;
+use crate::netsh::session::LONGEST_LINE;
 use crate::netsh::source::{Position, Source};
 
 /// Variables by lower-case name; `None` is a value that cannot be known.

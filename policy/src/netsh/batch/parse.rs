@@ -1,7 +1,7 @@
 //! Reading a batch file into statements.
 
 use super::{Node, Operator};
-use crate::netsh::context::LONGEST_LINE;
+use crate::netsh::session::LONGEST_LINE;
 use crate::netsh::source::Source;
 
 /// Deeper nesting than this is not read.

@@ -2,16 +2,24 @@
 
 use ipnet::IpNet;
 
-use super::bind::Bound;
-use super::execute::{Reply, at};
-use super::value::Value;
+use super::{Reply, at};
 use crate::defaults;
 use crate::filter::{Address, Filter, Port};
+use crate::netsh::NoteKind;
+use crate::netsh::command::bind::Bound;
+use crate::netsh::command::value::Value;
 use crate::netsh::error::{ErrorKind, Fault};
-use crate::store::{ObjectKind, Store, not_found};
+use crate::store::{Guid, ObjectKind, Store, not_found};
 
 pub(super) fn add(store: &mut Store, bound: &Bound, reply: &mut Reply) -> Result<(), Fault> {
     let list = bound.text("filterlist").unwrap_or_default();
+    let filter = Filter { id: store.new_guid(), ..read(store, bound, reply)? };
+    store.add_filter(list, filter);
+    Ok(())
+}
+
+/// The filter that a command's tags describe, without an id of its own.
+pub(in crate::netsh) fn read(store: &Store, bound: &Bound, reply: &mut Reply) -> Result<Filter, Fault> {
     let mut source = address(bound, "srcaddr", "srcmask", reply)?;
     let mut destination = address(bound, "dstaddr", "dstmask", reply)?;
     let protocol = protocol(bound);
@@ -21,8 +29,8 @@ pub(super) fn add(store: &mut Store, bound: &Bound, reply: &mut Reply) -> Result
     for (side, tag) in [(&mut source, "srcaddr"), (&mut destination, "dstaddr")] {
         look_up(store, bound, side, tag, reply);
     }
-    let filter = Filter {
-        id: store.new_guid(),
+    Ok(Filter {
+        id: Guid(0),
         description: bound.text("description").unwrap_or_default().to_owned(),
         source,
         destination,
@@ -30,9 +38,7 @@ pub(super) fn add(store: &mut Store, bound: &Bound, reply: &mut Reply) -> Result
         source_port,
         destination_port,
         mirrored: bound.flag("mirrored").unwrap_or(defaults::MIRRORED.value),
-    };
-    store.add_filter(list, filter);
-    Ok(())
+    })
 }
 
 /// With only the list and the addresses, every filter between them goes; each further tag narrows the choice.
@@ -106,9 +112,11 @@ fn address(
     };
     let Address::Subnet(net) = address else {
         if let (Some(_), Address::Range(..)) = (mask, address) {
-            reply
-                .remarks
-                .push((bound.span_of(mask_tag), format!("{mask_tag} is not used: {address} is a range")));
+            reply.remarks.push((
+                bound.span_of(mask_tag),
+                NoteKind::Remark,
+                format!("{mask_tag} is not used: {address} is a range"),
+            ));
         }
         return Ok(address.clone());
     };
@@ -140,7 +148,7 @@ fn address(
     if subnet.addr() != subnet.trunc().addr() {
         let text =
             format!("host bits under the mask are not used: {} means {}", subnet.addr(), subnet.trunc());
-        reply.remarks.push((bound.span_of(tag), text));
+        reply.remarks.push((bound.span_of(tag), NoteKind::Remark, text));
     }
     Ok(Address::Subnet(subnet))
 }
@@ -167,5 +175,5 @@ fn look_up(store: &Store, bound: &Bound, side: &mut Address, tag: &str, reply: &
         Address::Range(..) => Some("Windows Server 2003 has no address ranges in filters".to_owned()),
         _ => None,
     };
-    reply.remarks.extend(remark.map(|text| (bound.span_of(tag), text)));
+    reply.remarks.extend(remark.map(|text| (bound.span_of(tag), NoteKind::Remark, text)));
 }

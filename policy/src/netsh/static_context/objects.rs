@@ -1,13 +1,13 @@
 //! `add`, `set` and `delete` of policies, filter lists, filter actions and rules.
 
-use super::Object;
-use super::bind::Bound;
-use super::execute::at;
-use super::value::Value;
+use super::at;
 use crate::auth_method::AuthMethod;
 use crate::defaults;
 use crate::filter::FilterList;
 use crate::filter_action::{Action, FilterAction};
+use crate::netsh::command::Object;
+use crate::netsh::command::bind::Bound;
+use crate::netsh::command::value::Value;
 use crate::netsh::error::{ErrorKind, Fault};
 use crate::policy::Policy;
 use crate::rule::{ConnectionType, Rule};
@@ -209,7 +209,7 @@ pub(super) fn set_default_rule(store: &mut Store, bound: &Bound) -> Result<(), F
 
 /// The whole list in the order written, which is the order of preference; `None` when no such tag is given.
 /// `kerberos=no` adds nothing: alone it leaves no method.
-fn auth_methods(bound: &Bound) -> Option<Vec<AuthMethod>> {
+pub(in crate::netsh) fn auth_methods(bound: &Bound) -> Option<Vec<AuthMethod>> {
     let mut methods = Vec::new();
     let mut given = false;
     for (tag, value) in bound.values() {

@@ -6,13 +6,14 @@
 
 use core::fmt::Write as _;
 
-use super::Object;
-use super::bind::Bound;
-use super::execute::{Reply, at};
+use super::{Reply, at};
 use crate::auth_method::AuthMethod;
 use crate::filter::{Address, Filter, FilterList, protocol_name};
 use crate::filter_action::{Action, FilterAction};
+use crate::netsh::command::Object;
+use crate::netsh::command::bind::Bound;
 use crate::netsh::error::Fault;
+use crate::netsh::session::Location;
 use crate::policy::Policy;
 use crate::rule::Rule;
 use crate::store::{Store, same_name};
@@ -23,13 +24,15 @@ struct Style {
     verbose: bool,
     table: bool,
     wide: bool,
+    location: Location,
 }
 
-pub(super) fn show(store: &Store, bound: &Bound, reply: &mut Reply) -> Result<(), Fault> {
+pub(super) fn show(store: &Store, bound: &Bound, location: Location, reply: &mut Reply) -> Result<(), Fault> {
     let style = Style {
         verbose: bound.word("level") == Some("verbose"),
         table: bound.word("format") == Some("table"),
         wide: bound.flag("wide").unwrap_or(false),
+        location,
     };
     let out = &mut reply.text;
     match bound.command.object {
@@ -38,7 +41,7 @@ pub(super) fn show(store: &Store, bound: &Bound, reply: &mut Reply) -> Result<()
         Object::FilterAction => filter_actions(store, bound, style, out),
         Object::Rule => rules(store, bound, style, out),
         Object::Store => {
-            line(out, "Store", "Local Store");
+            line(out, "Store", location);
             Ok(())
         }
         Object::GpoAssignedPolicy => {
@@ -177,7 +180,12 @@ fn blocks<T>(
     }
 }
 
-fn table(out: &mut String, columns: &[(&str, usize)], rows: impl Iterator<Item = Vec<String>>, wide: bool) {
+pub(in crate::netsh) fn table(
+    out: &mut String,
+    columns: &[(&str, usize)],
+    rows: impl Iterator<Item = Vec<String>>,
+    wide: bool,
+) {
     let put = |out: &mut String, cells: &[String]| {
         let mut text = String::new();
         for (cell, (_, width)) in cells.iter().zip(columns) {
@@ -194,11 +202,11 @@ fn table(out: &mut String, columns: &[(&str, usize)], rows: impl Iterator<Item =
     out.push('\n');
 }
 
-fn line(out: &mut String, label: &str, value: impl core::fmt::Display) {
+pub(in crate::netsh) fn line(out: &mut String, label: &str, value: impl core::fmt::Display) {
     let _ = writeln!(out, "{label:<25}: {value}");
 }
 
-fn yes_no(flag: bool) -> &'static str {
+pub(in crate::netsh) fn yes_no(flag: bool) -> &'static str {
     if flag { "YES" } else { "NO" }
 }
 
@@ -279,7 +287,7 @@ fn rule(store: &Store, r: &Rule, style: Style, out: &mut String) {
     }
 }
 
-fn auth(methods: &[AuthMethod], out: &mut String) {
+pub(in crate::netsh) fn auth(methods: &[AuthMethod], out: &mut String) {
     line(out, "Authentication Methods", methods.len());
     for method in methods {
         let _ = writeln!(out, "    {method}");
@@ -295,7 +303,7 @@ fn default_response(p: &Policy, out: &mut String) {
     auth(&p.default_response.auth, out);
 }
 
-fn methods(methods: &[crate::SecurityMethod], out: &mut String) {
+pub(in crate::netsh) fn methods(methods: &[crate::SecurityMethod], out: &mut String) {
     line(out, "Security Methods", methods.len());
     for method in methods {
         let _ = writeln!(out, "    {method}");
@@ -321,7 +329,7 @@ fn filter_list(l: &FilterList, style: Style, out: &mut String) {
     line(out, "FilterList Name", &l.name);
     line(out, "Description", or_none(&l.description));
     if style.verbose {
-        line(out, "Store", "Local Store");
+        line(out, "Store", style.location);
         line(out, "GUID", l.id);
     }
     line(out, "No. of Filters", l.filters.len());
@@ -386,7 +394,7 @@ fn filter_table(l: &FilterList, style: Style, out: &mut String) {
 }
 
 /// `<My IP Address>` is Windows' wording, and it carries no mask line; `<Any IP Address>` is made after it.
-fn address_and_mask(address: &Address) -> (String, Option<String>) {
+pub(in crate::netsh) fn address_and_mask(address: &Address) -> (String, Option<String>) {
     match address {
         Address::Me => ("<My IP Address>".to_owned(), None),
         Address::Any => ("<Any IP Address>".to_owned(), Some("0.0.0.0".to_owned())),

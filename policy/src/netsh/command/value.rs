@@ -47,8 +47,8 @@ pub(in crate::netsh) const fn expected(kind: Kind) -> &'static str {
         Kind::Text => "text",
         Kind::Guid => "a GUID in braces",
         Kind::YesNo => "yes or no",
-        Kind::Integer(0, _) => "a number",
-        Kind::Integer(..) => "a number from 1 up",
+        Kind::Integer(range) if range.low == 0 => "a number",
+        Kind::Integer(_) => "a number from 1 up",
         Kind::Address => "me, any, an IP address, a DNS name, WINS, DNS, DHCP or GATEWAY",
         Kind::Mask => "a subnet mask or a prefix length of 1 through 32",
         Kind::Port => "a port number, 0 for any",
@@ -73,7 +73,9 @@ pub(in crate::netsh) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
         Kind::Name | Kind::Text => Some(Value::Text(text.to_owned())),
         Kind::Guid => guid(text).map(Value::Guid),
         Kind::YesNo => word(text, &["yes", "no"]).map(|w| Value::Flag(w == "yes")),
-        Kind::Integer(low, high) => text.parse().ok().filter(|n| (low..=high).contains(n)).map(Value::Number),
+        Kind::Integer(range) => {
+            text.parse().ok().filter(|n| (range.low..=range.high).contains(n)).map(Value::Number)
+        }
         Kind::Address => address(text).map(Value::Address),
         Kind::Mask => mask(text).map(Value::Mask),
         Kind::Port if text.eq_ignore_ascii_case("any") => Some(Value::Port(Port::Any)),

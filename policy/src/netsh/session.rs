@@ -2,13 +2,17 @@
 
 use std::ops::Range;
 
+use super::command::bind::{Bound, Match, abbreviation, bind};
+use super::command::{Mode, Object, Verb, help};
+use super::dynamic_context;
 use super::error::{Error, ErrorKind, Fault};
+use super::script;
 use super::source::{Position, Source};
-use super::static_context::bind::{Match, abbreviation, bind, one_of};
-use super::static_context::{Verb, execute};
+use super::static_context::{self, Reply, Surroundings};
 use super::token::{self, Argument};
-use super::{Note, NoteKind, Output};
-use crate::store::{Store, StoreError};
+use super::{Note, NoteKind, Output, Setting};
+use crate::store::StoreError;
+use crate::stores::Stores;
 
 /// Lines are joined up to this many bytes; `cmd` itself takes 8,191 characters.
 pub(super) const LONGEST_LINE: usize = 16 << 10;
@@ -20,8 +24,9 @@ const MOST_OUTPUT: usize = 16 << 20;
 const MOST_ERRORS: usize = 1000;
 
 /// Where the shell stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) enum Context {
+    #[default]
     Root,
     Ipsec,
     Static,
@@ -70,36 +75,73 @@ const OTHERS: &[&str] = &[
     "unalias",
 ];
 
+/// Scripts may call scripts this deep.
+const DEEPEST: u8 = 8;
+
+/// Which store `static` commands are about.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) enum Location {
+    #[default]
+    Local,
+    Persistent,
+}
+
+impl core::fmt::Display for Location {
+    /// Windows prints the computer's name behind it, which is not known here.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Local => "Local Store",
+            Self::Persistent => "Persistent Store",
+        })
+    }
+}
+
+/// Where the shell stands: what a prompt keeps from line to line.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Place {
+    pub(super) context: Context,
+    stack: Vec<Context>,
+    location: Location,
+}
+
 /// One run of a script.
 pub(super) struct Session<'a> {
-    store: &'a mut Store,
+    stores: &'a mut Stores,
+    setting: &'a Setting<'a>,
     file: &'a str,
     lines: &'a [&'a str],
     go_on: bool,
     errors: Vec<Error>,
     output: Output,
-    context: Context,
-    stack: Vec<Context>,
+    pub(super) place: Place,
     /// A bare `netsh` was given: following lines are netsh's until `exit`.
     pub(super) interactive: bool,
     /// `exit` was given: a `netsh -f` file ends there.
-    ended: bool,
+    pub(super) ended: bool,
+    /// How many scripts this one was called through.
+    depth: u8,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(store: &'a mut Store, file: &'a str, lines: &'a [&'a str], go_on: bool) -> Self {
-        let (output, errors, stack) = (Output::default(), Vec::new(), Vec::new());
+    pub(super) fn new(
+        stores: &'a mut Stores,
+        setting: &'a Setting<'a>,
+        file: &'a str,
+        lines: &'a [&'a str],
+        go_on: bool,
+    ) -> Self {
         Self {
-            store,
+            stores,
+            setting,
             file,
             lines,
             go_on,
-            errors,
-            output,
-            context: Context::Root,
-            stack,
+            errors: Vec::new(),
+            output: Output::default(),
+            place: Place::default(),
             interactive: false,
             ended: false,
+            depth: 0,
         }
     }
 
@@ -124,8 +166,8 @@ impl<'a> Session<'a> {
 
     /// What stands behind `netsh` on a shell's command line.
     pub(super) fn shell_line(&mut self, source: &Source) -> Result<(), Error> {
-        let saved = (self.context, std::mem::take(&mut self.stack));
-        self.context = Context::Root;
+        let at_root = Place { location: self.place.location, ..Place::default() };
+        let saved = std::mem::replace(&mut self.place, at_root);
         match self.shell_words(source) {
             // `netsh` or `netsh ipsec static` alone opens its prompt there.
             Ok(Ended::InContext) => {
@@ -133,14 +175,19 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Ok(Ended::AfterCommand) => {
-                (self.context, self.stack) = saved;
+                self.leave(saved);
                 Ok(())
             }
             Err(fault) => {
-                (self.context, self.stack) = saved;
+                self.leave(saved);
                 self.fail(source, fault)
             }
         }
+    }
+
+    /// Back to where the shell was; the chosen store stays.
+    fn leave(&mut self, saved: Place) {
+        self.place = Place { location: self.place.location, ..saved };
     }
 
     fn shell_words(&mut self, source: &Source) -> Result<Ended, Fault> {
@@ -157,13 +204,11 @@ impl<'a> Session<'a> {
                     // The context's own words have no place of their own: errors point at the option's value.
                     self.words(source, &inner).map_err(|f| Fault::new(context.span.clone(), f.kind))?;
                 }
-                (Some("f" | "a"), Some(_)) => {
-                    return Err(unsupported(
-                        option.span(),
-                        "`netsh -f`",
-                        "give the other file as a script of its own",
-                    ));
+                (Some("f"), Some(file)) => {
+                    self.call(source, file.span.clone(), &file.text)?;
+                    return Ok(Ended::AfterCommand);
                 }
+                (Some("a"), Some(file)) => self.call(source, file.span.clone(), &file.text)?,
                 (Some("r" | "u" | "p"), Some(_)) => {
                     return Err(unsupported(
                         option.span(),
@@ -171,7 +216,10 @@ impl<'a> Session<'a> {
                         "other computers have stores of their own",
                     ));
                 }
-                (Some("?"), _) => return Ok(Ended::AfterCommand),
+                (Some("?"), _) => {
+                    self.output.text.push_str(help::ROOT);
+                    return Ok(Ended::AfterCommand);
+                }
                 _ => {
                     let (found, expected) = (word.text.clone(), "-c, -f, -r or a context".to_owned());
                     return Err(Fault::new(word.span.clone(), ErrorKind::UnknownCommand { found, expected }));
@@ -202,18 +250,30 @@ impl<'a> Session<'a> {
         let mut rest = arguments;
         while let [first, after @ ..] = rest {
             let word = first.plain().map(|w| w.text.to_ascii_lowercase()).unwrap_or_default();
+            let place = &mut self.place;
             match word.as_str() {
-                "?" | "/?" | "-?" | "help" => return Ok(Ended::AfterCommand),
-                "exit" | "quit" | "bye" => {
-                    (self.context, self.interactive, self.ended) = (Context::Root, false, true);
+                "?" | "/?" | "-?" | "help" => {
+                    self.output.text.push_str(&self.help(&[]));
                     return Ok(Ended::AfterCommand);
                 }
-                ".." => self.context = self.context.parent(),
-                "pushd" => self.stack.push(self.context),
-                "popd" => self.context = self.stack.pop().unwrap_or(Context::Root),
-                "ipsec" | "/ipsec" => self.context = Context::Ipsec,
+                "exit" | "quit" | "bye" => {
+                    (place.context, self.interactive, self.ended) = (Context::Root, false, true);
+                    return Ok(Ended::AfterCommand);
+                }
+                ".." => place.context = place.context.parent(),
+                "pushd" => place.stack.push(place.context),
+                "popd" => place.context = place.stack.pop().unwrap_or(Context::Root),
+                "exec" => {
+                    let Some(file) = after.first().and_then(Argument::plain) else {
+                        let end = source.text().trim_end().len();
+                        let expected = "the name of a script".to_owned();
+                        return Err(Fault::new(end..end, ErrorKind::Incomplete { expected }));
+                    };
+                    return self.call(source, file.span.clone(), &file.text).map(|()| Ended::AfterCommand);
+                }
+                "ipsec" | "/ipsec" => place.context = Context::Ipsec,
                 _ => match self.step(first, &word)? {
-                    Some(context) => self.context = context,
+                    Some(context) => self.place.context = context,
                     None => return self.command(source, rest).map(|()| Ended::AfterCommand),
                 },
             }
@@ -222,13 +282,62 @@ impl<'a> Session<'a> {
         Ok(Ended::InContext)
     }
 
+    /// The help for words in the context where the shell stands.
+    fn help(&self, words: &[&str]) -> String {
+        match self.place.context {
+            Context::Static => help::of_words(Mode::Static, words),
+            Context::Dynamic => help::of_words(Mode::Dynamic, words),
+            Context::Root | Context::Ipsec | Context::Other => help::ROOT.to_owned(),
+        }
+    }
+
+    /// Runs another `netsh` script where the shell stands. Its end leads back to this context.
+    fn call(&mut self, source: &Source, span: Range<usize>, name: &str) -> Result<(), Fault> {
+        let fault = |kind| Err(Fault::new(span.clone(), kind));
+        if self.depth >= DEEPEST {
+            return fault(ErrorKind::TooDeep);
+        }
+        let Some(bytes) = self.read(name) else {
+            return fault(ErrorKind::NoFile { name: name.to_owned() });
+        };
+        let text = super::source::decode(&bytes).0;
+        let lines = super::lines(&text);
+        let sources: Vec<Source> =
+            (1..).zip(&lines).map(|(number, line)| Source::line(number, line)).collect();
+        let mut inner = Session {
+            output: std::mem::take(&mut self.output),
+            place: self.place.clone(),
+            depth: self.depth + 1,
+            ..Session::new(self.stores, self.setting, name, &lines, false)
+        };
+        let notes = std::mem::take(&mut inner.output.notes);
+        let result = run_script(&mut inner, &sources);
+        let (location, mut output) = (inner.place.location, inner.output);
+        let said = std::mem::replace(&mut output.notes, notes);
+        (self.output, self.place.location) = (output, location);
+        for note in said {
+            let text = format!("{name}:{}:{}: {}", note.line, note.column, note.message);
+            self.note(source.position(span.start), note.kind, text);
+        }
+        result.or_else(|error| fault(ErrorKind::InFile { error: Box::new(error) }))
+    }
+
+    /// A file: one that this run has written, else one of the computer's.
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let written = self.output.files.iter().rev().find(|(n, _)| n == name);
+        match written {
+            Some((_, text)) => Some(text.clone().into_bytes()),
+            None => self.setting.read.and_then(|read| read(name)),
+        }
+    }
+
     /// The context a word leads to; `None` when it begins a command of this context.
     fn step(&mut self, argument: &Argument, word: &str) -> Result<Option<Context>, Fault> {
         let unknown = |expected: String| {
             let found = argument.tag.as_ref().map_or(word, |t| t.text.as_str()).to_owned();
             Fault::new(argument.span(), ErrorKind::UnknownCommand { found, expected })
         };
-        match self.context {
+        match self.place.context {
             // A context knows its siblings through its parent.
             Context::Static | Context::Dynamic if word == "static" => Ok(Some(Context::Static)),
             Context::Static | Context::Dynamic if word == "dynamic" => Ok(Some(Context::Dynamic)),
@@ -238,10 +347,10 @@ impl<'a> Session<'a> {
                 Match::One("dynamic") => Ok(Some(Context::Dynamic)),
                 Match::One(_) => Ok(None),
                 Match::Several(_) => Err(unknown("static or dynamic".to_owned())),
-                Match::None => Err(unknown("static or dynamic".to_owned())),
+                Match::None => Err(unknown("static, dynamic or dump".to_owned())),
             },
             Context::Root if word.len() > 2 && "ipsec".starts_with(word) => Ok(Some(Context::Ipsec)),
-            Context::Root if is_static_verb(word) => Ok(None),
+            Context::Root if is_verb(word) || word == "dump" => Ok(None),
             Context::Root if OTHERS.contains(&word) => Ok(Some(Context::Other)),
             Context::Root => {
                 Err(unknown("ipsec, or a command of ipsec static: add, set, delete or show".to_owned()))
@@ -251,21 +360,27 @@ impl<'a> Session<'a> {
 
     fn command(&mut self, source: &Source, arguments: &[Argument]) -> Result<(), Fault> {
         let end = source.text().trim_end().len();
-        match self.context {
-            Context::Static => self.static_command(source, arguments, end),
+        let question =
+            |a: &Argument| a.plain().is_some_and(|w| matches!(w.text.as_str(), "?" | "/?" | "help"));
+        if let Some(at) = arguments.iter().skip(1).position(question) {
+            let words: Vec<&str> =
+                arguments.iter().take(at + 1).filter_map(|a| a.plain()).map(|w| w.text.as_str()).collect();
+            self.output.text.push_str(&self.help(&words));
+            return Ok(());
+        }
+        let dump = arguments
+            .first()
+            .and_then(Argument::plain)
+            .is_some_and(|w| w.text.len() > 1 && "dump".starts_with(&w.text.to_ascii_lowercase()));
+        match self.place.context {
+            Context::Static => self.run(source, bind(Mode::Static, arguments, end)?),
+            Context::Dynamic => self.run(source, bind(Mode::Dynamic, arguments, end)?),
+            Context::Root | Context::Ipsec if dump => self.dump(arguments),
             // `add policy ...` at the root: the file was meant for `netsh -c "ipsec static" -f`.
-            Context::Root => match bind(arguments, end) {
-                Ok(_) => self.static_command(source, arguments, end),
-                Err(fault) => Err(fault),
-            },
-            Context::Dynamic => self.dynamic_command(source, arguments),
-            Context::Ipsec => {
-                self.note(
-                    source.start(),
-                    NoteKind::NoEffect,
-                    "`netsh ipsec dump` is not carried out here".to_owned(),
-                );
-                Ok(())
+            Context::Root | Context::Ipsec => {
+                let bound = bind(Mode::Static, arguments, end)
+                    .or_else(|fault| bind(Mode::Dynamic, arguments, end).map_err(|_| fault))?;
+                self.run(source, bound)
             }
             Context::Other => {
                 let text = format!("not about IPsec, not carried out: {}", source.trim().text());
@@ -275,28 +390,42 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn static_command(&mut self, source: &Source, arguments: &[Argument], end: usize) -> Result<(), Fault> {
-        if arguments
-            .iter()
-            .skip(1)
-            .any(|a| a.plain().is_some_and(|w| matches!(w.text.as_str(), "?" | "/?" | "help")))
-        {
+    fn dump(&mut self, arguments: &[Argument]) -> Result<(), Fault> {
+        let span = arguments.first().map_or(0..0, Argument::span);
+        self.check_output(&span)?;
+        let text = script::dump(self.stores).map_err(|e| Fault::new(span, ErrorKind::Unwritable(e)))?;
+        self.output.commands += 1;
+        self.output.text.push_str(&text);
+        Ok(())
+    }
+
+    fn check_output(&self, span: &Range<usize>) -> Result<(), Fault> {
+        let bytes =
+            self.output.text.len() + self.output.files.iter().map(|(_, text)| text.len()).sum::<usize>();
+        if bytes > MOST_OUTPUT {
+            return Err(Fault::new(span.clone(), ErrorKind::TooMuchOutput { bytes }));
+        }
+        Ok(())
+    }
+
+    /// Carries out a command that could be read.
+    fn run(&mut self, source: &Source, bound: Bound) -> Result<(), Fault> {
+        self.check_output(&bound.span)?;
+        if let Some(why) = self.without_effect(&bound)? {
+            self.note(source.start(), NoteKind::NoEffect, why);
             return Ok(());
         }
-        let bound = bind(arguments, end)?;
-        if self.output.text.len() > MOST_OUTPUT {
-            return Err(Fault::new(bound.span, ErrorKind::TooMuchOutput { bytes: self.output.text.len() }));
-        }
         self.output.commands += 1;
-        match execute::execute(self.store, &bound) {
+        let result = match (bound.command.mode, bound.command.verb, bound.command.object) {
+            (Mode::Static, Verb::Set, Object::Store) => self.set_store(&bound),
+            (Mode::Static, ..) => self.static_command(&bound),
+            (Mode::Dynamic, ..) => dynamic_context::execute(self.stores, &bound, self.setting),
+        };
+        match result {
             Ok(reply) => {
                 self.output.text.push_str(&reply.text);
-                for (span, text) in reply.remarks {
-                    let kind = if text.starts_with("not understood") {
-                        NoteKind::NotUnderstood
-                    } else {
-                        NoteKind::Remark
-                    };
+                self.output.files.extend(reply.file);
+                for (span, kind, text) in reply.remarks {
                     self.note(source.position(span.start), kind, text);
                 }
                 Ok(())
@@ -314,42 +443,54 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Dynamic mode edits the running driver, which a stored policy knows nothing of. What changes no filter is named and
-    /// passed over; what does ends the script, for its effect would be missing.
-    fn dynamic_command(&mut self, source: &Source, arguments: &[Argument]) -> Result<(), Fault> {
-        let words: Vec<String> =
-            arguments.iter().filter_map(|a| a.plain()).map(|w| w.text.to_ascii_lowercase()).collect();
-        let word = |n: usize| words.get(n).map_or("", String::as_str);
-        let verb = match abbreviation(word(0), &["add", "set", "delete", "show"], |w| w) {
-            Match::One(verb) => verb,
-            _ => "",
+    fn static_command(&mut self, bound: &Bound) -> Result<Reply, Fault> {
+        let location = self.place.location;
+        let setting = self.setting;
+        let written = std::mem::take(&mut self.output.files);
+        let read = |name: &str| match written.iter().rev().find(|(n, _)| n == name) {
+            Some((_, text)) => Some(text.clone().into_bytes()),
+            None => setting.read.and_then(|read| read(name)),
         };
-        let harmless = match verb {
-            "show" => true,
-            "set" => "config".starts_with(word(1)),
-            "delete" => word(1) == "all",
-            "add" => false,
-            _ => {
-                let span = arguments.first().map_or(0..0, Argument::span);
-                let expected = one_of(&["add", "set", "delete", "show"]);
-                return Err(Fault::new(
-                    span,
-                    ErrorKind::UnknownCommand { found: word(0).to_owned(), expected },
-                ));
+        let store = match location {
+            Location::Local => &mut self.stores.local,
+            Location::Persistent => &mut self.stores.persistent,
+        };
+        let result = static_context::execute(store, bound, &Surroundings { location, read: &read });
+        self.output.files = written;
+        result
+    }
+
+    fn set_store(&mut self, bound: &Bound) -> Result<Reply, Fault> {
+        let instead = match bound.word("location") {
+            Some("domain") => "this computer is in no domain; there are the local and the persistent store",
+            Some("persistent") if self.setting.stored_only => "this script is to edit one stored policy",
+            word => {
+                self.place.location =
+                    if word == Some("persistent") { Location::Persistent } else { Location::Local };
+                return Ok(Reply { remarks: static_context::unused(bound).collect(), ..Reply::default() });
             }
         };
-        if !harmless {
-            let span = arguments.first().map_or(0..0, Argument::span).start..source.text().trim_end().len();
-            return Err(unsupported(
-                span,
-                "`netsh ipsec dynamic`",
-                "put the rule into a policy of `netsh ipsec static`",
-            ));
+        let what = format!("`set store location={}`", bound.word("location").unwrap_or_default());
+        Err(Fault::new(bound.span_of("location"), ErrorKind::NotSupported { what, instead }))
+    }
+
+    /// When only a stored policy is edited, dynamic mode has nobody to talk to. What would change a filter ends the
+    /// script, for its effect would be missing; the rest is named and passed over.
+    fn without_effect(&self, bound: &Bound) -> Result<Option<String>, Fault> {
+        let command = bound.command;
+        if command.mode == Mode::Static || !self.setting.stored_only {
+            return Ok(None);
         }
-        let text =
-            "dynamic mode concerns the running service and has no effect on the stored policy".to_owned();
-        self.note(source.start(), NoteKind::NoEffect, text);
-        Ok(())
+        match (command.verb, command.object) {
+            (Verb::Show, _) | (Verb::Set, Object::Config) | (Verb::Delete, Object::All) => Ok(Some(
+                "dynamic mode concerns the running service and has no effect on the stored policy".to_owned(),
+            )),
+            _ => {
+                let what = "`netsh ipsec dynamic`".to_owned();
+                let instead = "put the rule into a policy of `netsh ipsec static`";
+                Err(Fault::new(bound.span.clone(), ErrorKind::NotSupported { what, instead }))
+            }
+        }
     }
 }
 
@@ -369,7 +510,7 @@ impl Context {
     }
 }
 
-fn is_static_verb(word: &str) -> bool {
+fn is_verb(word: &str) -> bool {
     matches!(abbreviation(word, &Verb::ALL, |v| v.word()), Match::One(_)) && word.len() > 1
 }
 
@@ -420,7 +561,7 @@ fn without_prompt(session: &mut Session<'_>, line: &Source) -> Source {
     let Some((prompt, _)) = line.text().split_once('>') else { return line.clone() };
     if !is_drive_prompt(prompt) {
         let Some(context) = of_prompt(prompt) else { return line.clone() };
-        session.context = context;
+        session.place.context = context;
     }
     line.from(prompt.len() + 1).trim()
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::value::{self, Value};
-use super::{COMMANDS, Command, Kind, Object, Tag, Verb};
+use super::{Command, Kind, Mode, Object, Tag, Verb, commands};
 use crate::netsh::error::{ErrorKind, Fault};
 use crate::netsh::token::{Argument, Word};
 
@@ -54,11 +54,14 @@ pub(in crate::netsh) fn one_of(words: &[&str]) -> String {
 }
 
 /// Finds the command of a line and binds its arguments. `end` is the offset behind the line's last word.
-pub(in crate::netsh) fn bind(arguments: &[Argument], end: usize) -> Result<Bound, Fault> {
+pub(in crate::netsh) fn bind(mode: Mode, arguments: &[Argument], end: usize) -> Result<Bound, Fault> {
     let mut rest = arguments.iter();
-    let first = rest.next().ok_or_else(|| incomplete(end, &Verb::ALL.map(Verb::word)))?;
-    let verb = pick(first, &Verb::ALL, |v| v.word())?;
-    let commands: Vec<&'static Command> = COMMANDS.iter().filter(|c| c.verb == verb).collect();
+    let verbs: Vec<Verb> =
+        Verb::ALL.into_iter().filter(|v| commands(mode).iter().any(|c| c.verb == *v)).collect();
+    let words: Vec<&str> = verbs.iter().map(|v| v.word()).collect();
+    let first = rest.next().ok_or_else(|| incomplete(end, &words))?;
+    let verb = pick(first, &verbs, |v| v.word())?;
+    let commands: Vec<&'static Command> = commands(mode).iter().filter(|c| c.verb == verb).collect();
     let command = match commands.as_slice() {
         [one] if one.object == Object::None => *one,
         several => {
@@ -155,9 +158,7 @@ impl Binder {
 
     /// An untagged value takes the first positional tag that is not given anywhere in the command.
     fn positional(&mut self, word: &Word, all: &[&Argument]) -> Result<(), Fault> {
-        if !word.quoted
-            && self.command.tags.iter().any(|t| !t.required && t.name.eq_ignore_ascii_case(&word.text))
-        {
+        if !word.quoted && self.command.tags.iter().any(|t| is_bare_tag(t, word)) {
             let expected = format!("{}=", word.text.to_ascii_lowercase());
             return Err(Fault::new(
                 word.span.clone(),
@@ -184,7 +185,7 @@ impl Binder {
         };
         match self.put(tag, word, word.span.start) {
             // People leave remarks behind the last tagged value; what cannot be a value is named, never used.
-            Err(fault) if !tag.required && self.seen_tag && is_bad_value(&fault) => {
+            Err(fault) if !tag.required() && self.seen_tag && is_bad_value(&fault) => {
                 self.remarks.push(word.clone());
                 Ok(())
             }
@@ -201,7 +202,7 @@ impl Binder {
             let kind = ErrorKind::DuplicateTag { tag: tag.name };
             return Err(Fault::new(start..word.span.end, kind));
         }
-        if word.text.is_empty() && tag.kind != Kind::Text {
+        if word.text.is_empty() && !matches!(tag.kind, Kind::Text) {
             let kind = ErrorKind::MissingValue { tag: tag.name, expected: value::expected(tag.kind) };
             return Err(Fault::new(start..word.span.end, kind));
         }
@@ -222,11 +223,17 @@ impl Binder {
             let tags: Vec<String> = self.command.one_of.iter().map(|t| format!("{t}=")).collect();
             return Err(missing(tags.join(" or "), "the object's name"));
         }
-        if let Some(tag) = self.command.tags.iter().find(|t| t.required && !self.has(t.name)) {
+        if let Some(tag) = self.command.tags.iter().find(|t| t.required() && !self.has(t.name)) {
             return Err(missing(format!("{}=", tag.name), value::expected(tag.kind)));
         }
         Ok(Bound { command: self.command, values: self.values, span: self.span, remarks: self.remarks })
     }
+}
+
+/// `mirrored` without `=yes`; a word that is its own value (`show mmsas all`) is none.
+fn is_bare_tag(tag: &Tag, word: &Word) -> bool {
+    let itself = matches!(tag.kind, Kind::Word(words) if words.contains(&tag.name));
+    !tag.required() && !itself && tag.name.eq_ignore_ascii_case(&word.text)
 }
 
 fn is_bad_value(fault: &Fault) -> bool {

@@ -1,0 +1,198 @@
+//! `dynamic show`: policies and rules in list form, filters as the compiler makes them.
+//!
+//! No public source prints what Windows prints here, so the wording is ours, in the style of `static show`.
+
+use core::fmt::Write as _;
+
+use super::filter;
+use crate::compile::{self, LocalAddresses};
+use crate::dynamic::{DynamicRule, MmPolicy, PROPERTIES, QmPolicy};
+use crate::filter::{Address, Filter, protocol_name};
+use crate::filter_action::Action;
+use crate::netsh::command::Object;
+use crate::netsh::command::bind::Bound;
+use crate::netsh::command::value::Value;
+use crate::netsh::error::Fault;
+use crate::netsh::static_context::show::{address_and_mask, auth, line, methods, yes_no};
+use crate::netsh::static_context::{Reply, at};
+use crate::netsh::{NoteKind, Setting};
+use crate::store::StoreError;
+use crate::stores::Stores;
+
+pub(super) fn show(
+    stores: &Stores,
+    bound: &Bound,
+    setting: &Setting<'_>,
+    reply: &mut Reply,
+) -> Result<(), Fault> {
+    match bound.command.object {
+        Object::Config => config(stores, &mut reply.text),
+        Object::MmPolicy => {
+            let dynamic = &stores.dynamic;
+            for one in chosen(bound, dynamic.mm_policies(), |name| dynamic.mm_policy(name))? {
+                main_mode(one, &mut reply.text);
+            }
+        }
+        Object::QmPolicy => {
+            let dynamic = &stores.dynamic;
+            for one in chosen(bound, dynamic.qm_policies(), |name| dynamic.qm_policy(name))? {
+                quick_mode(one, &mut reply.text);
+            }
+        }
+        Object::Rule => rules(stores, bound, reply)?,
+        Object::MmFilter => main_mode_filters(stores, bound, setting, reply),
+        Object::QmFilter => quick_mode_filters(stores, bound, setting, reply),
+        Object::MmSas | Object::QmSas | Object::Stats => running(bound, setting, reply),
+        _ => {
+            stores.dynamic.mm_policies().iter().for_each(|p| main_mode(p, &mut reply.text));
+            stores.dynamic.qm_policies().iter().for_each(|p| quick_mode(p, &mut reply.text));
+            stores.dynamic.rules().iter().for_each(|r| rule(r, &mut reply.text));
+            main_mode_filters(stores, bound, setting, reply);
+            quick_mode_filters(stores, bound, setting, reply);
+            running(bound, setting, reply);
+        }
+    }
+    Ok(())
+}
+
+fn config(stores: &Stores, out: &mut String) {
+    for property in PROPERTIES {
+        let when = if property.at_restart { " (from the next start on)" } else { "" };
+        line(out, property.name, format_args!("{}{when}", stores.config.get(property.name)));
+    }
+    out.push('\n');
+}
+
+/// All, or the one that is named.
+fn chosen<'a, T>(
+    bound: &Bound,
+    all: &'a [T],
+    named: impl Fn(&str) -> Result<&'a T, StoreError>,
+) -> Result<Vec<&'a T>, Fault> {
+    match bound.text("name") {
+        None => Ok(all.iter().collect()),
+        Some(name) => match named(name) {
+            Err(_) if name.eq_ignore_ascii_case("all") => Ok(all.iter().collect()),
+            found => at(bound, "name", found).map(|one| vec![one]),
+        },
+    }
+}
+
+fn main_mode(p: &MmPolicy, out: &mut String) {
+    line(out, "Mainmode Policy Name", &p.name);
+    line(
+        out,
+        "MainMode LifeTime",
+        format_args!("{} minutes / {} Quick mode sessions", p.lifetime_minutes, p.qm_per_mm),
+    );
+    line(out, "Soft SA Expiration Time", format_args!("{} seconds", p.soft_sa_seconds));
+    let names: Vec<String> = p.methods.iter().map(ToString::to_string).collect();
+    line(out, "Main Mode Methods", names.join(" "));
+    out.push('\n');
+}
+
+fn quick_mode(p: &QmPolicy, out: &mut String) {
+    line(out, "Quickmode Policy Name", &p.name);
+    line(out, "AllowUnSecure(Fallback)", yes_no(p.soft));
+    line(out, "PFS Group", p.pfs);
+    methods(&p.methods, out);
+    out.push('\n');
+}
+
+/// The rules between these addresses, for this protocol and so on: each tag that is given narrows the choice.
+fn rules(stores: &Stores, bound: &Bound, reply: &mut Reply) -> Result<(), Fault> {
+    let wanted = wanted(stores, bound, reply)?;
+    let given = |tag| bound.get(tag).is_some();
+    let action = |tag, action: Action| !matches!(bound.get(tag), Some(Value::Action(a)) if *a != action);
+    let fits = |r: &&DynamicRule| {
+        let (key, tunnel) = (&r.key, r.key.tunnel.is_some());
+        bound.word("type").is_none_or(|t| (t == "tunnel") == tunnel)
+            && (!given("srcaddr") || key.source == wanted.source)
+            && (!given("dstaddr") || key.destination == wanted.destination)
+            && (!given("protocol") || key.protocol == wanted.protocol)
+            && (!given("srcport") || key.source_port == wanted.source_port)
+            && (!given("dstport") || key.destination_port == wanted.destination_port)
+            && action("actioninbound", r.inbound)
+            && action("actionoutbound", r.outbound)
+    };
+    stores.dynamic.rules().iter().filter(fits).for_each(|r| rule(r, &mut reply.text));
+    Ok(())
+}
+
+/// The tags of a filter as far as they are given.
+fn wanted(stores: &Stores, bound: &Bound, reply: &mut Reply) -> Result<Filter, Fault> {
+    filter::read(&stores.local, bound, reply)
+}
+
+fn rule(r: &DynamicRule, out: &mut String) {
+    let key = &r.key;
+    for (side, address) in [("Source", &key.source), ("Destination", &key.destination)] {
+        let (shown, mask) = address_and_mask(address);
+        line(
+            out,
+            &format!("{side} Address"),
+            if let Address::Name(name, _) = address { name } else { &shown },
+        );
+        if let Some(mask) = mask {
+            line(out, &format!("{side} Mask"), mask);
+        }
+    }
+    line(out, "Protocol", protocol_name(key.protocol));
+    line(out, "Source Port", key.source_port);
+    line(out, "Destination Port", key.destination_port);
+    line(out, "Mirrored", yes_no(key.mirrored));
+    line(out, "Tunnel Dest IP Address", key.tunnel.as_ref().map_or("NONE".to_owned(), ToString::to_string));
+    line(out, "Connection Type", key.connection);
+    line(out, "Mainmode Policy", &r.mm_policy);
+    line(out, "Quickmode Policy", r.qm_policy.as_deref().unwrap_or("NONE"));
+    line(out, "Inbound Action", r.inbound);
+    line(out, "Outbound Action", r.outbound);
+    auth(&r.auth, out);
+    out.push('\n');
+}
+
+/// `type=generic` is the filters of rules; specific ones, which the driver makes of them for each pair of addresses, are
+/// not told apart here.
+fn quick_mode_filters(stores: &Stores, bound: &Bound, setting: &Setting<'_>, reply: &mut Reply) {
+    let local = local(setting);
+    let lines = compile::whole::filters(stores, &local).map(|all| compile::listing::lines(&all, &local));
+    out_lines("Quick Mode Filters", lines, bound, reply);
+}
+
+fn main_mode_filters(stores: &Stores, bound: &Bound, setting: &Setting<'_>, reply: &mut Reply) {
+    let local = local(setting);
+    let lines = compile::whole::main_mode(stores, &local)
+        .map(|pad| pad.iter().map(compile::listing::pad_line).collect());
+    out_lines("Main Mode Filters", lines, bound, reply);
+}
+
+fn local(setting: &Setting<'_>) -> LocalAddresses {
+    setting.computer.cloned().unwrap_or_default()
+}
+
+fn out_lines(
+    title: &str,
+    lines: Result<Vec<String>, compile::CompileError>,
+    bound: &Bound,
+    reply: &mut Reply,
+) {
+    match lines {
+        Ok(lines) => {
+            let _ = writeln!(reply.text, "{title}: {}", lines.len());
+            for (number, text) in (1..).zip(lines) {
+                let _ = writeln!(reply.text, "{number:>4}. {text}");
+            }
+            reply.text.push('\n');
+        }
+        Err(error) => {
+            let text = format!("the policy does not compile, so that there are no filters: {error}");
+            reply.remarks.push((bound.span.clone(), NoteKind::NoEffect, text));
+        }
+    }
+}
+
+/// What only a running computer has.
+fn running(bound: &Bound, _setting: &Setting<'_>, reply: &mut Reply) {
+    let text = "no computer is running here: there are no security associations and no statistics".to_owned();
+    reply.remarks.push((bound.span.clone(), NoteKind::NoEffect, text));
+}
