@@ -2,15 +2,48 @@
 
 use std::path::Path;
 
-use ipsec_scenarios::{Files, Scenario, embedded};
+use ipsec_scenarios::{Family, Files, Scenario, embedded};
 
 use crate::exit::Error;
 
+/// What an argument of `ipseclab run` names.
+pub(crate) enum Wanted {
+    /// One scenario.
+    One(Box<Scenario>),
+    /// Those of a family, or all that fit a pattern.
+    Many(Vec<Scenario>),
+}
+
+/// What an argument names: scenarios that come with the program, or those of a directory.
+pub(crate) fn wanted(text: &str) -> Result<Wanted, Error> {
+    let names = embedded::matching(text);
+    if !names.is_empty() {
+        return names.into_iter().map(own).collect::<Result<_, _>>().map(Wanted::Many);
+    }
+    let path = Path::new(text);
+    if path.join("family.toml").exists() {
+        return family(path).map(Wanted::Many);
+    }
+    scenario(text).map(Box::new).map(Wanted::One)
+}
+
+/// A scenario that comes with the program.
+fn own(name: &str) -> Result<Scenario, Error> {
+    embedded::scenario(name).map_err(|e| Error::usage(format!("{name}/{e}")))
+}
+
+/// All scenarios of a directory with a `family.toml`.
+fn family(path: &Path) -> Result<Vec<Scenario>, Error> {
+    let wrong = |e| Error::usage(format!("{}/{e}", path.display()));
+    let family = Family::load(&read(path)?).map_err(wrong)?;
+    family.names().filter_map(|name| family.scenario(name)).collect::<Result<_, _>>().map_err(wrong)
+}
+
 /// The scenario that an argument names: one that comes with the program, or a directory.
-pub(crate) fn scenario(text: &str) -> Result<Scenario, Error> {
+fn scenario(text: &str) -> Result<Scenario, Error> {
     let path = Path::new(text);
     match embedded::resolve(text) {
-        Ok(name) => embedded::scenario(name).map_err(|e| Error::usage(format!("{name}/{e}"))),
+        Ok(name) => own(name),
         Err(_) if path.is_dir() => load(path),
         Err(fitting) if fitting.is_empty() => Err(Error::usage(format!(
             "there is no scenario or directory `{text}`; `ipseclab list` names the scenarios"

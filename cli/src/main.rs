@@ -4,6 +4,7 @@ mod directory;
 mod exit;
 mod junit;
 mod list;
+mod many;
 mod netsh;
 mod print;
 mod profile;
@@ -27,9 +28,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the scenarios that come with this program.
+    /// List the scenarios that come with this program, by family.
     List,
-    /// Run a scenario: story, security associations, checks, digest, captures.
+    /// Run a scenario: story, security associations, checks, digest, captures. Of several: a table.
     Run(run::RunArgs),
     /// Check netsh scripts and show the policy they make: rules, and filters in match order.
     Netsh(netsh::NetshArgs),

@@ -6,14 +6,16 @@ use clap::{Args, ValueEnum};
 use ipsec_scenarios::value::{Ppm, Span};
 use ipsec_scenarios::{FaultPlan, Outcomes, Recording, RunOptions, Scenario, run as run_scenario};
 
+use crate::directory::Wanted;
 use crate::exit::{Error, print};
 use crate::seeds::Seeds;
-use crate::{directory, junit, print as text, seeds};
+use crate::{directory, junit, many, print as text, seeds};
 
 /// Options of `ipseclab run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// A scenario's name, a unique prefix of it, or a directory with a scenario.
+    /// A scenario's name, a unique prefix of it, or a directory with a scenario. A family's name (`nat`) or a pattern
+    /// (`nat-*`) runs several, and prints a table with a total.
     scenario: String,
     /// The seed of everything random.
     #[arg(long, default_value_t = 1)]
@@ -37,6 +39,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", default_value_t = Span(FaultPlan::NONE.until))]
     faults_until: Span,
     /// Where captures, trace and report go [default: out/SCENARIO-SEED].
+    /// Of several scenarios, each gets a folder there; without it only the first that fail.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What to print.
@@ -67,6 +70,27 @@ impl RunArgs {
         RunOptions { seed, faults, record }
     }
 
+    /// What was asked for.
+    pub(crate) fn scenario(&self) -> &str {
+        &self.scenario
+    }
+
+    /// The seeds to run.
+    pub(crate) fn all_seeds(&self) -> std::ops::Range<u64> {
+        self.seeds.as_ref().map_or(self.seed..self.seed.saturating_add(1), Seeds::iter)
+    }
+
+    /// Whether a folder for files was named.
+    pub(crate) fn has_folder(&self) -> bool {
+        self.out.is_some()
+    }
+
+    /// Where the files of a run go when there are several scenarios.
+    pub(crate) fn folder_of_many(&self, scenario: &Scenario, seed: u64) -> PathBuf {
+        let root = self.out.as_deref().unwrap_or(Path::new("out"));
+        root.join(format!("{}-{seed}", scenario.name))
+    }
+
     pub(crate) fn format(&self) -> Format {
         self.format
     }
@@ -83,7 +107,10 @@ impl RunArgs {
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<bool, Error> {
-    let scenario = directory::scenario(&args.scenario)?;
+    let scenario = match directory::wanted(&args.scenario)? {
+        Wanted::One(scenario) => *scenario,
+        Wanted::Many(scenarios) => return many::run(args, &scenarios),
+    };
     if let Some(range) = &args.seeds {
         return seeds::run(args, &scenario, range);
     }
@@ -107,7 +134,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, Error> {
 
 /// The replay command, with the directory a scenario came from instead of its name.
 pub(crate) fn replay(args: &RunArgs, command: &str, scenario: &Scenario) -> String {
-    if Path::new(&args.scenario).is_dir() {
+    let path = Path::new(&args.scenario);
+    if path.is_dir() && !path.join("family.toml").exists() {
         command.replacen(&scenario.name, &args.scenario, 1)
     } else {
         command.into()

@@ -13,7 +13,7 @@ use crate::junit;
 use crate::run::{Format, RunArgs, json, replay, write};
 
 /// Failing seeds whose captures are written; more would only fill the disk.
-const RECORDED_FAILURES: usize = 3;
+pub(crate) const RECORDED_FAILURES: usize = 3;
 
 /// Seeds from `from` on, `to` excluded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,12 @@ impl FromStr for Seeds {
     }
 }
 
+impl Seeds {
+    pub(crate) fn iter(&self) -> std::ops::Range<u64> {
+        self.from..self.to
+    }
+}
+
 /// What many runs showed; `scenarios/README.md` documents the JSON form.
 #[derive(Debug, Serialize)]
 struct Summary {
@@ -51,15 +57,15 @@ struct Summary {
 }
 
 #[derive(Debug, Serialize)]
-struct Failed {
-    seed: u64,
+pub(crate) struct Failed {
+    pub(crate) seed: u64,
     digest: String,
-    checks: Vec<String>,
-    replay: String,
+    pub(crate) checks: Vec<String>,
+    pub(crate) replay: String,
 }
 
 impl Failed {
-    fn of(report: &Report) -> Self {
+    pub(crate) fn of(report: &Report) -> Self {
         let checks = report.checks.iter().filter(|c| !c.held);
         Failed {
             seed: report.seed,
@@ -74,7 +80,7 @@ pub(crate) fn run(args: &RunArgs, scenario: &Scenario, seeds: &Seeds) -> Result<
     let bar = progress(seeds.to - seeds.from);
     let began = now();
     let (mut failed, mut reports) = (Vec::new(), Vec::new());
-    for seed in seeds.from..seeds.to {
+    for seed in seeds.iter() {
         let outcomes = run_scenario(scenario, &args.options(seed, false)).map_err(|e| usage(scenario, &e))?;
         let mut report = outcomes.report;
         report.replay = replay(args, &report.replay, scenario);

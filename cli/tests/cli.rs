@@ -71,6 +71,56 @@ fn json_is_what_report_json_holds() {
 }
 
 #[test]
+fn a_pattern_runs_several_and_prints_a_total() {
+    let output = ipseclab(&["run", "kb301284-p*"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.lines().any(|l| l.starts_with("kb301284-psk-mismatch ") && l.ends_with("held")), "{text}");
+    assert!(text.contains("kb301284-p*: 4 of 4 scenarios held every check;"), "{text}");
+    let json = ipseclab(&["run", "kb301284-ps*", "--format", "json", "--seeds", "1..3"]);
+    let table: serde_json::Value = serde_json::from_str(&stdout(&json)).expect("JSON");
+    assert_eq!((&table["schema"], &table["runs"]), (&"ipseclab-table/1".into(), &2.into()));
+    assert_eq!(table["scenarios"][0]["scenario"], "kb301284-psk-mismatch");
+    assert_eq!(code(&ipseclab(&["run", "kb301284-*nobody"])), 2);
+}
+
+#[test]
+fn a_family_in_which_one_fails_fails() {
+    let out = folder("family").join("mine");
+    std::fs::create_dir(&out).unwrap();
+    for file in std::fs::read_dir(data("nat")).unwrap() {
+        let path = file.unwrap().path();
+        std::fs::copy(&path, out.join(path.file_name().unwrap())).unwrap();
+    }
+    let family = std::fs::read_to_string(out.join("family.toml")).unwrap();
+    let start = family.find("[[scenario]]").unwrap();
+    let mine = |outcome: &str| {
+        format!(
+            "{}[[scenario]]\nname = \"mine-{{{{traffic}}}}\"\ntitle = \"t\"\noutcome = \"{outcome}\"\nwhy = \"w\"\n\
+             only = {{ traffic = [\"tcp\", \"icmp\"] }}\nwords = {{ keys = \"hand\", box = \"pass-through\" }}\n",
+            &family[..start]
+        )
+    };
+    let run = |outcome: &str, more: &[&str]| {
+        std::fs::write(out.join("family.toml"), mine(outcome)).unwrap();
+        ipseclab(&[&["run", &out.display().to_string()], more].concat())
+    };
+    let output = run("protected", &[]);
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(stdout(&output).contains("1 of 2 scenarios held every check"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("FAILED  outcome: refused, wanted protected"), "{}", stdout(&output));
+    assert!(
+        stderr(&output).contains("to see it again: ipseclab run mine-tcp --seed 1"),
+        "{}",
+        stderr(&output)
+    );
+    let junit = run("protected", &["--format", "junit"]);
+    assert_eq!(code(&junit), 1);
+    assert_eq!(stdout(&junit).matches("<failure message=").count(), 1);
+    assert_eq!(code(&run("odd", &[])), 2);
+}
+
+#[test]
 fn ambiguous_and_unknown_names_are_usage_errors() {
     let output = ipseclab(&["run", "kb816514-gwa"]);
     assert_eq!(code(&output), 2);

@@ -1,13 +1,17 @@
 //! From a scenario's files to a network of the simulator.
 
-use ipsec_core::Instant;
+use std::sync::Arc;
+
 use ipsec_core::config::PolicyDatabases;
 use ipsec_core::interface::{Boundary, ConnectionKind, InterfaceId};
+use ipsec_core::pad::{Identity, Pad};
 use ipsec_core::route::Route;
+use ipsec_core::sad::BundleSpec;
+use ipsec_core::{Command, Instant};
 use ipsec_policy::compile::{LocalAddresses, LocalInterface, compile};
 use ipsec_policy::{Store, netsh};
 use ipsec_sim::packet_filter::{Filter, PacketFilter};
-use ipsec_sim::{Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeConfig};
+use ipsec_sim::{Action, Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeConfig};
 
 use crate::error::{LoadError, missing};
 use crate::faults::FaultPlan;
@@ -27,7 +31,12 @@ pub(crate) fn network(scenario: &Scenario, seed: u64, faults: &FaultPlan) -> Res
         builder.link(config);
     }
     for node in &scenario.topology.nodes {
-        builder.node(node_config(scenario, node)?);
+        let config = node_config(scenario, node)?;
+        let by_hand = manual(node, &config)?;
+        let id = builder.node(config);
+        for spec in by_hand {
+            builder.schedule(Instant::EPOCH, id, Action::Ipsec(Command::Install(spec)));
+        }
     }
     Ok(builder)
 }
@@ -89,6 +98,30 @@ fn packet_filter(permits: Option<&Vec<Permit>>) -> PacketFilter {
     PacketFilter::drop_except(permits.iter().map(|p| Filter::between(p.from.0, p.to.0)).collect())
 }
 
+/// The SAs that the node's operator put there.
+fn manual(node: &topology::Node, config: &NodeConfig) -> Result<Vec<BundleSpec>, LoadError> {
+    let mut specs = Vec::new();
+    for (n, pair) in node.manual.iter().enumerate() {
+        let policy = config.ipsec.as_ref().map(|ipsec| &ipsec.policy);
+        let bundles = policy.and_then(|policy| pair.bundles(n, policy)).ok_or_else(|| {
+            let name = node.name.get_ref();
+            let message = format!("no policy of `{name}` protects {} with {}", pair.local, pair.peer);
+            missing("topology.toml", message)
+        })?;
+        specs.extend(bundles);
+    }
+    Ok(specs)
+}
+
+/// Names for phase 1 in place of addresses.
+fn name(pad: &mut Pad, node: &topology::Node) {
+    let fqdn = |name: &String| Identity::Fqdn(name.clone());
+    for entry in &mut pad.entries {
+        entry.identity = node.identity.as_ref().map(fqdn);
+        entry.peer_identities = node.peer_identities.iter().map(fqdn).collect();
+    }
+}
+
 /// Runs the node's script and compiles what it assigned.
 fn policy(scenario: &Scenario, node: &topology::Node) -> Result<PolicyDatabases, LoadError> {
     let addresses = node.interfaces.iter().map(|i| i.address.get_ref().0).collect();
@@ -108,5 +141,7 @@ fn policy(scenario: &Scenario, node: &topology::Node) -> Result<PolicyDatabases,
             message: e.to_string(),
         })?;
     }
-    compile(&store, &local).map_err(|e| missing(file, e.to_string()))
+    let mut policy = compile(&store, &local).map_err(|e| missing(file, e.to_string()))?;
+    name(Arc::make_mut(&mut policy.pad), node);
+    Ok(policy)
 }

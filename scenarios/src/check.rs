@@ -1,6 +1,7 @@
 //! Checks: what the files ask for against what was observed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipsec_core::selector::{AddressRange, Selector};
 use ipsec_core::spd::Mode;
@@ -10,8 +11,9 @@ use crate::names;
 use crate::observe::Observer;
 use crate::report::CheckResult;
 use crate::scenario::Scenario;
-use crate::steps::{Condition, Dropped, Failed, MainMode, ModeName, QuickMode, Seen};
-use crate::traffic::{Answers, Ends};
+use crate::steps::{Condition, Dropped, Failed, Flow, FlowOutcome, MainMode, ModeName, QuickMode, Seen};
+use crate::topology::{Kind, Node};
+use crate::traffic::{self, Answers, Ends};
 use crate::twin::{Direction, Outcome, PacketPattern, Twin};
 use crate::value::Net;
 
@@ -42,6 +44,7 @@ impl Facts<'_> {
                 };
                 (held, format!("{} of {} answered{waited}", a.answered, a.asked))
             }
+            Condition::Outcome(c) => self.flow_outcome(c),
             Condition::Seen(c) => self.seen(c),
             Condition::MainMode(c) => self.main_mode(c),
             Condition::QuickMode(c) => self.quick_mode(c),
@@ -72,7 +75,64 @@ impl Facts<'_> {
                     self.drops().into_iter().filter(|(n, _)| wanted.contains(n)).map(|(_, d)| d).collect();
                 (found.is_empty(), if found.is_empty() { "nothing dropped".into() } else { found.join("; ") })
             }
+            Condition::NoFailures(nodes) => self.no_failures(nodes),
+            Condition::Mapped(c) => {
+                let node = self.observer.node(c.node.get_ref());
+                let mapped = self.observer.mapped.iter().filter(|(n, _)| Some(*n) == node);
+                let mut ends = mapped.map(|(_, m)| (m.inside, m.outside));
+                let held = ends.clone().any(|m| m == (c.inside, c.outside));
+                let all: Vec<String> = ends.by_ref().map(|(i, o)| format!("{i} to {o}")).collect();
+                (held, format!("wanted {} to {}; found {}", c.inside, c.outside, listed(&all)))
+            }
         }
+    }
+
+    /// The addresses of nobody else: those of both ends, and of the translators between them.
+    fn parties(&self, flow: &Flow) -> BTreeSet<IpAddr> {
+        let ends = [flow.from.get_ref(), flow.to.get_ref()];
+        let takes_part = |n: &&Node| n.kind == Kind::Nat || ends.contains(&n.name.get_ref());
+        let nodes = self.scenario.topology.nodes.iter().filter(takes_part);
+        let own = nodes.clone().flat_map(|n| n.interfaces.iter().map(|i| i.address.get_ref().0.address));
+        let more = nodes.flat_map(|n| n.nat.iter().flat_map(|nat| nat.external()));
+        own.chain(more).collect()
+    }
+
+    /// What both ends saw, whatever became of the addresses on the way: readable is any packet of the flow's protocol
+    /// between parties to it.
+    fn flow_outcome(&self, c: &FlowOutcome) -> Verdict {
+        let Some(flow) = self.scenario.steps.flow(c.flow.get_ref()) else { return (false, "no flow".into()) };
+        let protocol = traffic::protocol(flow);
+        let parties = self.parties(flow);
+        let between = |from: &IpAddr, to: &IpAddr| parties.contains(from) && parties.contains(to);
+        let open = |link: LinkId| {
+            self.scenario.topology.links.get(usize::from(link.0)).is_some_and(|l| l.unprotected)
+        };
+        let mut readable =
+            self.observer.readable.keys().filter(|(_, p, from, to)| *p == protocol && between(from, to));
+        let clear = readable.any(|(link, ..)| open(*link));
+        let node = self.observer.node(flow.to.get_ref());
+        let arrived = self
+            .observer
+            .delivered
+            .iter()
+            .any(|(n, p, from, to)| Some(*n) == node && *p == protocol && between(from, to));
+        let a = self.answers.get(c.flow.get_ref()).copied().unwrap_or_default();
+        let outcome = match (a.answered > 0, arrived) {
+            (true, _) if clear => Outcome::Clear,
+            (true, _) => Outcome::Protected,
+            (false, true) => Outcome::OneWay,
+            (false, false) if !clear && self.observer.quick_modes.is_empty() && !self.by_hand() => {
+                Outcome::NoSa
+            }
+            (false, false) => Outcome::Refused,
+        };
+        let detail = format!("{outcome}, wanted {}; {} of {} answered", c.is, a.answered, a.asked);
+        (outcome == c.is, detail)
+    }
+
+    /// Whether there are SAs without IKE.
+    fn by_hand(&self) -> bool {
+        self.scenario.topology.nodes.iter().any(|n| !n.manual.is_empty())
     }
 
     fn seen(&self, c: &Seen) -> Verdict {
@@ -151,6 +211,15 @@ impl Facts<'_> {
             found.push(text);
         }
         (false, format!("wanted {} {}: {}; found {}", c.node.get_ref(), c.phase, c.reason, listed(&found)))
+    }
+
+    fn no_failures(&self, nodes: &[toml::Spanned<String>]) -> Verdict {
+        let wanted: BTreeSet<_> = nodes.iter().filter_map(|n| self.observer.node(n.get_ref())).collect();
+        let failed = self.observer.failures.iter().filter(|((n, ..), _)| wanted.contains(n));
+        let found: Vec<String> = failed
+            .map(|((n, phase, reason), _)| format!("{} {phase}: {reason}", self.observer.names.node(*n)))
+            .collect();
+        (found.is_empty(), if found.is_empty() { "nothing failed".into() } else { found.join("; ") })
     }
 
     fn drops(&self) -> Vec<(ipsec_sim::NodeId, String)> {

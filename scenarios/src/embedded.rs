@@ -1,6 +1,9 @@
 //! The scenarios that come with this library, compiled in so that they run anywhere.
 
+use std::sync::LazyLock;
+
 use crate::error::{LoadError, missing};
+use crate::family::Family;
 use crate::scenario::Scenario;
 use crate::source::Files;
 
@@ -46,23 +49,61 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb816514-wrong-interface": "twin.toml"),
 ];
 
-/// Names of all scenarios, parents before their twins.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    DIRECTORIES.iter().map(|d| d.name)
+const FAMILIES: &[Directory] = &[directory!(
+    "nat": "family.toml",
+    "answered.check.toml",
+    "dropped.check.toml",
+    "failed.check.toml",
+    "from-outside.steps.toml",
+    "nat.topology.toml",
+    "one-flow.steps.toml",
+    "outcome.check.toml",
+    "transport.inner.netsh",
+    "transport.outer.netsh",
+    "transport.topology.toml",
+    "tunnel.inner.netsh",
+    "tunnel.outer.netsh",
+    "tunnel.topology.toml"
+)];
+
+impl Directory {
+    fn read(&self) -> Files {
+        let mut files = Files::new(self.name);
+        for (file, text) in self.files {
+            files.insert(file, *text);
+        }
+        files
+    }
 }
 
-/// The files of a scenario, as they lie in its directory.
+/// The families of scenarios that are written once.
+///
+/// # Panics
+/// When one that was compiled in is wrong, which a test sees first.
+pub fn families() -> &'static [Family] {
+    static READ: LazyLock<Vec<Family>> = LazyLock::new(|| {
+        let read = |d: &Directory| Family::load(&d.read()).unwrap_or_else(|e| panic!("{}/{e}", d.name));
+        FAMILIES.iter().map(read).collect()
+    });
+    &READ
+}
+
+/// Names of all scenarios, parents before their twins, families last.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    DIRECTORIES.iter().map(|d| d.name).chain(families().iter().flat_map(Family::names))
+}
+
+/// The files of a scenario, as they lie in its directory, or as its family makes them.
 pub fn files(name: &str) -> Option<Files> {
-    let directory = DIRECTORIES.iter().find(|d| d.name == name)?;
-    let mut files = Files::new(directory.name);
-    for (file, text) in directory.files {
-        files.insert(file, *text);
-    }
-    Some(files)
+    let directory = DIRECTORIES.iter().find(|d| d.name == name).map(Directory::read);
+    directory.or_else(|| families().iter().find_map(|f| f.files(name))?.ok())
 }
 
 /// Reads the scenario of this name.
 pub fn scenario(name: &str) -> Result<Scenario, LoadError> {
+    if let Some(scenario) = families().iter().find_map(|f| f.scenario(name)) {
+        return scenario;
+    }
     let files = files(name).ok_or_else(|| missing(name, "there is no such scenario"))?;
     Scenario::load(&files, self::files, Some(TWINS))
 }
@@ -85,6 +126,23 @@ pub fn resolve(text: &str) -> Result<&'static str, Vec<&'static str>> {
     }
 }
 
+/// The scenarios that a family's name or a pattern with `*`, for any text, stands for, in the order of [`names`].
+pub fn matching(pattern: &str) -> Vec<&'static str> {
+    if let Some(family) = families().iter().find(|f| f.name() == pattern) {
+        return family.names().collect();
+    }
+    if !pattern.contains('*') {
+        return Vec::new();
+    }
+    names().filter(|name| fits(name, pattern)).collect()
+}
+
+fn fits(name: &str, pattern: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return name == pattern };
+    let Some(name) = name.strip_prefix(start) else { return false };
+    (0..=name.len()).any(|at| name.get(at..).is_some_and(|end| fits(end, rest)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +157,28 @@ mod tests {
         assert_eq!(resolve("kb816514-gwa").unwrap_err().len(), 2);
         assert_eq!(resolve("kb9"), Err(vec![]));
         assert!(resolve("").unwrap_err().len() > 2);
+    }
+
+    #[test]
+    fn patterns_stand_for_many() {
+        assert_eq!(matching("kb301284-*").len(), 7);
+        assert_eq!(matching("*-psk-*"), ["kb301284-psk-mismatch", "kb816514-psk-mismatch"]);
+        assert_eq!(matching("nat"), matching("nat-*"));
+        assert_eq!(matching("kb301284-*x"), [""; 0]);
+        assert_eq!(matching("kb816514"), [""; 0]);
+        assert!(matching("*").len() > matching("nat").len());
+    }
+
+    #[test]
+    fn every_family_is_embedded_whole() {
+        for (family, directory) in families().iter().zip(FAMILIES) {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(family.name());
+            for file in std::fs::read_dir(path).unwrap() {
+                let file = file.unwrap().file_name().into_string().unwrap();
+                let embedded = directory.files.iter().any(|(name, _)| *name == file);
+                assert!(embedded || file == "README.md", "{}/{file} is not embedded", family.name());
+            }
+        }
     }
 
     #[test]
@@ -122,7 +202,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(found, names().count());
+        assert_eq!(found, DIRECTORIES.len());
     }
 
     #[test]

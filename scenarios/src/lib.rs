@@ -3,6 +3,7 @@
 //! ```text
 //!  topology.toml, steps.toml, *.netsh   one directory a scenario       topology, steps
 //!  twin.toml, ../twins.toml             what differs, what must show   twin
+//!  family.toml                          many scenarios, written once   family
 //!        |  embedded, or from a directory: source, scenario
 //!        v
 //!  ipsec_sim::Network  <-- build (netsh scripts through ipsec-policy)
@@ -26,6 +27,7 @@ mod build;
 mod check;
 pub mod embedded;
 pub mod error;
+pub mod family;
 pub mod faults;
 pub mod names;
 mod observe;
@@ -44,6 +46,7 @@ pub mod twin;
 pub mod value;
 
 pub use error::LoadError;
+pub use family::Family;
 pub use faults::FaultPlan;
 pub use record::Recording;
 pub use report::Report;

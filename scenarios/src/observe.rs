@@ -9,6 +9,7 @@ use ipsec_core::sad::PairId;
 use ipsec_core::selector::FlowKey;
 use ipsec_core::{DropReason, Event, Instant};
 use ipsec_sim::ip::{IpView, protocol};
+use ipsec_sim::nat::Mapped;
 use ipsec_sim::{Effect, LinkId, Names, NodeId, Record, Sink};
 
 use crate::names;
@@ -50,6 +51,8 @@ pub(crate) struct Observer {
     pub(crate) readable: BTreeMap<(LinkId, u8, IpAddr, IpAddr), Instant>,
     /// Whole packets that reached the stack of their destination.
     pub(crate) delivered: BTreeSet<(NodeId, u8, IpAddr, IpAddr)>,
+    /// Mappings that translators made, in order of time.
+    pub(crate) mapped: Vec<(NodeId, Mapped)>,
     /// What each numbered packet was when it was made.
     ids: BTreeMap<PacketId, PacketPattern>,
     /// What last came in at each node.
@@ -69,6 +72,7 @@ impl Observer {
             seen: BTreeMap::new(),
             readable: BTreeMap::new(),
             delivered: BTreeSet::new(),
+            mapped: Vec::new(),
             ids: BTreeMap::new(),
             last: BTreeMap::new(),
         }
@@ -166,7 +170,10 @@ impl Sink for Observer {
                     self.dropped(time, node, p, names::drop_cause(&cause), &cause.to_string());
                 }
             }
-            Effect::Mapped(mapped) => self.story.mapped(time, node, &mapped),
+            Effect::Mapped(mapped) => {
+                self.mapped.push((node, mapped));
+                self.story.mapped(time, node, &mapped);
+            }
             Effect::Ipsec(event) => self.event(time, node, event),
             Effect::Line(_, line) => self.story.line(time, node, line),
             Effect::Violation(violation) => self.story.violation(time, node, &violation.kind.to_string()),

@@ -1,6 +1,7 @@
 //! A scenario, read and checked.
 
 use crate::error::{Doc, LoadError, missing};
+use crate::family::Expected;
 use crate::source::Files;
 use crate::steps::Steps;
 use crate::topology::Topology;
@@ -23,6 +24,8 @@ pub struct Scenario {
     pub steps: Steps,
     /// What it must show, if it is a twin; then this replaces the checks of `steps`.
     pub twin: Option<Twin>,
+    /// What it must show, if it is one of a family; `steps` check it.
+    pub expected: Option<Expected>,
 }
 
 impl Scenario {
@@ -76,6 +79,7 @@ impl Scenario {
             None => (topology.title.clone(), None),
         };
         let twin = twin.map(|(_, twin)| twin);
-        Ok(Scenario { name: files.name().to_string(), title, parent, files, topology, steps, twin })
+        let name = files.name().to_string();
+        Ok(Scenario { name, title, parent, files, topology, steps, twin, expected: None })
     }
 }

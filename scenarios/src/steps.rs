@@ -1,12 +1,13 @@
 //! `steps.toml`: who does what at which time, and what must come of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddrV4};
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::{Doc, LoadError};
 use crate::topology::Topology;
+use crate::twin::Outcome;
 use crate::value::{Net, Span};
 
 /// What happens in a scenario.
@@ -36,6 +37,8 @@ pub struct Flow {
     pub from: Spanned<String>,
     /// The node that answers.
     pub to: Spanned<String>,
+    /// The address that is asked for, where it is not the first one of `to`: that of a translator before it.
+    pub address: Option<IpAddr>,
     /// The application.
     pub app: App,
     /// Whether no policy protects it, and none should.
@@ -101,6 +104,13 @@ pub struct Udp {
     pub count: u32,
     /// One each.
     pub interval: Span,
+    /// Whether they have a checksum; over IPv4 they need not (RFC 768).
+    #[serde(default = "yes")]
+    pub checksum: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One step.
@@ -169,6 +179,8 @@ pub struct Check {
 pub enum Condition {
     /// The far end answered.
     Replies(Replies),
+    /// What the people at both ends of a flow saw.
+    Outcome(FlowOutcome),
     /// What a capture shows.
     Seen(Seen),
     /// A main-mode SA came up.
@@ -185,6 +197,32 @@ pub enum Condition {
     Dropped(Dropped),
     /// A negotiation failed.
     Failed(Failed),
+    /// No negotiation of these nodes failed.
+    NoFailures(Vec<Spanned<String>>),
+    /// A translator made a mapping.
+    Mapped(Mapped),
+}
+
+/// What the people at both ends of a flow saw, wherever its addresses are translated.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowOutcome {
+    /// The flow.
+    pub flow: Spanned<String>,
+    /// What they saw.
+    pub is: Outcome,
+}
+
+/// A translator made a mapping.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapped {
+    /// The translator.
+    pub node: Spanned<String>,
+    /// The inside end.
+    pub inside: SocketAddrV4,
+    /// The external end.
+    pub outside: SocketAddrV4,
 }
 
 /// A node dropped packets for a reason.
@@ -421,6 +459,7 @@ impl Names<'_> {
     fn check(&self, check: &Check) -> Result<(), LoadError> {
         match &check.holds {
             Condition::Replies(c) => self.flow(&c.flow, "replies.flow"),
+            Condition::Outcome(c) => self.flow(&c.flow, "outcome.flow"),
             Condition::Seen(c) => self.link(&c.link, "seen.link"),
             Condition::MainMode(c) => self.node(&c.node, "main_mode.node"),
             Condition::QuickMode(c) => self.node(&c.node, "quick_mode.node"),
@@ -429,6 +468,8 @@ impl Names<'_> {
             Condition::Dropped(c) => self.node(&c.node, "dropped.node"),
             Condition::Failed(c) => self.node(&c.node, "failed.node"),
             Condition::NoDrops(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_drops")),
+            Condition::NoFailures(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_failures")),
+            Condition::Mapped(c) => self.nat(&c.node, "mapped.node"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `topology.toml`: links, nodes, interfaces, routes, packet filters.
 
+pub mod manual;
 pub mod nat;
 pub mod traversal;
 
@@ -83,6 +84,14 @@ pub struct Node {
     pub nat: Option<nat::Nat>,
     /// The revisions of NAT traversal it announces; without it, those of its profile.
     pub nat_t: Option<Vec<traversal::Revision>>,
+    /// What it calls itself in phase 1, as in its certificate; without it, its address.
+    pub identity: Option<String>,
+    /// What its peers may call themselves in phase 1; without it, their addresses.
+    #[serde(default)]
+    pub peer_identities: Vec<String>,
+    /// SAs without IKE.
+    #[serde(default)]
+    pub manual: Vec<manual::Manual>,
 }
 
 /// What a node is.

@@ -59,13 +59,18 @@ pub(crate) fn ends(scenario: &Scenario, flow: &Flow) -> Result<Ends, LoadError> 
             })
             .ok_or_else(|| missing("steps.toml", format!("no node `{name}` with an address")))
     };
-    let ((from, source), (to, destination)) = (end(flow.from.get_ref())?, end(flow.to.get_ref())?);
-    let protocol = match flow.app {
+    let ((from, source), (to, own)) = (end(flow.from.get_ref())?, end(flow.to.get_ref())?);
+    let destination = flow.address.unwrap_or(own);
+    Ok(Ends { from, to, source, destination, protocol: protocol(flow) })
+}
+
+/// The IP protocol of a flow.
+pub(crate) fn protocol(flow: &Flow) -> u8 {
+    match flow.app {
         App::Ping(_) => 1,
         App::Tcp(_) => 6,
         App::Udp(_) => 17,
-    };
-    Ok(Ends { from, to, source, destination, protocol })
+    }
 }
 
 /// Starts the servers of all flows.
@@ -122,6 +127,7 @@ pub(crate) fn start(
                     remote: SocketAddr::new(ends.destination, u.port),
                     local_port: UDP_CLIENTS.wrapping_add(i as u16),
                     payload: Payload::Bytes(format!("datagram {}", i + 1).into_bytes()),
+                    checksum: u.checksum,
                 };
                 let when = at + u.interval.0.saturating_mul(i);
                 running.apps.push(network.schedule(when, ends.from, action));

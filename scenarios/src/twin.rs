@@ -165,6 +165,19 @@ pub enum Outcome {
     Unreachable,
 }
 
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Outcome::Protected => "protected",
+            Outcome::Clear => "clear",
+            Outcome::OneWay => "one-way",
+            Outcome::NoSa => "no-sa",
+            Outcome::Refused => "refused",
+            Outcome::Unreachable => "unreachable",
+        })
+    }
+}
+
 /// A packet that reached a node's stack.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

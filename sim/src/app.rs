@@ -38,7 +38,7 @@ pub enum Action {
         /// What to answer.
         answer: Answer,
     },
-    /// Sends every UDP datagram back to its sender.
+    /// Sends every UDP datagram back to its sender, without a checksum if it came without one.
     UdpEcho {
         /// The port.
         port: u16,
@@ -51,6 +51,8 @@ pub enum Action {
         local_port: u16,
         /// What to send.
         payload: Payload,
+        /// Whether it has a checksum; over IPv4 it need not (RFC 768).
+        checksum: bool,
     },
     /// Hands a command to the node's IPsec layer.
     Ipsec(Command),
@@ -127,6 +129,8 @@ pub(crate) struct Outgoing {
     pub(crate) dont_fragment: bool,
     /// Transport segment; its checksum is filled in once the source address is known.
     pub(crate) segment: Vec<u8>,
+    /// Whether it is to have a checksum.
+    pub(crate) checksum: bool,
 }
 
 /// What an application may do.

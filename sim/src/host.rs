@@ -64,9 +64,9 @@ impl Host {
                 App::Tcp(Tcp::new(Role::Client { remote, local_port, send, expect }))
             }
             Action::TcpListen { port, answer } => App::Tcp(Tcp::new(Role::Server { port, answer })),
-            Action::UdpEcho { port } => App::Udp(Udp::new(port, None, Payload::Bytes(Vec::new()))),
-            Action::UdpSend { remote, local_port, payload } => {
-                App::Udp(Udp::new(local_port, Some(remote), payload))
+            Action::UdpEcho { port } => App::Udp(Udp::new(port, None, Payload::Bytes(Vec::new()), true)),
+            Action::UdpSend { remote, local_port, payload, checksum } => {
+                App::Udp(Udp::new(local_port, Some(remote), payload, checksum))
             }
             Action::Ipsec(_) | Action::Rebind { .. } | Action::Reboot => return false,
         };
@@ -150,13 +150,14 @@ impl Host {
         let len = be16(view.payload, 4).map_or(0, usize::from);
         let Some(data) = view.payload.get(8..len) else { return true };
         let from = SocketAddr::new(view.source, from);
+        let checksum = be16(view.payload, 6) != Some(0);
         let mut wanted = false;
         self.each(now, local, |app, cx| {
             if let App::Udp(udp) = app
                 && udp.port == to
             {
                 wanted = true;
-                udp.receive(from, data, cx);
+                udp.receive(from, data, checksum, cx);
             }
         });
         wanted
@@ -206,6 +207,7 @@ impl Host {
             ttl: 128,
             dont_fragment: false,
             segment,
+            checksum: true,
         });
     }
 

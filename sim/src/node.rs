@@ -277,7 +277,9 @@ impl Node {
         let (interface, source) = self.local.route(out.destination)?;
         let source = out.source.or(source)?;
         let mut segment = out.segment;
-        fill_checksum(source, out.destination, out.protocol, &mut segment);
+        if out.checksum {
+            fill_checksum(source, out.destination, out.protocol, &mut segment);
+        }
         let header = Header {
             source,
             destination: out.destination,

@@ -160,7 +160,7 @@ fn schedule(builder: &mut Builder, from: NodeId, to: NodeId, flow: Flow) {
             Action::TcpListen { port, answer: ipsec_sim::app::tcp::Answer::Echo },
             Action::TcpConnect { remote, local_port: Some(local_port), send: payload, expect: 5 },
         ),
-        _ => (Action::UdpEcho { port }, Action::UdpSend { remote, local_port, payload }),
+        _ => (Action::UdpEcho { port }, Action::UdpSend { remote, local_port, payload, checksum: true }),
     };
     builder.schedule(start, to, server);
     builder.schedule(start, from, client);

@@ -1,6 +1,6 @@
 //! `kind = "nat"`: a network address translator, in the terms of RFC 4787.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use ipsec_core::interface::InterfaceId;
@@ -177,6 +177,12 @@ impl Nat {
             }
         }
         Ok(())
+    }
+
+    /// Its external addresses beside that of its outside interface.
+    pub(crate) fn external(&self) -> impl Iterator<Item = IpAddr> {
+        let hosts = self.hosts.iter().map(|h| *h.outside.get_ref());
+        self.addresses.iter().copied().chain(hosts).map(IpAddr::V4)
     }
 
     /// The same for the simulator.

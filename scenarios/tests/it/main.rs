@@ -3,6 +3,7 @@
 mod errors;
 mod faults;
 mod model;
+mod nat;
 mod seeds;
 mod stories;
 mod sweep;

@@ -166,6 +166,7 @@ impl Ping {
             ttl: self.ttl,
             dont_fragment: self.dont_fragment,
             segment,
+            checksum: true,
         });
     }
 

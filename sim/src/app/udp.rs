@@ -19,6 +19,8 @@ pub struct Udp {
     pub remote: Option<SocketAddr>,
     /// What the client sends.
     pub payload: Payload,
+    /// Whether what the client sends has a checksum.
+    pub checksum: bool,
     /// Datagrams sent.
     pub sent: u32,
     /// Datagrams received; a client counts only those that equal what it sent.
@@ -29,8 +31,8 @@ pub struct Udp {
 }
 
 impl Udp {
-    pub(crate) fn new(port: u16, remote: Option<SocketAddr>, payload: Payload) -> Self {
-        Udp { port, remote, payload, sent: 0, received: 0, round_trip: None, since: None }
+    pub(crate) fn new(port: u16, remote: Option<SocketAddr>, payload: Payload, checksum: bool) -> Self {
+        Udp { port, remote, payload, checksum, sent: 0, received: 0, round_trip: None, since: None }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -42,7 +44,7 @@ impl Udp {
             (Some(remote), None) if self.sent == 0 => {
                 self.since = Some(cx.now);
                 let data = self.payload.part(0, 65_507);
-                self.send(remote, &data, cx);
+                self.send(remote, &data, self.checksum, cx);
             }
             (Some(remote), Some(since)) if self.received == 0 && since + PATIENCE <= cx.now => {
                 cx.print(format!("no echo from {remote}"));
@@ -52,7 +54,7 @@ impl Udp {
         }
     }
 
-    fn send(&mut self, to: SocketAddr, data: &[u8], cx: &mut AppCx<'_>) {
+    fn send(&mut self, to: SocketAddr, data: &[u8], checksum: bool, cx: &mut AppCx<'_>) {
         self.sent += 1;
         let mut segment = Vec::with_capacity(8 + data.len());
         segment.extend(self.port.to_be_bytes());
@@ -68,15 +70,16 @@ impl Udp {
             ttl: 128,
             dont_fragment: false,
             segment,
+            checksum,
         });
     }
 
     /// A datagram for this port arrived.
-    pub(crate) fn receive(&mut self, from: SocketAddr, data: &[u8], cx: &mut AppCx<'_>) {
+    pub(crate) fn receive(&mut self, from: SocketAddr, data: &[u8], checksum: bool, cx: &mut AppCx<'_>) {
         match self.remote {
             None => {
                 self.received += 1;
-                self.send(from, data, cx);
+                self.send(from, data, checksum, cx);
             }
             Some(remote) if remote == from && data == self.payload.part(0, 65_507) => {
                 self.received += 1;

@@ -110,8 +110,11 @@ fn fragments_cross_both_ways() {
     let ping = world.ping(ALICE, "198.51.100.7", |p| p.size(4_000));
     world.act(0, BOB, Action::UdpEcho { port: 7 });
     let remote = "198.51.100.7:7".parse().unwrap();
-    let udp =
-        world.act(1, ALICE, Action::UdpSend { remote, local_port: 1025, payload: Payload::Pattern(9_000) });
+    let udp = world.act(
+        1,
+        ALICE,
+        Action::UdpSend { remote, local_port: 1025, payload: Payload::Pattern(9_000), checksum: true },
+    );
     let network = world.run(&mut ());
     assert_eq!(network.ping(ping).unwrap().received, 1);
     assert_eq!(network.udp(udp).unwrap().received, 1);
@@ -143,6 +146,7 @@ fn inside_is_reached_by_static_ports_alone_and_by_hairpins() {
         remote: format!("203.0.113.1:{port}").parse().unwrap(),
         local_port: 1025 + port,
         payload: Payload::Pattern(payload),
+        checksum: true,
     };
     let mapped = world.act(1, BOB, send(7, 10));
     let unmapped = world.act(1, BOB, send(8, 10));
@@ -166,7 +170,7 @@ fn a_rebinding_and_a_reboot_are_seen_from_outside() {
     for second in [1, 3, 5] {
         let remote = "198.51.100.7:7".parse().unwrap();
         let payload = Payload::Bytes(vec![1]);
-        world.act(second, ALICE, Action::UdpSend { remote, local_port: 1026, payload });
+        world.act(second, ALICE, Action::UdpSend { remote, local_port: 1026, payload, checksum: true });
     }
     world.act(2, NAT, Action::Rebind { move_address: false });
     world.act(4, NAT, Action::Reboot);

@@ -69,7 +69,12 @@ fn udp_comes_back_even_in_fragments() {
     let mut chain = perfect(1);
     chain.builder.schedule(Instant::EPOCH, chain.bob, Action::UdpEcho { port: 7 });
     let remote = format!("{BOB}:7").parse().unwrap();
-    let send = |len, local_port| Action::UdpSend { remote, local_port, payload: Payload::Pattern(len) };
+    let send = |len, local_port| Action::UdpSend {
+        remote,
+        local_port,
+        payload: Payload::Pattern(len),
+        checksum: true,
+    };
     let small = chain.builder.schedule(Instant::EPOCH, chain.alice, send(100, 4000));
     let large = chain.builder.schedule(Instant::EPOCH, chain.alice, send(9_000, 4001));
     let mut network = chain.builder.build().unwrap();
