@@ -1,9 +1,11 @@
 //! The `ipseclab` command: runs scenarios, shows policies, writes captures. Parsing and printing only.
 
+mod ctl;
 mod directory;
 mod exit;
 mod junit;
 mod list;
+mod live;
 mod many;
 mod netsh;
 mod print;
@@ -18,7 +20,7 @@ use clap::{Parser, Subcommand};
 /// Deterministic simulation and conformance testbed for IPsec.
 ///
 /// Exit codes: 0 every check held; 1 a check failed, or there was none; 2 a wrong option, scenario or script; 3 the
-/// environment failed, such as a file that cannot be written.
+/// environment failed, such as a file that cannot be written or a device that is missing.
 #[derive(Debug, Parser)]
 #[command(name = "ipseclab", version, max_term_width = 100)]
 struct Cli {
@@ -32,6 +34,10 @@ enum Command {
     List,
     /// Run a scenario: story, security associations, checks, digest, captures. Of several: a table.
     Run(run::RunArgs),
+    /// Be an IPsec node on this computer: real sockets, a TUN device, until SIGTERM.
+    Live(live::LiveArgs),
+    /// Ask a live node, or tell it what to do.
+    Ctl(ctl::CtlArgs),
     /// Check netsh scripts and show the policy they make: rules, and filters in match order.
     Netsh(netsh::NetshArgs),
     /// Show what each release of Windows does, value by value, with how sure we are of it and the source.
@@ -42,6 +48,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::List => list::list(),
         Command::Run(args) => run::run(&args),
+        Command::Live(args) => live::live(&args),
+        Command::Ctl(args) => ctl::ctl(&args),
         Command::Netsh(args) => netsh::netsh(&args),
         Command::Profile(args) => profile::profile(&args),
     };

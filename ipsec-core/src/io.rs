@@ -56,6 +56,8 @@ pub enum Command {
     /// Manual keying (RFC 4301 section 4.5.1): install one direction of a pair. A failure is
     /// [`Event::InstallFailed`]. Pair numbers are the operator's choice; IKE counts from 0, so take numbers from 2^32.
     Install(BundleSpec),
+    /// Negotiate a successor of this pair now, as at the soft end of its life.
+    RekeyPair(PairId),
     /// Delete this pair of SAs and tell the peer.
     DeletePair(PairId),
     /// Delete everything and tell the peers, as a service that stops does.

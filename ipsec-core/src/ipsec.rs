@@ -212,6 +212,7 @@ impl Ipsec {
             }
             Command::Initiate(entry, flow) => self.initiate(entry, &flow, now),
             Command::Install(spec) => self.install(spec, now),
+            Command::RekeyPair(id) => self.rekey(id, now),
             Command::DeletePair(id) => self.delete_pair(id, DeleteReason::Command, now),
             Command::Shutdown => {
                 let ids: Vec<PairId> = self.sad.pairs().map(|p| p.id).collect();

@@ -41,6 +41,19 @@ impl Packet {
         self.id = id;
     }
 
+    /// Makes room for a datagram of `len` octets that the caller writes in place, and then cuts to what it wrote. A reused
+    /// buffer keeps its old octets until then, so this costs nothing.
+    pub fn lend(&mut self, id: PacketId, len: usize) -> &mut [u8] {
+        let needed = HEADROOM + len + TAILROOM;
+        if self.buf.len() < needed {
+            self.buf.resize(needed, 0);
+        }
+        self.start = HEADROOM;
+        self.end = HEADROOM + len;
+        self.id = id;
+        self.bytes_mut()
+    }
+
     /// The provenance id.
     pub fn id(&self) -> PacketId {
         self.id
@@ -147,6 +160,13 @@ impl PacketPool {
         packet
     }
 
+    /// A packet of `len` octets to be written in place ([`Packet::lend`]), in a recycled buffer if there is one.
+    pub fn lend(&mut self, id: PacketId, len: usize) -> Packet {
+        let mut packet = self.free.pop().unwrap_or_default();
+        packet.lend(id, len);
+        packet
+    }
+
     /// Gives a buffer back.
     pub fn recycle(&mut self, packet: Packet) {
         if self.free.len() < Self::MAX {
@@ -173,5 +193,18 @@ mod tests {
         p.truncate(12);
         assert_eq!(p.bytes(), b"IPHDRpayload");
         assert!(p.splice_front(10, 3, 0).is_none());
+    }
+
+    #[test]
+    fn a_lent_buffer_is_written_in_place() {
+        let mut pool = PacketPool::default();
+        pool.recycle(Packet::from_slice(1, b"a longer packet that was here before"));
+        let mut p = pool.lend(2, 20);
+        assert_eq!((p.id(), p.len()), (2, 20));
+        p.bytes_mut()[..5].copy_from_slice(b"IPHDR");
+        p.truncate(5);
+        assert_eq!(p.push_back(3), [0; 3]);
+        assert_eq!(p.bytes(), b"IPHDR\0\0\0");
+        assert_eq!(pool.lend(3, 4000).bytes(), [0; 4000]);
     }
 }

@@ -1,0 +1,299 @@
+//! The configuration file of `ipseclab live`: TOML, with a JSON schema.
+//!
+//! ```toml
+//! [machine]
+//! outside = ["eth1"]
+//!
+//! [[connection]]
+//! name = "to NetB"
+//! local-address = "203.0.113.1"
+//! remote-address = "203.0.113.2"
+//! local = ["10.1.0.0/16"]
+//! remote = ["10.2.0.0/16"]
+//! key = "-actual key-"
+//! ```
+//!
+//! A file may name `netsh` scripts instead of connections: then the policy is Microsoft's, and `[machine]` is all the rest.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipsec_core::config::{IkeConfig, VendorIdRule};
+use ipsec_core::ike::v1::vendor_id;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::capture::RingSize;
+use crate::mark::Mark;
+use crate::node::{Ports, Settings, TunSettings};
+
+/// The configuration of a live node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    /// This computer.
+    pub machine: Machine,
+    /// IKE's habits.
+    #[serde(default)]
+    pub ike: Ike,
+    /// Scripts with `netsh ipsec static` commands, run one after the other; relative to this file. Instead of connections.
+    #[serde(default)]
+    pub netsh: Vec<PathBuf>,
+    /// What is to be protected, and how. The first that matches a packet decides; what none matches passes in clear.
+    #[serde(default, rename = "connection")]
+    pub connections: Vec<Connection>,
+}
+
+/// This computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Machine {
+    /// Interfaces of the unprotected side, as in `eth1`.
+    pub outside: Vec<String>,
+    /// Name of the TUN device.
+    #[serde(default = "tun")]
+    pub tun: String,
+    /// MTU of the TUN device in octets. Without it: the outside's, less what the most expensive suite adds.
+    pub mtu: Option<u16>,
+    /// The control socket. An empty path: none.
+    #[serde(default = "control")]
+    pub control: PathBuf,
+    /// Mark of what the node sends, and number of its routing table and rule. Each node of a computer needs its own.
+    #[serde(default = "mark")]
+    pub mark: u32,
+    /// Whether nftables rules, which outlive the node, keep what is to be protected from leaving or arriving in clear.
+    #[serde(default = "yes")]
+    pub guard: bool,
+    /// Whether the node gives up privileges it no longer needs.
+    #[serde(default = "yes")]
+    pub drop_privileges: bool,
+    /// Write every packet to files.
+    pub capture: Option<Capture>,
+    /// Write keys for Wireshark to this folder; only the command line sets it.
+    #[serde(skip)]
+    pub keys: Option<PathBuf>,
+}
+
+fn tun() -> String {
+    "ipsec0".to_owned()
+}
+
+fn control() -> PathBuf {
+    PathBuf::from("/run/ipseclab/control")
+}
+
+fn mark() -> u32 {
+    Mark::default().0
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A ring of pcapng files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Capture {
+    /// `node.pcapng` becomes `node.0.pcapng`, `node.1.pcapng` and so on.
+    pub path: PathBuf,
+    /// How many files there are before the oldest is overwritten.
+    #[serde(default = "files")]
+    pub files: u32,
+    /// Megabytes of each.
+    #[serde(default = "megabytes")]
+    pub megabytes: u32,
+}
+
+fn files() -> u32 {
+    4
+}
+
+fn megabytes() -> u32 {
+    64
+}
+
+/// IKE's habits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Ike {
+    /// Whether NAT traversal is announced (RFC 3947, and draft 02 as Windows does).
+    pub nat_traversal: bool,
+    /// How long before its end an SA is rekeyed, in thousandths of its lifetime.
+    pub rekey_margin_permille: u32,
+}
+
+impl Default for Ike {
+    fn default() -> Self {
+        Ike { nat_traversal: true, rekey_margin_permille: 100 }
+    }
+}
+
+/// Traffic, and what happens to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Connection {
+    /// Its name in logs and for `ipseclab ctl`.
+    pub name: String,
+    /// Protect, let pass, or drop.
+    #[serde(default)]
+    pub action: Action,
+    /// Tunnel or transport.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Our end. Without it: the address that the way to the peer begins with.
+    pub local_address: Option<IpAddr>,
+    /// The peer's end. Without it, tunnels only answer, and transport mode speaks to the addresses in `remote`.
+    pub remote_address: Option<IpAddr>,
+    /// Traffic on our side: addresses, networks (`10.1.0.0/16`) or ranges (`10.0.0.1-10.0.0.9`). None: our end, or any.
+    #[serde(default)]
+    pub local: Vec<String>,
+    /// Traffic on the far side. None: the peer's end, or any.
+    #[serde(default)]
+    pub remote: Vec<String>,
+    /// `tcp`, `udp`, `icmp`, `icmpv6` or a number. None: all.
+    pub protocol: Option<String>,
+    /// Port on our side.
+    pub local_port: Option<u16>,
+    /// Port on the far side.
+    pub remote_port: Option<u16>,
+    /// IKE proposals in order of preference, as in `3des-sha1-modp1024`.
+    #[serde(default = "proposals")]
+    pub proposals: Vec<String>,
+    /// Suites in order of preference: `aes128-sha1` and `null-md5` are ESP, `ah-sha1` is AH, `ah-sha1+3des-md5` is ESP in AH.
+    #[serde(default = "suites")]
+    pub suites: Vec<String>,
+    /// Perfect forward secrecy: a group as in `modp1024`, or `same` for that of IKE. None: none.
+    pub pfs: Option<String>,
+    /// The pre-shared key.
+    pub key: Option<String>,
+    /// A file with the pre-shared key; a line end at its end is not part of it.
+    pub key_file: Option<PathBuf>,
+    /// Whether we begin by aggressive mode.
+    #[serde(default)]
+    pub aggressive: bool,
+    /// Whether the peer may begin by aggressive mode; so it may when we do.
+    #[serde(default)]
+    pub accept_aggressive: bool,
+    /// What we call ourselves: an address, a host name, `user@host`, or `key-id:TEXT`. None: our address.
+    pub local_id: Option<String>,
+    /// What the peer calls itself. None: its address.
+    pub remote_id: Option<String>,
+    /// Lifetime of ISAKMP SAs in seconds.
+    #[serde(default = "ike_seconds")]
+    pub ike_seconds: u32,
+    /// Lifetime of IPsec SAs in seconds.
+    #[serde(default = "seconds")]
+    pub seconds: u32,
+    /// Lifetime of IPsec SAs in kilobytes. None: no bound.
+    pub kilobytes: Option<u32>,
+    /// Negotiate at the start, without waiting for traffic.
+    #[serde(default)]
+    pub start: bool,
+}
+
+fn proposals() -> Vec<String> {
+    vec!["aes128-sha256-modp2048".to_owned(), "aes128-sha1-modp2048".to_owned()]
+}
+
+fn suites() -> Vec<String> {
+    vec!["aes128-sha256".to_owned(), "aes128-sha1".to_owned()]
+}
+
+fn ike_seconds() -> u32 {
+    28_800
+}
+
+fn seconds() -> u32 {
+    3_600
+}
+
+/// What happens to traffic (RFC 4301 section 4.4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// It is sent and accepted in SAs only.
+    #[default]
+    Protect,
+    /// It passes in clear.
+    Bypass,
+    /// It is dropped.
+    Discard,
+}
+
+/// Tunnel or transport mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Between the ends, for what is behind them.
+    #[default]
+    Tunnel,
+    /// Between the two hosts themselves.
+    Transport,
+}
+
+impl File {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn read(path: &Path) -> Result<File, String> {
+        let name = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;
+        let file: File = toml::from_str(&text).map_err(|e| format!("{name}: {e}"))?;
+        file.check().map_err(|e| format!("{name}: {e}"))?;
+        Ok(file)
+    }
+
+    /// The JSON schema of the file.
+    pub fn schema() -> String {
+        serde_json::to_string_pretty(&schemars::schema_for!(File)).unwrap_or_default()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.machine.outside.is_empty() {
+            return Err("machine.outside: name at least one interface".to_owned());
+        }
+        if self.netsh.is_empty() == self.connections.is_empty() {
+            return Err("either `netsh` scripts or connections make the policy".to_owned());
+        }
+        for (n, connection) in self.connections.iter().enumerate() {
+            if self.connections.iter().take(n).any(|c| c.name == connection.name) {
+                return Err(format!("two connections have the name `{}`", connection.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the node opens.
+    pub fn settings(&self) -> Settings {
+        let machine = &self.machine;
+        let size = |c: &Capture| RingSize { files: c.files, octets: u64::from(c.megabytes) << 20 };
+        Settings {
+            bind: Vec::new(),
+            ports: Ports::default(),
+            mark: Some(Mark(machine.mark)),
+            native: true,
+            tun: Some(TunSettings { name: machine.tun.clone(), mtu: machine.mtu }),
+            guard: machine.guard,
+            control: Some(machine.control.clone()).filter(|path| !path.as_os_str().is_empty()),
+            capture: machine.capture.as_ref().map(|c| (c.path.clone(), size(c))),
+            keys: machine.keys.clone(),
+            signals: true,
+            drop_privileges: machine.drop_privileges,
+        }
+    }
+}
+
+impl Ike {
+    /// As the core wants it.
+    pub(crate) fn config(&self) -> IkeConfig {
+        let mut config =
+            IkeConfig { rekey_margin_permille: self.rekey_margin_permille, ..IkeConfig::default() };
+        if self.nat_traversal {
+            let revisions =
+                [vendor_id::RFC_3947, vendor_id::NAT_T_DRAFT_02_NEWLINE, vendor_id::NAT_T_DRAFT_02];
+            config.vendor_ids.extend(revisions.map(VendorIdRule::always));
+        }
+        config
+    }
+}
