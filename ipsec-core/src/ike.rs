@@ -4,11 +4,13 @@
 //! authenticated messages. A message that was answered before is answered again with the same bytes. Everything else is in
 //! [`v1`], state by state.
 
+mod client;
 mod context;
 pub mod effect;
 pub mod failure;
 mod half_open;
 mod identity;
+mod keepalive;
 pub mod outbox;
 mod pair;
 pub mod proposal;
@@ -145,7 +147,8 @@ impl Ike {
         let between = |sa: &&IsakmpSa| {
             let ends = (sa.names.local.ip(), sa.names.peer.ip());
             let authorised = sa.names.pad_entry == entry.id || sa.names.found_by.is_some();
-            ends == (acquire.local, acquire.peer) && authorised && !sa.closed && !sa.dead && !sa.deleted
+            let serves = authorised && self.may_serve(&sa.names, &acquire);
+            ends == (acquire.local, acquire.peer) && serves && !sa.closed && !sa.dead && !sa.deleted
         };
         let usable = |sa: &&IsakmpSa| {
             let begun = sa.quick_modes_begun as usize + sa.acquires.len();
@@ -172,12 +175,13 @@ impl Ike {
         }
         let id = SaId(self.node.next_number());
         let alone = !self.is_established_with(acquire.peer);
+        let (local, peer) = self.beginning(&acquire);
         let mut cx = context(&mut self.node, cx);
         let occasion = Occasion { peer: acquire.peer, alone, answered: None };
         let names = Names {
             id,
-            local: SocketAddr::new(acquire.local, PORT),
-            peer: SocketAddr::new(acquire.peer, PORT),
+            local,
+            peer,
             initiator: true,
             cky_i: cx.cookie(id.0),
             cky_r: Cookie::ZERO,
@@ -192,6 +196,9 @@ impl Ike {
             peer_can: Capabilities::default(),
             fragmenting: false,
             nat: None,
+            floated: false,
+            peer_id: None,
+            client: id,
         };
         let (local, peer, cky_i) = (names.local, names.peer, names.cky_i);
         let exchange = names.exchange;
@@ -225,6 +232,7 @@ impl Ike {
         let same = |other: &Acquire| {
             (other.entry, other.local, other.peer) == (acquire.entry, acquire.local, acquire.peer)
                 && other.selector == acquire.selector
+                && self.client_of(other) == self.client_of(acquire)
         };
         self.sas.values().any(|sa| {
             sa.acquires.iter().any(same)
@@ -252,7 +260,10 @@ impl Ike {
     /// An authenticated ESP packet of this encapsulated pair came from a new address or port, which the pair follows already
     /// (RFC 3947 section 7): what else belongs to this peer is to follow.
     pub fn peer_moved(&mut self, pair: PairId, local: SocketAddr, peer: SocketAddr, cx: &mut IkeContext<'_>) {
-        let _ = (pair, local, peer, cx);
+        if let Some(client) = self.node.pairs.get(pair).map(|known| known.client) {
+            self.relocate(client, (local, peer), Some(pair), cx);
+            self.keep_alive((local, peer), cx);
+        }
     }
 
     /// The first valid packet arrived on a new pair: the peer has it, which confirms a lost last message of quick mode.
@@ -344,6 +355,7 @@ impl Ike {
                 TimerKey::Delete(number) => context(&mut self.node, cx).delete_due(number),
                 TimerKey::Expiry(id) => self.close(id, DeleteReason::Expired, cx),
                 TimerKey::Replaced(pair) => self.delete_pair(pair, DeleteReason::Replaced, cx),
+                TimerKey::Keepalive(local, peer) => self.keepalive_due((local, peer), cx),
             }
             self.run_inline(cx);
         }
@@ -382,6 +394,7 @@ impl Ike {
     fn with(&mut self, id: SaId, cx: &mut IkeContext<'_>, act: impl FnOnce(&mut IsakmpSa, &mut Context<'_>)) {
         let Some(sa) = self.sas.get_mut(&id) else { return };
         let cookies = (sa.names.cky_i, sa.names.cky_r);
+        let (was_established, ends) = (sa.established().is_some(), (sa.names.local, sa.names.peer));
         act(sa, &mut context(&mut self.node, cx));
         let now_cookies = (sa.names.cky_i, sa.names.cky_r);
         if cookies != now_cookies {
@@ -393,7 +406,14 @@ impl Ike {
         }
         let fresh = core::mem::take(&mut sa.fresh);
         let initial = fresh && sa.established().is_some_and(|established| established.initial_contact);
-        if core::mem::take(&mut sa.purge) || initial {
+        let purge = core::mem::take(&mut sa.purge) || initial;
+        if was_established {
+            self.followed(id, ends, cx);
+        }
+        if fresh {
+            self.recognise(id, cx);
+        }
+        if purge {
             self.purge(id, cx);
         }
         if fresh {
@@ -422,11 +442,11 @@ impl Ike {
     /// Removes the ISAKMP SAs that the peer has deleted, or that it answers no more.
     fn bury(&mut self, id: SaId, cx: &mut IkeContext<'_>) {
         let Some(sa) = self.sas.get_mut(&id) else { return };
-        let (peer, dead) = (sa.names.peer.ip(), core::mem::take(&mut sa.dead));
+        let (names, dead) = (sa.names.clone(), core::mem::take(&mut sa.dead));
         let deleted = core::mem::take(&mut sa.deleted_by_peer);
         for cookies in deleted {
             let Some(gone) = self.by_cookies.get(&cookies).copied() else { continue };
-            if self.sas.get(&gone).is_some_and(|sa| sa.names.peer.ip() == peer) {
+            if self.sas.get(&gone).is_some_and(|sa| sa.names.is_same_peer(&names)) {
                 self.close(gone, DeleteReason::PeerDeleted, cx);
             }
         }
@@ -440,7 +460,12 @@ impl Ike {
     fn purge(&mut self, id: SaId, cx: &mut IkeContext<'_>) {
         let Some(sa) = self.sas.get(&id) else { return };
         let (peer, since) = (sa.names.peer.ip(), sa.names.started);
-        let (keep, gone) = self.node.pairs.split_by_age(peer, since);
+        if sa.names.across_nat().is_some() {
+            return self.purge_client(id, since, cx);
+        }
+        let (mut keep, gone) = self.node.pairs.split_by_age(&sa.names, since);
+        // Those behind a NAT with this address have said nothing.
+        keep.extend(self.node.pairs.iter().filter(|(_, pair)| pair.udp.is_some()).map(|(id, _)| id));
         for pair in gone {
             self.node.pairs.remove(pair);
             self.node.timers.cancel(TimerKey::Replaced(pair));
@@ -448,6 +473,7 @@ impl Ike {
         cx.effects.push(Effect::PurgePeer { peer, keep });
         let older = |sa: &&IsakmpSa| {
             sa.names.id != id
+                && sa.names.across_nat().is_none()
                 && sa.names.peer.ip() == peer
                 && sa.established().is_some_and(|established| established.since < since)
         };
@@ -530,7 +556,7 @@ fn announce_deleted(sas: &BTreeMap<SaId, IsakmpSa>, pair: &pair::Pair, cx: &mut 
         sa.established().is_some()
             && !sa.deleted
             && sa.names.local.ip() == pair.local
-            && sa.names.peer.ip() == pair.peer
+            && pair.is_of(&sa.names)
     };
     if let Some(sa) = sas.values().rev().find(with_peer) {
         sa.announce_deleted(&pair.inbound, cx);

@@ -181,6 +181,15 @@ pub enum Event {
         /// Where they go now.
         to: SocketAddr,
     },
+    /// The peer of an ISAKMP SA across a NAT is elsewhere now, by an authenticated message (RFC 3947 sections 7 and 8).
+    IsakmpPeerMoved {
+        /// Initiator cookie of the ISAKMP SA.
+        cky_i: Cookie,
+        /// Where its messages went.
+        from: SocketAddr,
+        /// Where they go now.
+        to: SocketAddr,
+    },
     /// The peer has answered a delete of ours (MS-IKEE section 3.8).
     DeleteAnswered {
         /// The peer.

@@ -209,6 +209,8 @@ pub struct Pair {
     pub rekeying: bool,
     /// A valid packet came in on it.
     pub confirmed: bool,
+    /// When a packet last left on it, if it is encapsulated: a NAT remembers that.
+    pub last_sent: Option<Instant>,
     /// Learned path MTU, and when it is forgotten (RFC 4301 section 8.2.2).
     path_mtu: Option<(u16, Instant)>,
 }
@@ -515,6 +517,7 @@ impl Pair {
             replaced: false,
             rekeying: false,
             confirmed: false,
+            last_sent: None,
             path_mtu: None,
         }
     }

@@ -198,6 +198,9 @@ fn event_numbers(event: &Event) -> (u8, [u64; 3]) {
         Event::InstallFailed { pair, .. } => (48, [pair.0, 0, 0]),
         Event::SoftAssociation { entry, .. } => (49, [u64::from(entry.0), 0, 0]),
         Event::PathMtu { pair, mtu } => (50, [pair.0, u64::from(*mtu), 0]),
+        Event::IsakmpPeerMoved { cky_i, from, to } => {
+            (53, [number(cky_i), socket_bits(*from), socket_bits(*to)])
+        }
         Event::PeerMoved { pair, from, to } => (51, [pair.0, socket_bits(*from), socket_bits(*to)]),
         Event::DeleteAnswered { cky_i, message_id, .. } => (52, [number(cky_i), u64::from(*message_id), 0]),
         Event::PairDeleted { pair, why } => (44, [pair.0, *why as u64, 0]),

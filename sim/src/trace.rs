@@ -185,6 +185,7 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
             ("soft SA", format!("clear traffic with {peer} for a while (entry {})", entry.0))
         }
         Event::PathMtu { pair, mtu } => ("path MTU", format!("{mtu} for pair {}", pair.0)),
+        Event::IsakmpPeerMoved { from, to, .. } => ("peer moved", format!("ISAKMP SA from {from} to {to}")),
         Event::PeerMoved { pair, from, to } => ("peer moved", format!("pair {} from {from} to {to}", pair.0)),
         Event::DeleteAnswered { peer, .. } => ("SA deleted", format!("as {peer} confirms")),
         Event::PairDeleted { pair, why } => ("SA deleted", format!("pair {} [{why:?}]", pair.0)),

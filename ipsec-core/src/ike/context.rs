@@ -4,11 +4,12 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use super::client::Contact;
 use super::effect::{Datagram, Effect};
 use super::failure::IkeError;
 use super::outbox::{Outbox, Sent};
 use super::pair::Pairs;
-use super::retransmit::Exchange;
+use super::retransmit::{Ends, Exchange};
 use super::sa::{Names, SaId};
 use super::timer::{TimerKey, Timers};
 use super::v1::reliable_delete::Deletes;
@@ -44,13 +45,15 @@ pub(crate) struct Node {
     kinds: BTreeMap<InterfaceId, ConnectionKind>,
     routes: RouteTable,
     /// Peers with whom an ISAKMP SA was established since we started: they need no INITIAL-CONTACT.
-    contacted: BTreeSet<IpAddr>,
+    contacted: BTreeSet<Contact>,
     work_mode: WorkMode,
     work: BTreeMap<WorkId, WorkOwner>,
     inline: VecDeque<(WorkId, Work)>,
     last_number: u64,
     last_work: u64,
     last_pair: u64,
+    /// When IKE last sent anything from here to there, where a NAT before us must not forget us.
+    pub(crate) keepalives: BTreeMap<Ends, Instant>,
     /// Of the last message that left in fragments (MS-IKEE section 3.3.1: one counter for all).
     pub(crate) fragment_id: u16,
     /// Deletes that wait for their answers, and answers to the peers'.
@@ -75,6 +78,7 @@ impl Node {
             last_number: 0,
             last_work: 0,
             last_pair: 0,
+            keepalives: BTreeMap::new(),
             fragment_id: 0,
             deletes: Deletes::default(),
         }
@@ -130,12 +134,12 @@ impl Node {
     }
 
     /// Whether the next main mode with this peer is the first one.
-    pub(crate) fn is_first_contact(&self, peer: IpAddr) -> bool {
-        !self.contacted.contains(&peer) && self.contacted.len() < self.limits.peer_notes
+    pub(crate) fn is_first_contact(&self, peer: &Contact) -> bool {
+        !self.contacted.contains(peer) && self.contacted.len() < self.limits.peer_notes
     }
 
     /// An ISAKMP SA with this peer was established.
-    pub(crate) fn contacted(&mut self, peer: IpAddr) {
+    pub(crate) fn contacted(&mut self, peer: Contact) {
         if self.contacted.len() < self.limits.peer_notes {
             self.contacted.insert(peer);
         }
@@ -162,6 +166,7 @@ impl Context<'_> {
     }
 
     pub(crate) fn send(&mut self, local: SocketAddr, peer: SocketAddr, payload: Vec<u8>) {
+        self.sent_something((local, peer));
         self.effects.push(Effect::Send(Datagram { local, peer, payload, keepalive: false }));
     }
 

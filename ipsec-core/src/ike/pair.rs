@@ -3,10 +3,12 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
-use super::sa::SaId;
-use crate::sad::{IpsecProtocol, PairId, Spi};
+use super::retransmit::Ends;
+use super::sa::{Names, SaId};
+use crate::pad::Identity;
+use crate::sad::{IpsecProtocol, PairId, Spi, UdpEncapsulation};
 use crate::selector::Selector;
 use crate::time::Instant;
 
@@ -20,6 +22,12 @@ pub(crate) struct Pair {
     pub(crate) local: IpAddr,
     /// The peer's.
     pub(crate) peer: IpAddr,
+    /// How it is encapsulated across a NAT.
+    pub(crate) udp: Option<UdpEncapsulation>,
+    /// Whose it is: [`Names::client`] of its ISAKMP SA.
+    pub(crate) client: SaId,
+    /// What that calls itself.
+    pub(crate) peer_id: Option<Identity>,
     /// What it carries.
     pub(crate) selector: Selector,
     /// Tunnel or transport mode.
@@ -34,6 +42,31 @@ pub(crate) struct Pair {
     pub(crate) exchange: (SaId, u32),
     /// Whether another pair sends in its place.
     pub(crate) replaced: bool,
+}
+
+impl Pair {
+    /// Our end and the peer's. Without encapsulation the ports are 0.
+    pub(crate) fn ends(&self) -> Ends {
+        let (local, peer) = self.udp.map_or((0, 0), |udp| (udp.local_port, udp.peer_port));
+        (SocketAddr::new(self.local, local), SocketAddr::new(self.peer, peer))
+    }
+
+    /// Whether the peer of an ISAKMP SA may speak for it.
+    pub(crate) fn is_of(&self, names: &Names) -> bool {
+        match self.udp {
+            None => names.across_nat().is_none() && self.peer == names.peer.ip(),
+            Some(_) => self.client == names.client || names.is_called((&self.peer_id, self.peer)),
+        }
+    }
+
+    /// Whether both are of one peer. Peers behind a NAT share an address.
+    fn is_beside(&self, other: &Pair) -> bool {
+        match (self.udp, other.udp) {
+            (None, None) => self.peer == other.peer,
+            (Some(_), Some(_)) => self.client == other.client,
+            _ => false,
+        }
+    }
 }
 
 /// All pairs that exist.
@@ -57,17 +90,24 @@ impl Pairs {
         self.0.iter().map(|(id, pair)| (*id, pair))
     }
 
-    /// The pair that sends on this SPI to this peer.
-    pub(crate) fn by_outbound(&self, peer: IpAddr, protocol: IpsecProtocol, spi: Spi) -> Option<PairId> {
+    /// The pair that sends on this SPI to this peer: one that is certainly its own before one that may be.
+    pub(crate) fn by_outbound(&self, names: &Names, protocol: IpsecProtocol, spi: Spi) -> Option<PairId> {
         let wanted = (protocol, spi);
-        self.iter().find(|(_, pair)| pair.peer == peer && pair.outbound.contains(&wanted)).map(|(id, _)| id)
+        let found = self.iter().filter(|(_, pair)| pair.is_of(names) && pair.outbound.contains(&wanted));
+        found.min_by_key(|(id, pair)| (pair.client != names.client, *id)).map(|(id, _)| id)
+    }
+
+    /// The encapsulated pairs of this client.
+    pub(crate) fn of_client(&mut self, client: SaId) -> impl Iterator<Item = (PairId, &mut Pair)> {
+        let its = move |pair: &Pair| pair.udp.is_some() && pair.client == client;
+        self.0.iter_mut().filter(move |(_, pair)| its(pair)).map(|(id, pair)| (*id, pair))
     }
 
     /// Marks the older pairs for the traffic of `new` as replaced, and gives those that were not yet.
     pub(crate) fn replace_with(&mut self, new: PairId) -> Vec<PairId> {
         let Some(pair) = self.0.get(&new).cloned() else { return Vec::new() };
         let same = |old: &Pair| {
-            old.peer == pair.peer
+            old.is_beside(&pair)
                 && old.tunnel == pair.tunnel
                 && old.selector == pair.selector
                 && !old.replaced
@@ -85,7 +125,7 @@ impl Pairs {
     pub(crate) fn outdone_by(&self, new: PairId) -> Vec<PairId> {
         let Some(pair) = self.0.get(&new) else { return Vec::new() };
         let same =
-            |old: &Pair| (old.peer, old.tunnel) == (pair.peer, pair.tunnel) && old.selector == pair.selector;
+            |old: &Pair| old.is_beside(pair) && (old.tunnel, &old.selector) == (pair.tunnel, &pair.selector);
         self.0.range(..new).filter(|(_, old)| old.replaced && same(old)).map(|(id, _)| *id).collect()
     }
 
@@ -95,8 +135,8 @@ impl Pairs {
     }
 
     /// The pairs with this peer made at `since` or later, and the ones made before.
-    pub(crate) fn split_by_age(&self, peer: IpAddr, since: Instant) -> (Vec<PairId>, Vec<PairId>) {
-        self.iter().filter(|(_, pair)| pair.peer == peer).map(|(id, pair)| (id, pair.since >= since)).fold(
+    pub(crate) fn split_by_age(&self, names: &Names, since: Instant) -> (Vec<PairId>, Vec<PairId>) {
+        self.iter().filter(|(_, pair)| pair.is_of(names)).map(|(id, pair)| (id, pair.since >= since)).fold(
             (Vec::new(), Vec::new()),
             |(mut young, mut old), (id, is_young)| {
                 if is_young {

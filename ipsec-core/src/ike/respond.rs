@@ -170,6 +170,9 @@ impl Ike {
             peer_can: half_open.peer_can,
             fragmenting: false,
             nat: key_exchange.nat,
+            floated: false,
+            peer_id: None,
+            client: id,
         };
         let mut step = Step { names: &names, exchange: &mut exchange, message_id: 0, cx };
         step.rest();

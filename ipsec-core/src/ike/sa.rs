@@ -60,6 +60,12 @@ pub(crate) struct Names {
     pub(crate) fragmenting: bool,
     /// What NAT discovery found, once it has taken place.
     pub(crate) nat: Option<Nat>,
+    /// Whether that made us, the initiator, change ports.
+    pub(crate) floated: bool,
+    /// What the peer calls itself, once it has proved itself.
+    pub(crate) peer_id: Option<Identity>,
+    /// The first ISAKMP SA with the same peer across a NAT. It stands for that peer, which may share its address.
+    pub(crate) client: SaId,
 }
 
 impl Names {

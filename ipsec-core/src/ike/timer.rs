@@ -1,6 +1,7 @@
 //! Deadlines, fired in (time, key) order.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::net::SocketAddr;
 
 use super::sa::SaId;
 use crate::sad::PairId;
@@ -19,6 +20,8 @@ pub(crate) enum TimerKey {
     Expiry(SaId),
     /// A replaced pair is not needed any more.
     Replaced(PairId),
+    /// Nothing may have been sent between these ends for as long as a NAT remembers.
+    Keepalive(SocketAddr, SocketAddr),
     /// A delete with this number was not answered.
     Delete(u64),
 }

@@ -70,6 +70,9 @@ pub(super) fn begin(
         peer_can: Capabilities::of(&chain),
         fragmenting: false,
         nat: None,
+        floated: false,
+        peer_id: None,
+        client: SaId(number),
     };
     let (local, cky_i, exchange) = (names.local, names.cky_i, names.exchange);
     cx.event(Event::MainModeStarted { local, peer, exchange, initiator: false, cky_i });

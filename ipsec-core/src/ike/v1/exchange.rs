@@ -12,6 +12,7 @@ use super::{Checked, Received, Refused};
 use crate::ike::context::{Context, Step};
 use crate::ike::effect::{Acquire, Effect};
 use crate::ike::failure::{Failure, FailureReason, IkeError, Phase};
+use crate::ike::identity;
 use crate::ike::retransmit::{Due, Exchange};
 use crate::ike::sa::{IsakmpSa, Names, QUICK_MODES, QuickModeExchange};
 use crate::ike::timer::TimerKey;
@@ -84,8 +85,9 @@ impl IsakmpSa {
                     Accepted::Sa { cky_r, peer_can, .. } => {
                         (self.names.cky_r, self.names.peer_can) = (*cky_r, *peer_can);
                     }
-                    Accepted::Authenticated { nat, .. } => {
+                    Accepted::Authenticated { id, nat, .. } => {
                         self.names.nat = self.names.nat.or(*nat);
+                        self.names.peer_id.clone_from(id);
                         self.follow(received, cx);
                     }
                     Accepted::KeyExchange(key_exchange) => self.names.discovered(key_exchange.nat),
@@ -107,6 +109,7 @@ impl IsakmpSa {
         let Some(second) = self.phase1.proven() else { return };
         (self.names.cky_r, self.names.peer_can) = (second.cky_r, second.peer_can);
         let (digest, (local, peer), nat) = (second.digest, second.ends, second.ke.nat);
+        self.names.peer_id = second.id.as_ref().and_then(identity::claimed);
         self.exchange.accepted(digest);
         self.follow_to(local, peer, cx);
         self.names.discovered(nat);
@@ -134,10 +137,10 @@ impl IsakmpSa {
                 return self.leave_responder(cx);
             }
             self.fresh = true;
-            let peer = self.names.peer.ip();
-            if cx.node.is_first_contact(peer) {
+            let contact = self.names.contact();
+            if cx.node.is_first_contact(&contact) {
                 self.announce_first_contact(cx);
-                cx.node.contacted(peer);
+                cx.node.contacted(contact);
             }
         }
         if !self.phase1.is_working() {

@@ -169,8 +169,7 @@ impl IsakmpSa {
         };
         // The sender lists its inbound SAs: our outbound ones.
         for spi in delete.spis_u32() {
-            let peer = self.names.peer.ip();
-            if let Some(pair) = cx.node.pairs.by_outbound(peer, protocol, Spi(spi)) {
+            if let Some(pair) = cx.node.pairs.by_outbound(&self.names, protocol, Spi(spi)) {
                 cx.node.pairs.remove(pair);
                 cx.node.timers.cancel(TimerKey::Replaced(pair));
                 cx.effects.push(Effect::DeleteSa { pair, why: DeleteReason::PeerDeleted });

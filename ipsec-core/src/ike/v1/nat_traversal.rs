@@ -160,6 +160,7 @@ impl Names {
     pub(crate) fn discovered(&mut self, nat: Option<Nat>) {
         self.nat = nat;
         if self.initiator && self.across_nat().is_some() {
+            self.floated |= self.local.port() != NAT_PORT;
             self.local.set_port(NAT_PORT);
             if self.peer.port() == PORT {
                 self.peer.set_port(NAT_PORT);
@@ -202,9 +203,10 @@ impl Names {
         self.nat.is_some_and(|nat| nat.peer && !(nat.local && self.initiator))
     }
 
-    /// Whether we, as the initiator, must not speak to a responder where NAT discovery found this one.
+    /// Whether we, as the initiator, must not speak to a responder where NAT discovery found this one. Whoever was reached
+    /// through its mapping had come to us first, and may be behind a NAT.
     pub(crate) fn is_forbidden_by(&self, config: &IkeConfig) -> bool {
-        let found = self.across_nat().filter(|nat| self.initiator && nat.peer);
+        let found = self.across_nat().filter(|nat| self.floated && nat.peer);
         found.is_some_and(|nat| match config.nat_traversal.responder_behind_nat {
             ResponderBehindNat::Never => true,
             ResponderBehindNat::UnlessBoth => nat.local,

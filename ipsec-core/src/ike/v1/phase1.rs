@@ -22,7 +22,7 @@ use crate::crypto::{CipherKey, HashAlg};
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::sa::Names;
-use crate::pad::MainModeProposal;
+use crate::pad::{Identity, MainModeProposal};
 use crate::time::Instant;
 use crate::wire::ikev1::{Notification, NotifyType};
 use crate::wire::isakmp::Cookie;
@@ -61,6 +61,8 @@ pub(crate) enum Accepted {
         next_iv: Vec<u8>,
         /// The notifications beside the identity.
         notifications: Vec<Notification>,
+        /// What the peer calls itself.
+        id: Option<Identity>,
         /// What the NAT-D payloads of aggressive mode's message 3 said.
         nat: Option<Nat>,
     },

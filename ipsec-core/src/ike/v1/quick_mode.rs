@@ -261,6 +261,9 @@ pub(crate) fn install_inbound(inbound: &BundleSpec, outbound: &BundleSpec, step:
     let pair = Pair {
         local: inbound.local,
         peer: inbound.peer,
+        udp: inbound.udp,
+        client: step.names.client,
+        peer_id: step.names.peer_id.clone(),
         selector: inbound.selector.clone(),
         tunnel: inbound.mode != Mode::Transport,
         inbound: spis(inbound),

@@ -77,6 +77,13 @@ pub(crate) struct Deletes {
 }
 
 impl Deletes {
+    /// The peer of this ISAKMP SA is elsewhere now: what was not answered is repeated there.
+    pub(crate) fn follow(&mut self, cookies: (Cookie, Cookie), (local, peer): (SocketAddr, SocketAddr)) {
+        for waiting in self.waiting.values_mut().filter(|waiting| waiting.cookies == cookies) {
+            (waiting.local, waiting.peer) = (local, peer);
+        }
+    }
+
     /// How many deletes wait, and answers are kept.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len() + self.answers.len()

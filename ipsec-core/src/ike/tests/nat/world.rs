@@ -46,6 +46,12 @@ impl Box {
         Box { statically: Some(ip(inside)), ..Box::dynamic(public) }
     }
 
+    /// It was rebooted: every mapping is another one.
+    pub(super) fn reboot(&mut self) {
+        self.map.clear();
+        self.next += 1_000;
+    }
+
     fn out(&mut self, inside: SocketAddr) -> SocketAddr {
         if self.statically.is_some() {
             return SocketAddr::new(self.public, inside.port());

@@ -67,7 +67,7 @@ pub(crate) struct Second {
     proposal: MainModeProposal,
     credential: Credential,
     pub(crate) ke: KeyExchange,
-    id: Option<Identification>,
+    pub(crate) id: Option<Identification>,
     idir_b: Vec<u8>,
     hash: Vec<u8>,
 }

@@ -77,7 +77,8 @@ impl Responder {
         let notifications = chain.notifications().filter(|_| encrypted).cloned().collect();
         let version = names.nat_version();
         let nat = version.and_then(|version| discover(version, keys.alg, &chain, received));
-        Ok(Checked::Accepted(Accepted::Authenticated { next_iv, notifications, nat }))
+        let id = names.found_by.clone();
+        Ok(Checked::Accepted(Accepted::Authenticated { next_iv, notifications, id, nat }))
     }
 
     pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> Phase1 {

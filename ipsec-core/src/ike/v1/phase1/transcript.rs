@@ -98,7 +98,8 @@ impl Transcript {
             return Ok(Checked::Refused(refused));
         }
         let notifications = chain.notifications().cloned().collect();
-        Ok(Checked::Accepted(Accepted::Authenticated { next_iv, notifications, nat: None }))
+        let id = chain.identification().and_then(identity::claimed);
+        Ok(Checked::Accepted(Accepted::Authenticated { next_iv, notifications, id, nat: None }))
     }
 
     /// Sends message 5 or 6.
