@@ -63,6 +63,12 @@ fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig,
         if let Some(revisions) = &node.nat_t {
             topology::traversal::announce(revisions, &mut ipsec.ike);
         }
+        if let Some(keepalive) = node.nat_keepalive {
+            keepalive.apply(&mut ipsec.ike);
+        }
+        if let Some(rule) = node.assume_udp_encapsulation {
+            rule.apply(&mut ipsec.ike);
+        }
         config.ipsec = Some(ipsec);
     }
     Ok(config)

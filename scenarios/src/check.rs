@@ -11,7 +11,9 @@ use crate::names;
 use crate::observe::Observer;
 use crate::report::CheckResult;
 use crate::scenario::Scenario;
-use crate::steps::{Condition, Dropped, Failed, Flow, FlowOutcome, MainMode, ModeName, QuickMode, Seen};
+use crate::steps::{
+    Condition, Dropped, Failed, Flow, FlowOutcome, FoundNat, MainMode, ModeName, QuickMode, Seen,
+};
 use crate::topology::{Kind, Node};
 use crate::traffic::{self, Answers, Ends};
 use crate::twin::{Direction, Outcome, PacketPattern, Twin};
@@ -76,6 +78,7 @@ impl Facts<'_> {
                 (found.is_empty(), if found.is_empty() { "nothing dropped".into() } else { found.join("; ") })
             }
             Condition::NoFailures(nodes) => self.no_failures(nodes),
+            Condition::FoundNat(c) => self.found_nat(c),
             Condition::Mapped(c) => {
                 let node = self.observer.node(c.node.get_ref());
                 let mapped = self.observer.mapped.iter().filter(|(n, _)| Some(*n) == node);
@@ -211,6 +214,17 @@ impl Facts<'_> {
             found.push(text);
         }
         (false, format!("wanted {} {}: {}; found {}", c.node.get_ref(), c.phase, c.reason, listed(&found)))
+    }
+
+    /// Of the last main mode of the node.
+    fn found_nat(&self, c: &FoundNat) -> Verdict {
+        let node = self.observer.node(c.node.get_ref());
+        let last = self.observer.main_modes.iter().rev().find(|m| Some(m.node) == node);
+        let Some(nat) = last.and_then(|m| m.info.nat) else {
+            return (false, "no NAT discovery".into());
+        };
+        let held = c.revision.is(nat.version) && (nat.local, nat.peer) == (c.local, c.peer);
+        (held, format!("{}: {nat}", c.node.get_ref()))
     }
 
     fn no_failures(&self, nodes: &[toml::Spanned<String>]) -> Verdict {

@@ -91,6 +91,8 @@ pub struct MainModeReport {
     pub proposal: String,
     /// Lifetime in seconds.
     pub lifetime_seconds: u32,
+    /// What NAT discovery found; `None` without NAT traversal.
+    pub nat: Option<String>,
 }
 
 /// An established pair of IPsec SAs.

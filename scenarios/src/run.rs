@@ -359,6 +359,7 @@ impl<'a> Act<'a> {
                     initiator: m.info.initiator,
                     proposal: names::proposal(&m.info.proposal),
                     lifetime_seconds: m.info.lifetime_seconds,
+                    nat: m.info.nat.map(|nat| nat.to_string()),
                 })
                 .collect(),
             quick_modes: observer

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use crate::error::{Doc, LoadError};
 use crate::topology::Topology;
+use crate::topology::traversal::Revision;
 use crate::twin::Outcome;
 use crate::value::{Net, Span};
 
@@ -201,6 +202,22 @@ pub enum Condition {
     NoFailures(Vec<Spanned<String>>),
     /// A translator made a mapping.
     Mapped(Mapped),
+    /// NAT discovery found who is behind a NAT.
+    FoundNat(FoundNat),
+}
+
+/// NAT discovery found who is behind a NAT.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundNat {
+    /// The node that knows.
+    pub node: Spanned<String>,
+    /// The revision of NAT traversal that both ends spoke.
+    pub revision: Revision,
+    /// Whether the node is behind a NAT.
+    pub local: bool,
+    /// Whether its peer is.
+    pub peer: bool,
 }
 
 /// What the people at both ends of a flow saw, wherever its addresses are translated.
@@ -470,6 +487,7 @@ impl Names<'_> {
             Condition::NoDrops(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_drops")),
             Condition::NoFailures(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_failures")),
             Condition::Mapped(c) => self.nat(&c.node, "mapped.node"),
+            Condition::FoundNat(c) => self.node(&c.node, "found_nat.node"),
         }
     }
 }

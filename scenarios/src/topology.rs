@@ -84,6 +84,10 @@ pub struct Node {
     pub nat: Option<nat::Nat>,
     /// The revisions of NAT traversal it announces; without it, those of its profile.
     pub nat_t: Option<Vec<traversal::Revision>>,
+    /// Its keepalives; without it, those of its profile.
+    pub nat_keepalive: Option<traversal::Keepalive>,
+    /// Whether it accepts a responder behind a NAT; without it, as its profile does.
+    pub assume_udp_encapsulation: Option<traversal::EncapsulationRule>,
     /// What it calls itself in phase 1, as in its certificate; without it, its address.
     pub identity: Option<String>,
     /// What its peers may call themselves in phase 1; without it, their addresses.

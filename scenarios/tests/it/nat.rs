@@ -1,6 +1,6 @@
 //! The family `nat-…`: every scenario shows what it says.
 
-use ipsec_scenarios::{RunOptions, embedded, run};
+use ipsec_scenarios::{RunOptions, Scenario, embedded, run};
 
 /// Runs the scenarios that fit, and fails with all that do not show what they should.
 fn hold(pattern: &str) {
@@ -19,7 +19,78 @@ fn hold(pattern: &str) {
     println!("{pattern}: {} scenarios", names.len());
 }
 
+macro_rules! families {
+    ($($test:ident: $pattern:literal),+ $(,)?) => {
+        $(#[test]
+        fn $test() {
+            hold($pattern);
+        })+
+
+        const TESTED: &[&str] = &[$($pattern),+];
+    };
+}
+
+families! {
+    windows_2000_meets_a_nat_as_kb_301284_says: "nat-windows-2000-*",
+    every_behaviour_lets_rfc_3947_through_in_tunnel_mode: "nat-*-*-rfc3947-tunnel-*",
+    every_behaviour_lets_rfc_3947_through_in_transport_mode: "nat-*-*-rfc3947-transport-*",
+    every_behaviour_lets_draft_02_through_in_tunnel_mode: "nat-*-*-draft02-tunnel-*",
+    every_behaviour_lets_draft_02_through_in_transport_mode: "nat-*-*-draft02-transport-*",
+}
+
 #[test]
-fn windows_2000_meets_a_nat_as_kb_301284_says() {
-    hold("nat-windows-2000-*");
+fn every_scenario_is_tested() {
+    let tested: Vec<&str> = TESTED.iter().flat_map(|pattern| embedded::matching(pattern)).collect();
+    let forgotten: Vec<&str> =
+        embedded::matching("nat").into_iter().filter(|n| !tested.contains(n)).collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
+}
+
+/// RFC 4787 has three behaviours of each kind; there are two versions, two modes, and three places for NATs.
+#[test]
+fn every_combination_is_there() {
+    let names = embedded::matching("nat");
+    for mapping in ["ei", "ad", "apd"] {
+        for filtering in ["ei", "ad", "apd"] {
+            for version in ["rfc3947", "draft02"] {
+                for mode in ["tunnel", "transport"] {
+                    for role in ["initiator", "responder", "both"] {
+                        let name = format!("nat-{mapping}-{filtering}-{version}-{mode}-{role}");
+                        assert!(names.contains(&name.as_str()), "{name}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a scenario says must come of it is what is checked: another outcome, or a NAT that does otherwise, is noticed.
+#[test]
+fn a_wrong_expectation_is_noticed() {
+    for (name, file, text, with) in [
+        ("nat-ei-apd-rfc3947-tunnel-initiator", "steps.toml", "is = \"protected\"", "is = \"refused\""),
+        (
+            "nat-ei-apd-rfc3947-tunnel-initiator",
+            "steps.toml",
+            "revision = \"rfc3947\"",
+            "revision = \"draft-02\"",
+        ),
+        ("nat-ei-apd-rfc3947-tunnel-initiator", "topology.toml", "nat_t = [\"rfc3947\"]", ""),
+        (
+            "nat-ei-ei-draft02-transport-initiator",
+            "steps.toml",
+            "reason = \"unknown-spi\"",
+            "reason = \"nat-filtered\"",
+        ),
+        ("nat-ad-ei-draft02-transport-responder", "topology.toml", "port = 500, to", "port = 501, to"),
+        ("nat-windows-2000-esp-icmp-pass-through", "topology.toml", "inbound = 4097", "inbound = 4098"),
+    ] {
+        let mut files = embedded::files(name).unwrap();
+        let before = files.text(file).unwrap().to_string();
+        assert!(before.contains(text), "{name} {file} has no {text}");
+        files.insert(file, before.replace(text, with));
+        let scenario = Scenario::load(&files, |_| None, None).unwrap_or_else(|e| panic!("{name}/{e}"));
+        let report = run(&scenario, &RunOptions { record: false, ..RunOptions::default() }).unwrap().report;
+        assert!(!report.held, "{name} holds with {with} for {text}");
+    }
 }
