@@ -67,7 +67,7 @@ pub struct IkeConfig {
     /// How deletes are sent and answered.
     pub reliable_delete: ReliableDelete,
     /// Sets the commit bit in message 2 of quick mode, and sends CONNECTED after message 3 (RFC 2408 section 3.1): Windows.
-    /// The commit bit of a peer is honoured always.
+    /// A responder's commit bit is honoured always.
     pub commit_bit: bool,
     /// Says REPLAY-STATUS in message 2 of quick mode (RFC 2407 section 4.6.3.2).
     pub replay_status: bool,

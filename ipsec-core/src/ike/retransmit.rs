@@ -98,6 +98,11 @@ impl Exchange {
         Some(answer.as_deref())
     }
 
+    /// Whether the message with this digest was accepted last, and not answered.
+    pub(crate) fn is_unanswered(&self, digest: &Digest) -> bool {
+        self.answering.as_ref() == Some(digest)
+    }
+
     /// When its last message was sent first.
     pub(crate) fn last_sent(&self) -> Instant {
         self.last_sent

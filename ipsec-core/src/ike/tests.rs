@@ -1,6 +1,7 @@
 //! Two `Ike`s joined by a network that can be told to misbehave.
 
 mod aggressive_mode;
+mod commit_bit;
 mod deletes;
 mod fragments;
 mod harness;

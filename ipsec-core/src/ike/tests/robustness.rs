@@ -7,10 +7,11 @@ use core::net::SocketAddr;
 use proptest::prelude::*;
 
 use super::harness::*;
-use crate::config::WorkMode;
+use crate::config::{IkeConfig, ReliableDelete, WorkMode};
 use crate::crypto::Mac;
 use crate::ike::effect::{Acquire, Datagram, Effect};
 use crate::ike::failure::IkeError;
+use crate::ike::v1::vendor_id;
 use crate::io::Event;
 use crate::rng::{Label, Streams};
 use crate::sad::BundleSpec;
@@ -207,33 +208,6 @@ fn forged_notifications_and_deletes_are_not_acted_upon() {
 }
 
 #[test]
-fn a_commit_bit_and_the_connected_notification_after_it_do_no_harm() {
-    let mut net = Net::same(&Setup::default());
-    net.acquire(0);
-    let mut seen = 0;
-    while let Some(mut datagram) = net.take() {
-        let quick = split(&datagram.payload).unwrap().0.exchange_type == ExchangeType::QUICK_MODE;
-        seen += usize::from(quick);
-        if quick && seen == 2 {
-            datagram.payload[19] |= Flags::COMMIT.0;
-        }
-        net.deliver(&datagram);
-    }
-    net.assert_same_pairs(1);
-    // A fourth message of the finished exchange, however it is made.
-    let quick = |d: &&Datagram| split(&d.payload).unwrap().0.exchange_type == ExchangeType::QUICK_MODE;
-    let second = net.sent.iter().filter(quick).nth(1).unwrap().clone();
-    let header = split(&second.payload).unwrap().0;
-    for exchange_type in [ExchangeType::QUICK_MODE, ExchangeType::INFORMATIONAL] {
-        let payload = Header { exchange_type, ..header }.encode_with(header.next_payload, &[9; 48]);
-        assert_eq!(net.nodes[0].receive(net.now, &Datagram { payload, ..second.clone() }), []);
-    }
-    net.run_for(100);
-    net.assert_same_pairs(1);
-    assert!(net.nodes.iter().all(|n| n.deleted().is_empty() && n.failures().is_empty()));
-}
-
-#[test]
 fn a_replayed_delete_or_quick_mode_does_nothing() {
     let mut net = Net::same(&Setup::default());
     net.acquire(0);
@@ -333,8 +307,10 @@ proptest! {
     fn a_negotiation_survives_loss_duplication_and_reordering(
         fates in proptest::collection::vec(fate(), 24),
         both in any::<bool>(),
+        commit_bit in any::<bool>(),
     ) {
-        let mut net = Net::same(&rich());
+        let ike = IkeConfig { commit_bit, ..IkeConfig::default() };
+        let mut net = Net::same(&Setup { ike, ..rich() });
         net.acquire(0);
         if both {
             net.acquire(1);
@@ -398,8 +374,13 @@ impl Live {
 }
 
 /// Both ends send a packet each second, rekey now and then, and ask for a pair when they have none.
-fn traffic_under_faults(mut random: impl FnMut() -> u8, faulty_seconds: u64, quiet_seconds: u64) -> bool {
-    let mut net = Net::same(&Setup { offers: rich().offers, ..Setup::default() });
+fn traffic_under_faults(
+    mut random: impl FnMut() -> u8,
+    ike: IkeConfig,
+    faulty_seconds: u64,
+    quiet_seconds: u64,
+) -> bool {
+    let mut net = Net::same(&Setup { offers: rich().offers, ike, ..Setup::default() });
     let mut live = [Live::default(), Live::default()];
     let start = net.now;
     let mut connected = false;
@@ -439,9 +420,15 @@ proptest! {
 
     /// After the faults end, traffic flows both ways again within two minutes.
     #[test]
-    fn no_black_hole_outlives_the_faults(seed in any::<u64>()) {
+    fn no_black_hole_outlives_the_faults(seed in any::<u64>(), microsoft in any::<bool>()) {
         let mut stream = Streams::new([3; 32]).stream(Label::Jitter, seed);
         let random = move || stream.next_u32() as u8;
-        prop_assert!(traffic_under_faults(random, 60, 120));
+        let habits = IkeConfig {
+            commit_bit: true,
+            reliable_delete: ReliableDelete::Repeated,
+            ..announcing([vendor_id::microsoft(4)])
+        };
+        let ike = if microsoft { habits } else { IkeConfig::default() };
+        prop_assert!(traffic_under_faults(random, ike, 60, 120));
     }
 }

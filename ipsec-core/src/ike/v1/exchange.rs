@@ -291,7 +291,12 @@ impl IsakmpSa {
         }
     }
 
-    fn receive_quick_mode(&mut self, received: &Received<'_>, message_id: u32, cx: &mut Context<'_>) {
+    pub(crate) fn receive_quick_mode(
+        &mut self,
+        received: &Received<'_>,
+        message_id: u32,
+        cx: &mut Context<'_>,
+    ) {
         let Phase1::Established(phase1) = &self.phase1 else {
             // The peer is one message ahead: its first quick mode has overtaken the last message of main mode.
             return self.wait_for_phase1(received, cx);
@@ -300,6 +305,14 @@ impl IsakmpSa {
             self.receive_request(received, message_id, cx);
             return;
         };
+        if quick_mode.exchange.is_unanswered(&received.digest)
+            && let QuickMode::Responded(connected) = &quick_mode.state
+            && connected.is_asked_for(cx.now)
+        {
+            // Message 3 again: somebody has made its sender wait for CONNECTED.
+            let exchange = &mut quick_mode.exchange;
+            return connected.answer(phase1, &mut Step { names: &self.names, exchange, message_id, cx });
+        }
         if repeat_answer(&quick_mode.exchange, &mut self.names, received, cx) {
             return;
         }
@@ -407,15 +420,16 @@ impl IsakmpSa {
         self.inform(alloc::vec![Payload::Notification(notification)], cx)
     }
 
-    /// The first valid packet on a new pair stands for message 3.
+    /// The first valid packet on a new pair stands for message 3, or for CONNECTED.
     pub(crate) fn confirm_quick_mode(&mut self, message_id: u32, cx: &mut Context<'_>) {
         let Some(quick_mode) = self.quick_modes.get_mut(&message_id) else { return };
-        if let QuickMode::Responder(Responder::WaitMessage3 { .. }) = quick_mode.state {
-            quick_mode.exchange.stop();
-            self.move_quick_mode(message_id, cx, |state, phase1, step| {
-                state.advance(quick_mode::Accepted::Done, phase1, step)
-            });
-        }
+        let accepted = match quick_mode.state {
+            QuickMode::Responder(Responder::WaitMessage3 { .. }) => quick_mode::Accepted::Done(None),
+            QuickMode::Initiator(Initiator::WaitConnected { .. }) => quick_mode::Accepted::Connected,
+            _ => return,
+        };
+        quick_mode.exchange.stop();
+        self.move_quick_mode(message_id, cx, |state, phase1, step| state.advance(accepted, phase1, step));
     }
 
     fn move_quick_mode(

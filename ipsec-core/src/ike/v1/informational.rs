@@ -75,6 +75,10 @@ impl IsakmpSa {
         let Phase1::Established(phase1) = &self.phase1 else {
             return self.wait_for_phase1(received, cx);
         };
+        let quick_mode = self.quick_modes.get(&message_id);
+        if quick_mode.is_some_and(|quick_mode| quick_mode.state.awaits_connected()) {
+            return self.receive_quick_mode(received, message_id, cx);
+        }
         if message_id == 0 || self.is_used(message_id) || self.quick_modes.contains_key(&message_id) {
             return cx.ignore(received.peer, IkeError::Unexpected("the message ID of an earlier exchange"));
         }

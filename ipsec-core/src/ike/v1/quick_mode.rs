@@ -8,8 +8,9 @@
 //!
 //! The responder installs its inbound SAs before message 2 leaves, and the outbound ones with message 3 or with the first
 //! valid packet on the new pair; the initiator installs both with message 3. A lost message 3 heals, because the responder
-//! repeats message 2, and the initiator answers it again.
+//! repeats message 2, and the initiator answers it again. With the commit bit a fourth message follows ([`connected`]).
 
+pub(crate) mod connected;
 pub(crate) mod identity;
 pub(crate) mod initiator;
 pub(crate) mod nat;
@@ -28,13 +29,14 @@ use crate::ike::pair::Pair;
 use crate::ike::proposal::OfferedLifetime;
 use crate::ike::proposal::phase2::Spis;
 use crate::ike::sa::Names;
-use crate::io::{Event, QuickModeInfo};
+use crate::io::QuickModeInfo;
 use crate::pad::MainModeProposal;
 use crate::sad::{BundleSpec, IpsecProtocol, OriginalAddresses, PairId, SaSpec, Spi};
 use crate::selector::Selector;
 use crate::spd::{EntryId, Lifetime, Mode, Offer, Pfs};
 use crate::wire::isakmp::Chain;
 use crate::work::{WorkId, WorkResult};
+use connected::Connected;
 use initiator::Initiator;
 use responder::Responder;
 
@@ -52,6 +54,8 @@ pub(crate) enum QuickMode {
     Responder(Responder),
     /// It made its pair, and is kept to answer repetitions.
     Finished,
+    /// The same, as the responder without commit bit: CONNECTED can still be asked for.
+    Responded(Connected),
     /// It came to nothing, and is kept to answer repetitions.
     Failed(Failed),
 }
@@ -75,8 +79,10 @@ pub(crate) struct Failed {
 pub(crate) enum Accepted {
     /// Message 2.
     Reply(initiator::Reply),
-    /// Message 3, with the last ciphertext block.
-    Done,
+    /// Message 3, with its last ciphertext block; without, a packet on the new pair in its place.
+    Done(Option<Vec<u8>>),
+    /// CONNECTED, or a packet on the new pair in its place.
+    Connected,
 }
 
 impl QuickMode {
@@ -90,7 +96,7 @@ impl QuickMode {
         match self {
             QuickMode::Initiator(state) => state.check(received, phase1, names),
             QuickMode::Responder(state) => state.check(received, phase1),
-            QuickMode::Finished | QuickMode::Failed(_) => {
+            QuickMode::Finished | QuickMode::Responded(_) | QuickMode::Failed(_) => {
                 Err(IkeError::Unexpected("this quick mode has ended"))
             }
         }
@@ -100,7 +106,7 @@ impl QuickMode {
     pub(crate) fn advance(self, accepted: Accepted, phase1: &Established, step: &mut Step<'_, '_>) -> Self {
         match self {
             QuickMode::Initiator(state) => state.advance(accepted, phase1, step),
-            QuickMode::Responder(state) => state.advance(accepted, step),
+            QuickMode::Responder(state) => state.advance(accepted, phase1, step),
             other => other,
         }
     }
@@ -134,13 +140,18 @@ impl QuickMode {
         match self {
             QuickMode::Initiator(state) => state.is_working(),
             QuickMode::Responder(state) => state.is_working(),
-            QuickMode::Finished | QuickMode::Failed(_) => false,
+            QuickMode::Finished | QuickMode::Responded(_) | QuickMode::Failed(_) => false,
         }
     }
 
     /// Whether it still negotiates.
     pub(crate) fn is_active(&self) -> bool {
         matches!(self, QuickMode::Initiator(_) | QuickMode::Responder(_))
+    }
+
+    /// Whether only CONNECTED is missing.
+    pub(crate) fn awaits_connected(&self) -> bool {
+        matches!(self, QuickMode::Initiator(Initiator::WaitConnected { .. }))
     }
 
     /// The acquire that it serves while it negotiates.
@@ -165,7 +176,7 @@ impl QuickMode {
         match self {
             QuickMode::Initiator(state) => state.expectation(),
             QuickMode::Responder(state) => state.expectation(),
-            QuickMode::Finished | QuickMode::Failed(_) => "after quick mode ended",
+            QuickMode::Finished | QuickMode::Responded(_) | QuickMode::Failed(_) => "after quick mode ended",
         }
     }
 }
@@ -215,6 +226,28 @@ impl Making<'_> {
             })
         };
         Some((bundle(true, self.ours, self.entries.0)?, bundle(false, self.theirs, self.entries.1)?))
+    }
+
+    /// What the driver is told when it is finished.
+    pub(crate) fn info(&self, bundles: (&BundleSpec, &BundleSpec), step: &Step<'_, '_>) -> QuickModeInfo {
+        let (inbound, outbound) = bundles;
+        let spis = |bundle: &BundleSpec| bundle.sas.iter().map(|sa| sa.spi).collect();
+        QuickModeInfo {
+            pair: self.pair,
+            cky_i: step.names.cky_i,
+            message_id: step.message_id,
+            initiator: self.initiator,
+            entry: if self.initiator { outbound.entry } else { inbound.entry },
+            peer: inbound.peer,
+            udp: inbound.udp.map(Box::new),
+            selector: self.selector.clone(),
+            offer: Offer { lifetime: self.lifetime, ..self.offer },
+            mode: inbound.mode,
+            pfs: self.pfs,
+            inbound_spis: spis(inbound),
+            outbound_spis: spis(outbound),
+            replaces: self.replaces,
+        }
     }
 
     /// One direction's SAs, inner protocol first: ESP before AH. `spis` are the receiver's.
@@ -285,28 +318,6 @@ pub(crate) fn install_outbound(outbound: &BundleSpec, replaces: Option<PairId>, 
     for old in named.into_iter().chain(older) {
         step.cx.effects.push(Effect::HandOver { new, old });
     }
-}
-
-/// Tells the driver of a finished quick mode.
-pub(crate) fn established(making: &Making<'_>, bundles: (&BundleSpec, &BundleSpec), step: &mut Step<'_, '_>) {
-    let (inbound, outbound) = bundles;
-    let spis = |bundle: &BundleSpec| bundle.sas.iter().map(|sa| sa.spi).collect();
-    step.cx.event(Event::QuickModeEstablished(QuickModeInfo {
-        pair: making.pair,
-        cky_i: step.names.cky_i,
-        message_id: step.message_id,
-        initiator: making.initiator,
-        entry: if making.initiator { outbound.entry } else { inbound.entry },
-        peer: inbound.peer,
-        udp: inbound.udp.map(Box::new),
-        selector: making.selector.clone(),
-        offer: Offer { lifetime: making.lifetime, ..making.offer },
-        mode: inbound.mode,
-        pfs: making.pfs,
-        inbound_spis: spis(inbound),
-        outbound_spis: spis(outbound),
-        replaces: making.replaces,
-    }));
 }
 
 /// Reads an encrypted message of a quick mode and verifies its HASH, which covers `ni_b` and everything after it.

@@ -1,32 +1,34 @@
 //! Quick mode as the initiator; states are named for the message they expect.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::{
-    Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, identity,
-    install_inbound, install_outbound, nat, pfs_group,
+    Accepted, Checked, Failed, Making, QuickMode, authentic, connected, enforced, identity, install_inbound,
+    install_outbound, nat, pfs_group,
 };
 use crate::crypto::{Group, Secret};
 use crate::ike::context::Step;
 use crate::ike::effect::{Acquire, Effect};
 use crate::ike::failure::{FailureReason, IkeError};
-use crate::ike::outbox::{Encryption, Protection};
+use crate::ike::outbox::{Encryption, Protection, Sent};
 use crate::ike::proposal::phase2::{self, Confirmed, Spis, Wanted};
 use crate::ike::proposal::{OfferedLifetime, phase2::read_lifetime};
 use crate::ike::sa::Names;
 use crate::ike::timer::TimerKey;
 use crate::ike::v1::phase1::Established;
 use crate::ike::v1::{Received, Refused, at_most_one, check_public, keymat, one, sa_at};
-use crate::sad::{IpsecProtocol, PairId};
+use crate::io::{Event, QuickModeInfo};
+use crate::sad::{BundleSpec, IpsecProtocol, PairId};
 use crate::selector::Selector;
 use crate::spd::{Mode, Offer, Protect};
 use crate::wire::Reader;
 use crate::wire::ikev1::{
     Attribute, Identification, KeyExchange, Nonce, Notification, NotifyType, SaPayload,
 };
-use crate::wire::isakmp::{Chain, Payload, PayloadType};
+use crate::wire::isakmp::{Chain, Flags, Payload, PayloadType};
 use crate::work::{Work, WorkId, WorkResult};
 
 /// What the initiator waits for.
@@ -38,6 +40,8 @@ pub(crate) enum Initiator {
     WaitMessage2 { plan: Plan, sent: SentRequest },
     /// The shared secret (only with perfect forward secrecy).
     MakeShared { plan: Plan, sent: SentRequest, reply: Reply, work: WorkId },
+    /// CONNECTED, because the responder has set the commit bit (RFC 2408 section 3.1).
+    WaitConnected { plan: Plan, made: Box<Made> },
 }
 
 /// What we want.
@@ -75,6 +79,17 @@ pub(crate) struct Reply {
     responder_lifetime: OfferedLifetime,
     /// The original addresses.
     said: Vec<IpAddr>,
+    /// The commit bit. Nothing authenticates it.
+    commit: bool,
+}
+
+/// A pair that packets may come in on, but not leave yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    outbound: BundleSpec,
+    info: QuickModeInfo,
+    /// The last ciphertext block of message 3.
+    iv: Vec<u8>,
 }
 
 impl Initiator {
@@ -157,11 +172,16 @@ impl Initiator {
         phase1: &Established,
         names: &Names,
     ) -> Result<Checked<Accepted>, IkeError> {
-        let Initiator::WaitMessage2 { plan, sent } = self else {
-            return Err(IkeError::Unexpected("work is under way"));
+        let (plan, sent) = match self {
+            Initiator::WaitMessage2 { plan, sent } => (plan, sent),
+            Initiator::WaitConnected { made, .. } => return connected::check(received, phase1, &made.iv),
+            Initiator::MakePublic { .. } | Initiator::MakeShared { .. } => {
+                return Err(IkeError::Unexpected("work is under way"));
+            }
         };
         let (chain, next_iv) = authentic(received, phase1, &sent.iv, &sent.ni_b, "HASH(2)")?;
-        Ok(match read_reply(&chain, next_iv, plan, sent, names) {
+        let commit = received.header.flags.contains(Flags::COMMIT);
+        Ok(match read_reply(&chain, (next_iv, commit), plan, sent, names) {
             Ok(reply) => Checked::Accepted(Accepted::Reply(reply)),
             Err(refused) => Checked::Refused(refused),
         })
@@ -183,6 +203,12 @@ impl Initiator {
                     }
                     _ => finish(plan, &sent, &reply, None, phase1, step),
                 }
+            }
+            (Initiator::WaitConnected { plan, made }, Accepted::Connected) => {
+                let replaces = plan.acquire.replaces;
+                send_on(&made.outbound, replaces, made.info, step);
+                step.rest();
+                QuickMode::Finished
             }
             // `check` gives each state its own kind of message.
             (state, _) => QuickMode::Initiator(state),
@@ -214,19 +240,25 @@ impl Initiator {
         match self {
             Initiator::MakePublic { plan, .. }
             | Initiator::WaitMessage2 { plan, .. }
-            | Initiator::MakeShared { plan, .. } => plan,
+            | Initiator::MakeShared { plan, .. }
+            | Initiator::WaitConnected { plan, .. } => plan,
         }
     }
 
     pub(crate) fn into_failed(self, reason: FailureReason) -> Failed {
-        let (Initiator::MakePublic { plan, .. }
-        | Initiator::WaitMessage2 { plan, .. }
-        | Initiator::MakeShared { plan, .. }) = self;
-        plan.into_failed(reason)
+        match self {
+            Initiator::MakePublic { plan, .. }
+            | Initiator::WaitMessage2 { plan, .. }
+            | Initiator::MakeShared { plan, .. } => plan.into_failed(reason),
+            Initiator::WaitConnected { plan, .. } => {
+                let installed = Some(plan.pair);
+                Failed { installed, reserved: Spis::default(), ..plan.into_failed(reason) }
+            }
+        }
     }
 
     pub(crate) fn is_working(&self) -> bool {
-        !matches!(self, Initiator::WaitMessage2 { .. })
+        matches!(self, Initiator::MakePublic { .. } | Initiator::MakeShared { .. })
     }
 
     pub(crate) fn expectation(&self) -> &'static str {
@@ -234,6 +266,7 @@ impl Initiator {
             Initiator::MakePublic { .. } => "computing the public value",
             Initiator::WaitMessage2 { .. } => "waiting for quick mode message 2",
             Initiator::MakeShared { .. } => "computing the shared secret",
+            Initiator::WaitConnected { .. } => "waiting for CONNECTED",
         }
     }
 }
@@ -254,7 +287,7 @@ impl Plan {
 /// Reads message 2, which is authentic: whatever is wrong with it ends the quick mode.
 fn read_reply(
     chain: &Chain,
-    next_iv: Vec<u8>,
+    (next_iv, commit): (Vec<u8>, bool),
     plan: &Plan,
     sent: &SentRequest,
     names: &Names,
@@ -295,7 +328,7 @@ fn read_reply(
     }
     let responder_lifetime = chain.notifications().find_map(responder_lifetime).unwrap_or_default();
     let said = nat::read(chain, names).map_err(malformed)?;
-    Ok(Reply { next_iv, nr_b, g_xr, confirmed, responder_lifetime, said })
+    Ok(Reply { next_iv, nr_b, g_xr, confirmed, responder_lifetime, said, commit })
 }
 
 /// The lifetimes in a RESPONDER-LIFETIME notification (RFC 2407 section 4.6.3.1).
@@ -357,21 +390,34 @@ fn finish(
         step.cx.effects.extend(spi.map(|spi| Effect::ReleaseSpi { protocol, spi }));
     }
     install_inbound(&inbound, &outbound, step);
-    confirm(sent, reply, phase1, step);
-    install_outbound(&outbound, plan.acquire.replaces, step);
-    // The peer may send on the old pair until it has message 3, at the latest when its schedule ends. When both ends rekeyed
-    // at once before, the pair that sends for neither of them is ended here as well; nobody else would do so.
-    let deadline = step.cx.now + step.cx.node.linger();
-    let outdone = step.cx.node.pairs.outdone_by(plan.pair);
-    for old in plan.acquire.replaces.into_iter().chain(outdone) {
-        step.cx.node.timers.set_first(TimerKey::Replaced(old), deadline);
+    let message_3 = confirm(sent, reply, phase1, step);
+    let info = making.info((&inbound, &outbound), step);
+    if reply.commit {
+        // Message 3 is repeated until CONNECTED arrives, or a packet on the new pair, which says as much.
+        step.send(&message_3, true);
+        let made = Box::new(Made { outbound, info, iv: message_3.last_block });
+        return QuickMode::Initiator(Initiator::WaitConnected { plan, made });
     }
-    established(&making, (&inbound, &outbound), step);
+    step.send(&message_3, false);
+    send_on(&outbound, plan.acquire.replaces, info, step);
     QuickMode::Finished
 }
 
-/// Sends message 3.
-fn confirm(sent: &SentRequest, reply: &Reply, phase1: &Established, step: &mut Step<'_, '_>) {
+/// Sends on the new pair from now on; what it replaces ends when the peer knows.
+fn send_on(outbound: &BundleSpec, replaces: Option<PairId>, info: QuickModeInfo, step: &mut Step<'_, '_>) {
+    install_outbound(outbound, replaces, step);
+    // The peer may send on the old pair until it has message 3, at the latest when its schedule ends. When both ends rekeyed
+    // at once before, the pair that sends for neither of them is ended here as well; nobody else would do so.
+    let deadline = step.cx.now + step.cx.node.linger();
+    let outdone = step.cx.node.pairs.outdone_by(outbound.pair);
+    for old in replaces.into_iter().chain(outdone) {
+        step.cx.node.timers.set_first(TimerKey::Replaced(old), deadline);
+    }
+    step.cx.event(Event::QuickModeEstablished(info));
+}
+
+/// Makes message 3.
+fn confirm(sent: &SentRequest, reply: &Reply, phase1: &Established, step: &mut Step<'_, '_>) -> Sent {
     let keys = &phase1.keys;
     let protection = Protection::Third {
         encryption: Encryption { key: &keys.key, iv: &reply.next_iv },
@@ -380,6 +426,5 @@ fn confirm(sent: &SentRequest, reply: &Reply, phase1: &Established, step: &mut S
         ni_b: &sent.ni_b,
         nr_b: &reply.nr_b,
     };
-    let sent = step.cx.node.outbox.send(step.header(), Vec::new(), protection);
-    step.send(&sent, false);
+    step.cx.node.outbox.send(step.header(), Vec::new(), protection)
 }

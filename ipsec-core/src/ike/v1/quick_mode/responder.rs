@@ -5,9 +5,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use super::connected::Connected;
 use super::{
-    Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, established, identity,
-    install_inbound, install_outbound, nat, pfs_group, responder_lifetime,
+    Accepted, Checked, Failed, Making, QuickMode, authentic, enforced, identity, install_inbound,
+    install_outbound, nat, pfs_group, responder_lifetime,
 };
 use crate::config::PolicyDatabases;
 use crate::crypto::{Group, Secret};
@@ -20,14 +21,15 @@ use crate::ike::sa::Names;
 use crate::ike::v1::phase1::Established;
 use crate::ike::v1::{Received, Refused, at_most_one, auth, check_public, keymat, one, sa_at, verify_hash};
 use crate::interface::ConnectionKind;
-use crate::sad::{BundleSpec, IpsecProtocol, OriginalAddresses, PairId};
+use crate::io::Event;
+use crate::sad::{BundleSpec, IpsecProtocol, OriginalAddresses, PairId, Spi};
 use crate::selector::{AddressRange, Selector};
 use crate::spd::{EntryId, Lifetime};
 use crate::wire::Writer;
 use crate::wire::ikev1::{
     Identification, KeyExchange, Nonce, Notification, NotifyType, ProtocolId, SaPayload,
 };
-use crate::wire::isakmp::{Chain, Payload, PayloadType};
+use crate::wire::isakmp::{Chain, Flags, Payload, PayloadType};
 use crate::work::{Work, WorkId, WorkResult};
 
 /// What the responder waits for.
@@ -231,26 +233,40 @@ impl Responder {
             return Err(IkeError::Unexpected("work is under way"));
         };
         let keys = &phase1.keys;
-        let (chain, _) = received.decrypt(Encryption { key: &keys.key, iv: &answer.iv })?;
+        let (chain, next_iv) = received.decrypt(Encryption { key: &keys.key, iv: &answer.iv })?;
         let message_id = received.header.message_id;
         let (ni_b, nr_b) = (&plan.request.ni_b, &answer.nr_b);
         let expected = auth::hash_3(keys.alg, &keys.skeyids.skeyid_a, message_id, ni_b, nr_b);
         verify_hash(&chain, 0, &expected, "HASH(3)")?;
-        Ok(Checked::Accepted(Accepted::Done))
+        Ok(Checked::Accepted(Accepted::Done(Some(next_iv))))
     }
 
     /// Message 3, or a packet on the new pair: the initiator has everything.
-    pub(crate) fn advance(self, accepted: Accepted, step: &mut Step<'_, '_>) -> QuickMode {
-        let (Responder::WaitMessage3 { plan, answer }, Accepted::Done) = (self.clone(), accepted) else {
+    pub(crate) fn advance(
+        self,
+        accepted: Accepted,
+        phase1: &Established,
+        step: &mut Step<'_, '_>,
+    ) -> QuickMode {
+        let (Responder::WaitMessage3 { plan, answer }, Accepted::Done(iv)) = (self.clone(), accepted) else {
             return QuickMode::Responder(self);
         };
         let (inbound, outbound) = &*answer.bundles;
         let original = inbound.udp.and_then(|udp| udp.original);
         let making = plan.making(&answer.nr_b, answer.g_xy.as_deref(), answer.lifetime, original);
+        let connected = iv.zip(plan.spi()).map(|(iv, spi)| Connected::new(step.cx.now, iv, spi));
+        let asked = step.cx.node.config.commit_bit;
+        if let Some(connected) = connected.as_ref().filter(|_| asked) {
+            let message_4 = connected.message(phase1, step);
+            step.send(&message_4, false);
+        }
         install_outbound(outbound, None, step);
-        established(&making, (inbound, outbound), step);
+        step.cx.event(Event::QuickModeEstablished(making.info((inbound, outbound), step)));
         step.rest();
-        QuickMode::Finished
+        match connected {
+            Some(connected) if !asked => QuickMode::Responded(connected),
+            _ => QuickMode::Finished,
+        }
     }
 
     pub(crate) fn complete(
@@ -346,14 +362,16 @@ impl Plan {
         }
     }
 
+    /// What notifications name the pair by: our inbound SPI, that of ESP when there are two.
+    fn spi(&self) -> Option<(ProtocolId, Spi)> {
+        let esp = self.ours.esp.map(|spi| (ProtocolId::ESP, spi));
+        esp.or(self.ours.ah.map(|spi| (ProtocolId::AH, spi)))
+    }
+
     /// RESPONDER-LIFETIME, when our policy is stricter than the offer: for the SA with our inbound SPI.
     fn lifetime_notification(&self) -> Option<Payload> {
         let ours = responder_lifetime(self.choice.lifetime, self.choice.offer.lifetime)?;
-        let (protocol, spi) = match (self.ours.esp, self.ours.ah) {
-            (Some(spi), _) => (ProtocolId::ESP, spi),
-            (None, Some(spi)) => (ProtocolId::AH, spi),
-            (None, None) => return None,
-        };
+        let (protocol, spi) = self.spi()?;
         let mut w = Writer::new();
         lifetime_attributes(ours.seconds, ours.kilobytes)
             .iter()
@@ -386,7 +404,11 @@ fn respond(
         skeyid_a: &keys.skeyids.skeyid_a,
         ni_b: &plan.request.ni_b,
     };
-    let sent = step.cx.node.outbox.send(step.header(), payloads, protection);
+    let mut header = step.header();
+    if step.cx.node.config.commit_bit {
+        header.flags |= Flags::COMMIT;
+    }
+    let sent = step.cx.node.outbox.send(header, payloads, protection);
     let nr_b = sent.body(PayloadType::NONCE, 0).to_vec();
     let default = step.cx.node.config.default_lifetime;
     let lifetime = enforced(plan.choice.lifetime, plan.choice.offer.lifetime, default);
