@@ -1,7 +1,9 @@
 //! `ipseclab profile`: what each release does, and how sure we are of it.
 
+use std::fmt;
+
 use clap::{Args, ValueEnum};
-use ipsec_policy::profile::{ALL, Profile};
+use ipsec_policy::profile::{ALL, Profile, Row};
 use serde::Serialize;
 
 use crate::exit::{Error, print};
@@ -12,6 +14,9 @@ use crate::run::json;
 pub(crate) struct ProfileArgs {
     /// Names as in the topologies of scenarios; none: list them.
     names: Vec<String>,
+    /// Show only in what two of them differ.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "names")]
+    diff: Option<Vec<String>>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -43,7 +48,7 @@ struct Value {
 
 impl Printed {
     fn new(profile: &Profile) -> Self {
-        let value = |row: ipsec_policy::profile::Row| Value {
+        let value = |row: Row| Value {
             name: row.name,
             value: row.value,
             confidence: row.confidence.to_string(),
@@ -59,6 +64,14 @@ pub(crate) fn profile(args: &ProfileArgs) -> Result<bool, Error> {
     let find = |name: &String| {
         Profile::find(name).ok_or_else(|| Error::usage(format!("no profile `{name}`; there are {}", known())))
     };
+    if let Some([a, b]) = args.diff.as_deref() {
+        let found = differences(find(a)?, find(b)?);
+        match args.format {
+            Format::Json => print(&json(&found)?)?,
+            Format::Text => print(&found.iter().map(ToString::to_string).collect::<String>())?,
+        }
+        return Ok(true);
+    }
     let chosen: Vec<&Profile> = match args.names.as_slice() {
         [] => ALL.to_vec(),
         names => names.iter().map(find).collect::<Result<_, _>>()?,
@@ -76,6 +89,39 @@ pub(crate) fn profile(args: &ProfileArgs) -> Result<bool, Error> {
         }
     }
     Ok(true)
+}
+
+/// A value that two profiles do not share; `None` where one has nothing of the kind.
+#[derive(Serialize)]
+struct Difference {
+    name: &'static str,
+    a: Option<String>,
+    b: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = |value: &Option<String>| value.clone().unwrap_or("-".into());
+        writeln!(f, "  {:24}  {}\n  {:24}  {}", self.name, side(&self.a), "", side(&self.b))
+    }
+}
+
+/// The values of either that the other has not, in the order of the table.
+fn differences(a: &Profile, b: &Profile) -> Vec<Difference> {
+    let (a, b) = (a.rows(), b.rows());
+    let lacks = |rows: &[Row], row: &Row| !rows.iter().any(|r| (r.name, &r.value) == (row.name, &row.value));
+    let mut only_b: Vec<&Row> = b.iter().filter(|row| lacks(&a, row)).collect();
+    let mut found = Vec::new();
+    for row in a.iter().filter(|row| lacks(&b, row)) {
+        let other = only_b.iter().position(|r| r.name == row.name).map(|place| only_b.remove(place));
+        found.push(Difference {
+            name: row.name,
+            a: Some(row.value.clone()),
+            b: other.map(|r| r.value.clone()),
+        });
+    }
+    found.extend(only_b.iter().map(|r| Difference { name: r.name, a: None, b: Some(r.value.clone()) }));
+    found
 }
 
 fn text(profile: &Profile) -> String {

@@ -250,6 +250,12 @@ fn a_profile_says_of_every_value_how_sure_it_is() {
     );
     let text = stdout(&ipseclab(&["profile", "rfc"]));
     assert!(text.contains("unlimited"), "{text}");
+    let output = ipseclab(&["profile", "--diff", "windows-xp", "windows-xp-sp2", "--format", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let rows = found.as_array().expect("differences");
+    let nat = rows.iter().find(|row| row["name"] == "nat-traversal").expect("one has none");
+    assert_eq!((&nat["a"], &nat["b"]), (&"none".into(), &"draft-ietf-ipsec-nat-t-ike-02".into()));
+    assert!(!rows.iter().any(|row| row["name"] == "groups"));
     let output = ipseclab(&["profile", "windows-95"]);
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("windows-2000-sp4-rollup"));

@@ -17,8 +17,8 @@
 use core::fmt;
 
 use ipsec_core::config::{
-    DosProtection, IdleTimeout, IkeConfig, ReliableDelete, RetransmitSchedule, VendorIdRole, VendorIdRule,
-    VendorIdWhen,
+    DosProtection, IdleTimeout, IkeConfig, NatTraversal, ReliableDelete, RetransmitSchedule, VendorIdRole,
+    VendorIdRule, VendorIdWhen,
 };
 use ipsec_core::ike::v1::vendor_id;
 use ipsec_core::spd::Lifetime;
@@ -46,6 +46,8 @@ pub struct Profile {
     /// The vendor IDs of its first main-mode message as either role, in order. The confidence is that of the order, and of
     /// there being no others.
     pub vendor_ids: Defaulted<&'static [VendorId]>,
+    /// Habits of NAT traversal, where it is announced.
+    pub nat_traversal: Defaulted<NatTraversal>,
     /// Main-mode methods of a policy that names none, in order.
     pub main_mode_methods: Defaulted<&'static [MainModeMethod]>,
     /// The groups it knows.
@@ -156,6 +158,7 @@ impl Profile {
             isakmp_lifetime_notice: self.isakmp_lifetime_notice.value,
             idle: self.idle.value,
             spent_sas_stay: self.spent_sas_stay.value,
+            nat_traversal: self.nat_traversal.value,
             dos_protection: None,
             answers_dos_cookies: self.dos_protection.value.is_some(),
             ..IkeConfig::default()

@@ -3,7 +3,7 @@
 use crate::time::Duration;
 
 /// What nodes with NAT traversal do differently from each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NatTraversal {
     /// How long a node behind a NAT sends nothing to a peer before it sends a keepalive (RFC 3948 section 4; Windows: 20 s,
     /// MS-IKEE appendix A <14>). `None`: no keepalives.

@@ -2,7 +2,10 @@
 
 use core::fmt::{self, Display, Write as _};
 
-use ipsec_core::config::{DosProtection, IdleTimeout, ReliableDelete, VendorIdRole, VendorIdWhen};
+use ipsec_core::config::{
+    DosProtection, IdleTimeout, NatOaHabit, NatTraversal, ReliableDelete, ResponderBehindNat, VendorIdRole,
+    VendorIdWhen,
+};
 
 use super::{Profile, VendorId};
 use crate::defaults::{Confidence, Defaulted};
@@ -41,6 +44,9 @@ impl Profile {
             source: "by its vendor IDs",
         };
         rows.push(announced("nat-traversal", nat_t.to_owned()));
+        if can.nat_t_draft_02 || can.nat_t_rfc3947 {
+            rows.push(self.nat_traversal.row("nat-traversal-habits", nat_traversal));
+        }
         rows.push(announced("fragmentation", yes(&can.fragmentation)));
         rows.extend([
             self.main_mode_methods.row("main-mode-methods", |all| list(all)),
@@ -139,6 +145,23 @@ fn count(n: usize, what: &str) -> String {
 
 fn yes(value: &bool) -> String {
     if *value { "yes" } else { "no" }.to_owned()
+}
+
+fn nat_traversal(habits: &NatTraversal) -> String {
+    let keepalive = match habits.keepalive {
+        Some(after) => format!("keepalives after {} s", after.as_millis() / 1000),
+        None => "no keepalives".to_owned(),
+    };
+    let responder = match habits.responder_behind_nat {
+        ResponderBehindNat::Never => "no responder behind a NAT",
+        ResponderBehindNat::UnlessBoth => "a responder behind a NAT if the initiator is not",
+        ResponderBehindNat::Allowed => "responders behind NATs",
+    };
+    let addresses = match habits.original_addresses {
+        NatOaHabit::InTransportMode => "NAT-OA in transport mode",
+        NatOaHabit::BehindNat => "NAT-OA from whoever is behind a NAT",
+    };
+    format!("{keepalive}, {responder}, {addresses}")
 }
 
 fn exempt(level: &ExemptLevel) -> String {

@@ -1,7 +1,11 @@
 //! The table. [C], [I] and [U] of the reference are [`confirmed`], [`inferred`] and [`unconfirmed`] here.
 
-use ipsec_core::config::{DosProtection, IdleTimeout, ReliableDelete, VendorIdRole, VendorIdWhen};
+use ipsec_core::config::{
+    DosProtection, IdleTimeout, NatOaHabit, NatTraversal, ReliableDelete, ResponderBehindNat, VendorIdRole,
+    VendorIdWhen,
+};
 use ipsec_core::ike::v1::vendor_id as known;
+use ipsec_core::time::Duration;
 
 use super::{Profile, VendorId};
 use crate::defaults::{self, Confidence, confirmed, inferred, unconfirmed};
@@ -14,6 +18,11 @@ pub static ALL: [&Profile; 6] =
 
 /// The seven sends that ike-scan measured.
 const WINDOWS_GAPS: &[u16] = &[1, 2, 4, 8, 16, 32];
+const WINDOWS_NAT_TRAVERSAL: NatTraversal = NatTraversal {
+    keepalive: Some(Duration::from_secs(20)),
+    responder_behind_nat: ResponderBehindNat::Allowed,
+    original_addresses: NatOaHabit::BehindNat,
+};
 const WINDOWS_METHODS: &[MainModeMethod] = &defaults::MM_METHODS.value;
 const DES_AND_3DES: &[Cipher] = &[Cipher::TripleDes, Cipher::Des];
 const RFC_METHODS: &[MainModeMethod] = &[
@@ -41,6 +50,10 @@ const W2K: Profile = Profile {
     vendor_ids: unconfirmed(
         &[microsoft(2, Confidence::Confirmed)],
         "\"does not support IKE extensions\", MS-IKEE A <2>",
+    ),
+    nat_traversal: confirmed(
+        WINDOWS_NAT_TRAVERSAL,
+        "MS-IKEE A <14>: keepalives every 20 s; 3.1.5: NAT-OA is sent when the host is behind a NAT",
     ),
     main_mode_methods: unconfirmed(WINDOWS_METHODS, defaults::MM_METHODS.source),
     groups: confirmed(&[DhGroup::Low, DhGroup::Medium], "MS-IKEE A <5>"),
@@ -121,6 +134,10 @@ const XP_SP2: Profile = Profile {
         &[microsoft(4, Confidence::Inferred), FRAGMENTATION, NAT_T_DRAFT_02, VID_INITIAL_CONTACT],
         "order of the reference, not seen in a capture",
     ),
+    nat_traversal: confirmed(
+        NatTraversal { responder_behind_nat: ResponderBehindNat::Never, ..WINDOWS_NAT_TRAVERSAL },
+        "KB 885407: AssumeUDPEncapsulationContextOnSendRule is 0; MS-IKEE A <14>, 3.1.5 for the others",
+    ),
     responder_gaps: inferred(Some(WINDOWS_GAPS), "as Windows XP before it"),
     idle: confirmed(Some(IdleTimeout::WINDOWS), "MS-IKEE 3.5.2, A <21>"),
     fast_failover: confirmed(true, "MS-IKEE A <2>"),
@@ -133,6 +150,10 @@ const W2003: Profile = Profile {
     vendor_ids: unconfirmed(
         &[microsoft(4, Confidence::Confirmed), FRAGMENTATION, NAT_T_DRAFT_02, VID_INITIAL_CONTACT],
         "ike-scan, ike-vendor-ids: another one of 16 octets follows the first; their order is not known",
+    ),
+    nat_traversal: inferred(
+        WINDOWS_NAT_TRAVERSAL,
+        "KB 885407 changed Windows XP SP2 alone; MS-IKEE A <14>, 3.1.5 for the others",
     ),
     groups: confirmed(&[DhGroup::Low, DhGroup::Medium, DhGroup::High], "MS-IKEE A <5>"),
     responder_gaps: inferred(
@@ -152,6 +173,14 @@ pub static RFC: Profile = Profile {
     name: "rfc",
     title: "what the RFCs say, and nobody's habits",
     vendor_ids: confirmed(&[], "RFC 2408 section 3.16: they may be sent"),
+    nat_traversal: confirmed(
+        NatTraversal {
+            keepalive: Some(Duration::from_secs(20)),
+            responder_behind_nat: ResponderBehindNat::Allowed,
+            original_addresses: NatOaHabit::InTransportMode,
+        },
+        "RFC 3948 section 4: 20 s; RFC 3947 section 5.2",
+    ),
     main_mode_methods: inferred(
         RFC_METHODS,
         "RFC 2409 section 4: DES, MD5, SHA and group 1; 3DES and group 2; the strongest first",

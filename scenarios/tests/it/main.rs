@@ -2,6 +2,7 @@
 
 mod errors;
 mod faults;
+mod ike_scan;
 mod model;
 mod nat;
 mod seeds;
