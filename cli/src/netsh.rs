@@ -1,53 +1,163 @@
-//! `ipseclab netsh`: a policy, offline.
+//! `ipseclab netsh`: policy by scripts or at a prompt, offline.
 
-use std::path::PathBuf;
+use std::io::{IsTerminal, Read as _};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ipsec_core::selector::Prefix;
-use ipsec_policy::compile::{LocalAddresses, listing};
-use ipsec_policy::{Store, netsh as scripts};
+use ipsec_policy::compile::{LocalAddresses, listing, listing_of_all};
+use ipsec_policy::netsh::{self as scripts, Error as ScriptError, Note, Prompt, Setting};
+use ipsec_policy::profile::{ALL, Profile};
+use ipsec_policy::{Store, Stores};
 use ipsec_scenarios::value::Net;
 
 use crate::exit::{Error, print};
 
+mod files;
+mod prompt;
+
 /// Options of `ipseclab netsh`.
 #[derive(Debug, Args)]
 pub(crate) struct NetshArgs {
-    /// Scripts with `netsh ipsec static` commands, run one after the other on one store.
-    #[arg(required = true)]
+    /// Scripts with `netsh ipsec` commands, run one after the other. Without any: a prompt on a terminal, else lines of
+    /// standard input.
     scripts: Vec<PathBuf>,
     /// An address of the computer, as in 203.0.113.1/24: what `me` stands for, and which tunnel endpoints are its own.
     #[arg(long = "address", value_name = "ADDRESS/LEN", value_parser = address)]
     addresses: Vec<Prefix>,
+    /// The computer's policies are kept in this file, which is a netsh script: read first if it is there, written last.
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// The computer's release, as in `ipseclab profile`.
+    #[arg(long, value_name = "NAME", value_parser = release)]
+    release: Option<&'static Profile>,
+    /// Go on after errors and list all of them; nothing is kept or written.
+    #[arg(long, conflicts_with = "store")]
+    check: bool,
+    /// Print everything as one netsh script in place of the policy's filters. Preshared keys are in it.
+    #[arg(long, conflicts_with = "check")]
+    dump: bool,
 }
 
 fn address(text: &str) -> Result<Prefix, String> {
     text.parse::<Net>().map(|net| net.0)
 }
 
+fn release(name: &str) -> Result<&'static Profile, String> {
+    let known = || ALL.map(|p| p.name).join(", ");
+    Profile::find(name).ok_or_else(|| format!("no release `{name}`; there are {}", known()))
+}
+
 pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
-    let mut store = Store::new();
+    let local = match args.release {
+        Some(release) => LocalAddresses::lan(&args.addresses).with_release(release),
+        None => LocalAddresses::lan(&args.addresses),
+    };
+    let setting = Setting { read: Some(&files::read), computer: Some(&local), ..Setting::default() };
+    if args.check {
+        return check(args, &setting);
+    }
+    let mut stores = args.release.map_or_else(Stores::new, Stores::of);
+    if let Some(path) = args.store.as_deref().filter(|p| p.exists()) {
+        scripts::run(&mut stores, &path.display().to_string(), &bytes(path)?, &setting)
+            .map_err(Error::usage)?;
+    }
+    if args.scripts.is_empty() {
+        return at_prompt(args, stores, &setting);
+    }
     let mut text = String::new();
     for path in &args.scripts {
-        let bytes = std::fs::read(path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))?;
         let file = path.display().to_string();
-        let output = scripts::run_script(&mut store, &file, &bytes).map_err(Error::usage)?;
-        for note in &output.notes {
-            eprintln!("{file}:{note}");
-        }
+        let output = scripts::run(&mut stores, &file, &bytes(path)?, &setting).map_err(Error::usage)?;
+        say(&file, &output.notes);
         text += &output.text;
-        text += &format!("{file}: {} commands\n", output.commands);
+        for (name, content) in &output.files {
+            text += &format!("{file}: wrote {}\n", files::write(name, content)?.display());
+        }
+        if !args.dump {
+            text += &format!("{file}: {} commands\n", output.commands);
+        }
     }
-    text += &rules(&store);
-    let local = LocalAddresses::lan(&args.addresses);
-    text.push('\n');
-    let tunnels = store.policies().iter().flat_map(|p| &p.rules).any(|r| r.tunnel.is_some());
-    if tunnels && args.addresses.is_empty() {
-        text += "Without --address no tunnel endpoint is known to be this computer's: every tunnel is shown as outbound.\n";
+    if args.dump {
+        text += &scripts::dump(&stores).map_err(Error::usage)?;
+    } else {
+        text += &policy(&stores, &local)?;
     }
-    text += &listing(&store, &local).map_err(Error::usage)?;
+    save(args, &stores)?;
     print(&text)?;
     Ok(true)
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))
+}
+
+fn say(file: &str, notes: &[Note]) {
+    for note in notes {
+        eprintln!("{file}:{note}");
+    }
+}
+
+fn save(args: &NetshArgs, stores: &Stores) -> Result<(), Error> {
+    let Some(path) = &args.store else { return Ok(()) };
+    let text = scripts::dump(stores).map_err(Error::usage)?;
+    files::replace(path, &text)
+}
+
+/// Every script by itself on an empty computer, with all that is wrong in it.
+fn check(args: &NetshArgs, setting: &Setting<'_>) -> Result<bool, Error> {
+    let mut good = true;
+    for path in &args.scripts {
+        let file = path.display().to_string();
+        let stores = args.release.map_or_else(Stores::new, Stores::of);
+        let (output, errors) = scripts::try_out(&stores, &file, &bytes(path)?, setting);
+        say(&file, &output.notes);
+        let list: Vec<String> = errors.iter().map(ScriptError::to_string).collect();
+        let refused = if errors.is_empty() { String::new() } else { format!("{}\n", list.join("\n")) };
+        print(&format!("{refused}{file}: {} commands, {} refused\n", output.commands, errors.len()))?;
+        good &= errors.is_empty();
+    }
+    Ok(good)
+}
+
+/// Lines from a terminal or a pipe. As in netsh, a line that is wrong is told and the next one follows.
+fn at_prompt(args: &NetshArgs, stores: Stores, setting: &Setting<'_>) -> Result<bool, Error> {
+    let mut prompt = Prompt::new(stores);
+    let mut keep = |prompt: &Prompt| save(args, prompt.stores());
+    if std::io::stdin().is_terminal() {
+        prompt::ask(&mut prompt, setting, &mut keep)?;
+        return Ok(true);
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text);
+    read.map_err(|e| Error::Environment(format!("standard input: {e}")))?;
+    let mut good = true;
+    for line in text.lines() {
+        let answer = prompt::answer(&mut prompt, line, setting)?;
+        good &= answer.error.is_none();
+        if answer.ended {
+            break;
+        }
+    }
+    keep(&prompt)?;
+    Ok(good)
+}
+
+/// Rules of every policy, and the filters in match order.
+fn policy(stores: &Stores, local: &LocalAddresses) -> Result<String, Error> {
+    let store = &stores.local;
+    let mut text = rules(store);
+    text.push('\n');
+    let tunnels = store.policies().iter().flat_map(|p| &p.rules).any(|r| r.tunnel.is_some());
+    if tunnels && local.all().next().is_none() {
+        text += "Without --address no tunnel endpoint is known to be this computer's: every tunnel is shown as outbound.\n";
+    }
+    text += &listing(store, local).map_err(Error::usage)?;
+    if !stores.dynamic.is_empty() || !stores.persistent.is_empty() {
+        text.push('\n');
+        text += &listing_of_all(stores, local).map_err(Error::usage)?;
+    }
+    Ok(text)
 }
 
 /// Rules of every policy: what they tie together.

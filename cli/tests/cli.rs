@@ -233,7 +233,68 @@ fn netsh_errors_name_the_place() {
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("wrong.netsh:2:"), "{}", stderr(&output));
     assert_eq!(code(&ipseclab(&["netsh", "no-such-file.netsh"])), 2);
-    assert_eq!(code(&ipseclab(&["netsh"])), 2);
+}
+
+/// Lines of standard input, as at the prompt.
+fn typed(args: &[&str], lines: &str) -> Output {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ipseclab"))
+        .args(args)
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("it reads");
+    child.wait_with_output().expect("it ends")
+}
+
+/// What lines make is kept in a file, which is a script; a wrong line is told and the next one follows.
+#[test]
+fn netsh_keeps_a_store_between_lines() {
+    let out = folder("netsh-store");
+    let store = out.join("alice.netsh").display().to_string();
+    let output = typed(
+        &["netsh", "--store", &store],
+        "ipsec static\nadd policy P assign=y\nadd polcy Q\nadd policy R\nexit\nadd policy S\n",
+    );
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("prompt:1:5: found `polcy`"), "{}", stderr(&output));
+    let output = typed(&["netsh", "--store", &store], "ipsec static show policy all");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = stdout(&output);
+    let names: Vec<&str> = text.lines().filter(|l| l.starts_with("Policy Name")).collect();
+    assert_eq!(names, ["Policy Name              : P", "Policy Name              : R"]);
+    let dump = stdout(&ipseclab(&["netsh", "--dump", &store]));
+    assert_eq!(dump, std::fs::read_to_string(&store).unwrap());
+}
+
+/// `--check` goes on after errors, names each place, and changes nothing.
+#[test]
+fn netsh_checks_scripts_to_their_ends() {
+    let wild = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy/tests/data/wild/kjyw-ipsec5.bat");
+    let output = ipseclab(&["netsh", "--check", &wild.display().to_string()]);
+    assert_eq!(code(&output), 1);
+    let text = stdout(&output);
+    assert!(text.contains("kjyw-ipsec5.bat:30:") && text.contains("18 commands, 3 refused"), "{text}");
+}
+
+/// Exports go into the current directory, and never over a file that is not an export.
+#[test]
+fn netsh_exports_harm_no_file() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let lines = "ipsec static add policy P\nipsec static exportpolicy C:\\x\\netsh-export-test\n";
+    let path = dir.join("netsh-export-test.ipsec");
+    let _ = std::fs::remove_file(&path);
+    for _ in 0..2 {
+        let output = typed(&["netsh"], lines);
+        assert!(stdout(&output).contains("wrote netsh-export-test.ipsec"), "{}", stderr(&output));
+    }
+    std::fs::write(&path, "precious").unwrap();
+    assert!(stderr(&typed(&["netsh"], lines)).contains("left alone"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]

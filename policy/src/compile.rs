@@ -56,7 +56,7 @@ mod warnings;
 pub mod whole;
 
 pub use expand::{CompiledFilter, Half};
-pub use listing::listing;
+pub use listing::{listing, listing_of_all};
 pub use warnings::{Warning, warnings};
 pub use whole::compile_stores;
 

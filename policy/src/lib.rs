@@ -6,7 +6,7 @@
 //!
 //! * The object model is Microsoft's: a [`Store`] holds [`Policy`]s, [`FilterList`]s and [`FilterAction`]s; a policy's
 //!   [`Rule`]s tie one list to one action, with authentication methods, a tunnel endpoint and a connection type.
-//! * [`netsh`] reads `netsh ipsec static` scripts as people write them and edits the store.
+//! * [`netsh`] reads `netsh ipsec` scripts as people write them and edits a store, or all the [`Stores`] of a computer.
 //! * [`compile`](mod@compile) turns the assigned policy into what RFC 4301 calls for, most specific filter first.
 //!
 //! Values that no public source confirms live in one table, [`defaults`], each with its confidence.

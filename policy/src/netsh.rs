@@ -23,6 +23,7 @@ mod batch;
 mod command;
 mod dynamic_context;
 mod error;
+mod prompt;
 mod script;
 mod session;
 mod source;
@@ -31,6 +32,7 @@ mod token;
 
 pub use command::{Mode, Parameter, parameters};
 pub use error::{Error, ErrorKind};
+pub use prompt::{Answer, Completion, Prompt};
 pub use script::{Unwritable, dump, dynamic_script, export, static_script};
 
 use session::Session;

@@ -13,11 +13,12 @@ use ipsec_core::spd::{Action, Direction, Mode};
 
 use super::expand::{CompiledFilter, Half, UNKNOWN_HOST, UNKNOWN_ME, filters};
 use super::warnings::warnings;
-use super::{CompileError, LocalAddresses};
+use super::{CompileError, LocalAddresses, whole};
 use crate::filter::Address;
 use crate::policy::Policy;
 use crate::rule::TunnelEndpoint;
 use crate::store::Store;
+use crate::stores::Stores;
 
 /// What the assigned policy does, filter by filter in the order in which packets are compared. When no policy is
 /// assigned, what each policy would do. Nothing need be known about the computer: `me` stays `me`, and whether a tunnel
@@ -38,6 +39,16 @@ pub fn listing(store: &Store, local: &LocalAddresses) -> Result<String, CompileE
     for name in unknown {
         let _ = writeln!(out, "      note: the address of '{name}' is not known here");
     }
+    Ok(out)
+}
+
+/// The filters of everything that is in force together: persistent policy, dynamic policy, the assigned local policy.
+pub fn listing_of_all(stores: &Stores, local: &LocalAddresses) -> Result<String, CompileError> {
+    let mut out = String::from("Everything in force together: filters in match order\n");
+    for (number, line) in (1..).zip(lines(&whole::filters(stores, local)?, local)) {
+        let _ = writeln!(out, "{number:>4}. {line}");
+    }
+    out.push_str("      everything else: permit\n");
     Ok(out)
 }
 

@@ -54,9 +54,11 @@ pub(super) fn is_batch(lines: &[Source]) -> bool {
             Some((prompt, rest)) if prompt.get(1..3) == Some(":\\") => rest.trim_start(),
             _ => text,
         };
-        let first = text.split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or("");
+        let first = |part: &str| {
+            is_netsh(part.trim_start().split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or(""))
+        };
         let lower = text.to_ascii_lowercase();
-        is_netsh(first)
+        text.split(['|', '&', '(']).any(first)
             || ["echo off", "setlocal", "goto ", "if ", "for "].iter().any(|w| lower.starts_with(w))
             || ["call netsh", "cmd /c netsh", "start netsh"].iter().any(|w| lower.starts_with(w))
     })

@@ -415,7 +415,6 @@ impl<'a> Session<'a> {
             self.note(source.start(), NoteKind::NoEffect, why);
             return Ok(());
         }
-        self.output.commands += 1;
         let result = match (bound.command.mode, bound.command.verb, bound.command.object) {
             (Mode::Static, Verb::Set, Object::Store) => self.set_store(&bound),
             (Mode::Static, ..) => self.static_command(&bound),
@@ -423,6 +422,7 @@ impl<'a> Session<'a> {
         };
         match result {
             Ok(reply) => {
+                self.output.commands += 1;
                 self.output.text.push_str(&reply.text);
                 self.output.files.extend(reply.file);
                 for (span, kind, text) in reply.remarks {
@@ -433,6 +433,7 @@ impl<'a> Session<'a> {
             Err(Fault { kind: ErrorKind::Store(error @ StoreError::NotFound { .. }), span })
                 if matches!(bound.command.verb, Verb::Delete | Verb::Show) =>
             {
+                self.output.commands += 1;
                 let what = if bound.command.verb == Verb::Show { "shown" } else { "deleted" };
                 let text =
                     format!("nothing {what}: {error}. Windows prints an error here and the script goes on");

@@ -1,7 +1,7 @@
 //! The shell around the commands: files that call files, contexts, help, dump, the chosen store.
 
 use ipsec_policy::Stores;
-use ipsec_policy::netsh::{Error, Output, Setting, run};
+use ipsec_policy::netsh::{Error, Output, Prompt, Setting, run};
 
 /// A folder of scripts.
 fn with(files: &[(&str, &str)], script: &str) -> Result<(Stores, Output), Box<Error>> {
@@ -84,4 +84,22 @@ fn examples_can_be_restored() {
         ["Client (Respond Only)", "Server (Request Security)", "Secure Server (Require Security)"]
     );
     assert!(stores.local.assigned().is_none());
+}
+
+/// Lines at the prompt: the context stays, a wrong line changes nothing, `exit` ends it.
+#[test]
+fn the_prompt_stays_where_it_is() {
+    let mut prompt = Prompt::new(Stores::new());
+    let mut say = |line: &str| {
+        let answer = prompt.line(line, &Setting::default());
+        (answer.error.map(|e| e.column), answer.ended, prompt.text(), prompt.stores().local.policies().len())
+    };
+    assert_eq!(say("ipsec"), (None, false, "netsh ipsec>", 0));
+    assert_eq!(say("static"), (None, false, "netsh ipsec static>", 0));
+    assert_eq!(say("add policy P"), (None, false, "netsh ipsec static>", 1));
+    assert_eq!(say("add policy P"), (Some(12), false, "netsh ipsec static>", 1));
+    assert_eq!(say("dynamic"), (None, false, "netsh ipsec dynamic>", 1));
+    assert_eq!(say(".."), (None, false, "netsh ipsec>", 1));
+    assert_eq!(say(""), (None, false, "netsh ipsec>", 1));
+    assert_eq!(say("bye"), (None, true, "netsh>", 1));
 }

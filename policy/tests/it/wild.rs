@@ -1,9 +1,10 @@
 //! Scripts found in the wild: what each does here, which is what it does on Windows.
 
 use ipsec_policy::compile::LocalAddresses;
-use ipsec_policy::netsh::{ErrorKind, check, run_script, run_script_with};
+use ipsec_policy::filter::protocol_name;
+use ipsec_policy::netsh::{ErrorKind, Setting, check, run, run_script, run_script_with, try_out};
 use ipsec_policy::store::{ObjectKind, StoreError};
-use ipsec_policy::{Action, Store};
+use ipsec_policy::{Action, Store, Stores};
 
 use crate::{listing, notes, store_of};
 
@@ -101,4 +102,191 @@ fn spylog_installs_adds_and_removes() {
     assert!(
         store.policies().is_empty() && store.filter_lists().is_empty() && store.filter_actions().is_empty()
     );
+}
+
+/// Every script as a whole: what is carried out, what is refused and where, and what there is to say. Read line by line:
+/// what is refused here, Windows refuses too.
+#[test]
+fn every_script_in_one_table() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/wild");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let mut table = String::new();
+    for path in files {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let (output, errors) =
+            try_out(&Stores::new(), &name, &std::fs::read(&path).unwrap(), &Setting::default());
+        table += &format!("{name}: {} carried out, {} refused\n", output.commands, errors.len());
+        for error in errors {
+            table += &format!("  refused {}:{}: {}\n", error.line, error.column, error.kind);
+        }
+        for note in output.notes {
+            table += &format!("  {note}\n");
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+/// One line of each oddity that public scripts have, and what becomes of it: the store in brief, or the refusal.
+#[test]
+fn oddities_of_published_scripts() {
+    let oddities: &[(&str, &str, Result<&str, &str>)] = &[
+        ("TABs before continued lines", "netsh ipsec static ^\r\n\t\tadd policy ^\r\n\tname=P", Ok("P")),
+        ("code pages", "@echo off\r\nchcp 936\r\nnetsh ipsec static add policy P", Ok("P")),
+        ("remarks with colons", ":: a\r\n:label\r\nnetsh ipsec static add policy P", Ok("P")),
+        ("remarks with number signs", "# a\r\nnetsh ipsec static add policy P", Ok("P")),
+        ("remarks behind", "netsh ipsec static add policy name=P //the policy = \"mine", Ok("P")),
+        ("prompts", "C:\\>netsh ipsec static add policy P\r\nC:\\WINDOWS>exit", Ok("P")),
+        ("pipes", "echo y| netsh ipsec static add policy P | find \"ERR\"", Ok("P")),
+        ("both or none", "netsh ipsec static add policy P && netsh ipsec static add policy Q", Ok("P, Q")),
+        ("redirection", "netsh ipsec static add policy P >> c:\\log.txt 2>&1", Ok("P")),
+        ("loops", "for %%i in (P Q) do netsh ipsec static add policy name=%%i", Ok("P, Q")),
+        (
+            "loops over numbers",
+            "for /l %%i in (1,1,3) do netsh ipsec static add policy name=P%%i",
+            Ok("P1, P2, P3"),
+        ),
+        (
+            "loops of a prompt, with one sign: named and passed over",
+            "for %i in (P Q) do netsh ipsec static add policy name=%i",
+            Ok(""),
+        ),
+        ("scripts of netsh", "pushd ipsec static\r\nadd policy P\r\npopd\r\nexit\r\nadd policy Q", Ok("P")),
+        ("values in place", "netsh ipsec static add policy P", Ok("P")),
+        (
+            "a value between tags",
+            "netsh ipsec static add filter filterlist=L any srcmask=32 dstaddr=me",
+            Ok("L: any me"),
+        ),
+        (
+            "values behind tags",
+            "netsh ipsec static add filter L any dstaddr=me protocol=tcp dstport=80 the web",
+            Ok("L: any me TCP :80"),
+        ),
+        (
+            "short words",
+            "netsh ipsec static add filter filterl=L srca=me dsta=any proto=tcp mirror=no desc=x\r\nnetsh ipsec static del all\r\nnetsh ipsec static add pol P mmsec=3DES-SHA1-2 assign=y",
+            Ok("P assigned"),
+        ),
+        (
+            "`filter=`, which is two things",
+            "netsh ipsec static add rule name=R policy=P filter=L filteraction=A",
+            Err("policy 'P' does not exist"),
+        ),
+        (
+            "`filter=` twice",
+            "netsh ipsec static add rule name=R policy=P filter=L filter=A",
+            Err("`filter` is ambiguous, expected one of filterlist or filteraction"),
+        ),
+        (
+            "masks of both kinds",
+            "netsh ipsec static add filter L 10.1.0.0 srcmask=16 dstaddr=10.2.3.4 dstmask=255.255.255.0",
+            Ok("L: 10.1.0.0/16 10.2.3.0/24"),
+        ),
+        (
+            "a mask on any",
+            "netsh ipsec static add filter L any srcmask=255.255.255.255 dstaddr=me",
+            Ok("L: any me"),
+        ),
+        (
+            "limits absent or of seconds",
+            "netsh ipsec static add filteraction A action=negotiate qmsec=\"ESP[3DES,SHA1] ESP[3DES,MD5]:3600s\"",
+            Ok("A"),
+        ),
+        (
+            "numbers in quotation marks",
+            "netsh ipsec static add filter L any me protocol=\"TCP\" dstport=\"445\"",
+            Ok("L: any me TCP :445"),
+        ),
+        (
+            "nothing behind the equals sign",
+            "netsh ipsec static add filter filterlist=L srcaddr= dstaddr=me",
+            Err("`srcaddr=` has no value"),
+        ),
+        (
+            "names as addresses",
+            "netsh ipsec static add filter L me dc1.example.com",
+            Ok("L: me dc1.example.com"),
+        ),
+        (
+            "actions that nobody made",
+            "netsh ipsec static add policy P\r\nnetsh ipsec static add filterlist L\r\nnetsh ipsec static add rule R P L Nix",
+            Err("filter action 'Nix' does not exist"),
+        ),
+        (
+            "actions that do not exist",
+            "netsh ipsec static add filteraction A action=request",
+            Err("found `request` for action, expected permit, block or negotiate"),
+        ),
+        (
+            "ports with any protocol",
+            "netsh ipsec static add filter L any me protocol=any dstport=80",
+            Err("found `80` for dstport"),
+        ),
+        (
+            "port nought with any protocol",
+            "netsh ipsec static add filter L any me protocol=any srcport=0 dstport=0",
+            Ok("L: any me"),
+        ),
+        (
+            "quotation marks of web pages",
+            "netsh ipsec static add policy name=\u{201c}my policy\u{201d}",
+            Ok("my policy"),
+        ),
+        ("apostrophes", "netsh ipsec static add policy name=Michael's", Ok("Michael's")),
+        (
+            "apostrophes of web pages",
+            "netsh ipsec static add policy name=Michael\u{2019}s",
+            Ok("Michael\u{2019}s"),
+        ),
+        (
+            "methods of later releases",
+            "netsh ipsec static add filteraction A action=negotiate qmsec=\"ESP[AES128,SHA1]\"",
+            Err("found `ESP[AES128,SHA1]`"),
+        ),
+        (
+            "commands of later releases",
+            "netsh advfirewall set allprofiles state on\r\nnetsh ipsec static add policy P",
+            Ok("P"),
+        ),
+        (
+            "variables that nobody set",
+            "netsh ipsec static add policy name=%NAME%",
+            Err("the value of `%NAME%` is not known"),
+        ),
+    ];
+    for (oddity, script, expected) in oddities {
+        let mut stores = Stores::new();
+        let result = run(&mut stores, "s", script.as_bytes(), &Setting::default());
+        match (result, expected) {
+            (Ok(_), Ok(expected)) => assert_eq!(brief(&stores.local), *expected, "{oddity}"),
+            (Err(error), Err(expected)) => {
+                assert!(error.kind.to_string().contains(expected), "{oddity}: {error}");
+                assert_eq!(stores, Stores::new(), "{oddity}");
+            }
+            (Ok(_), Err(expected)) => panic!("{oddity}: accepted, expected: {expected}"),
+            (Err(error), Ok(_)) => panic!("{oddity}: {error}"),
+        }
+    }
+}
+
+/// Policies, lists with their filters, and actions.
+fn brief(store: &Store) -> String {
+    let assigned = store.assigned().map(|p| p.name.clone());
+    let policies = store
+        .policies()
+        .iter()
+        .map(|p| format!("{}{}", p.name, if assigned.as_ref() == Some(&p.name) { " assigned" } else { "" }));
+    let lists = store.filter_lists().iter().flat_map(|l| {
+        l.filters.iter().map(|f| {
+            let protocol = f.protocol.map_or(String::new(), |p| format!(" {}", protocol_name(Some(p))));
+            let port = match f.destination_port.number() {
+                0 => String::new(),
+                n => format!(" :{n}"),
+            };
+            format!("{}: {} {}{protocol}{port}", l.name, f.source, f.destination)
+        })
+    });
+    let actions = store.filter_actions().iter().map(|a| a.name.clone());
+    policies.chain(lists).chain(actions).collect::<Vec<_>>().join(", ")
 }

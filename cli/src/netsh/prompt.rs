@@ -1,0 +1,78 @@
+//! The prompt on a terminal: history with the arrow keys, completion with Tab.
+
+use ipsec_policy::netsh::{Answer, Prompt, Setting};
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::MemHistory;
+use rustyline::validate::Validator;
+use rustyline::{Config, Context, Editor, Helper};
+
+use super::{files, say};
+use crate::exit::{Error, print};
+
+/// What the line editor asks for completions: a copy of the prompt as it is before the line.
+struct Words(Prompt);
+
+impl Completer for Words {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        let completion = self.0.complete(line.get(..at).unwrap_or(line));
+        Ok((completion.start, completion.candidates))
+    }
+}
+
+impl Hinter for Words {
+    type Hint = String;
+}
+impl Highlighter for Words {}
+impl Validator for Words {}
+impl Helper for Words {}
+
+/// Carries out lines until `exit`, the end of the input or Ctrl-C; `keep` follows each good one.
+pub(super) fn ask(
+    prompt: &mut Prompt,
+    setting: &Setting<'_>,
+    keep: &mut dyn FnMut(&Prompt) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let terminal = |e: ReadlineError| Error::Environment(format!("terminal: {e}"));
+    let mut editor =
+        Editor::<Words, MemHistory>::with_history(Config::default(), MemHistory::new()).map_err(terminal)?;
+    loop {
+        editor.set_helper(Some(Words(prompt.clone())));
+        let line = match editor.readline(prompt.text()) {
+            Ok(line) => line,
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(()),
+            Err(e) => return Err(terminal(e)),
+        };
+        if !line.trim().is_empty() {
+            editor.add_history_entry(line.as_str()).map_err(terminal)?;
+        }
+        let answer = answer(prompt, &line, setting)?;
+        if answer.error.is_none() {
+            keep(prompt)?;
+        }
+        if answer.ended {
+            return Ok(());
+        }
+    }
+}
+
+/// Carries out one line and prints what comes of it.
+pub(super) fn answer(prompt: &mut Prompt, line: &str, setting: &Setting<'_>) -> Result<Answer, Error> {
+    let answer = prompt.line(line, setting);
+    print(&answer.output.text)?;
+    say("prompt", &answer.output.notes);
+    for (name, content) in &answer.output.files {
+        match files::write(name, content) {
+            Ok(path) => print(&format!("wrote {}\n", path.display()))?,
+            Err(error) => eprintln!("{error}"),
+        }
+    }
+    if let Some(error) = &answer.error {
+        eprintln!("{error}");
+    }
+    Ok(answer)
+}
