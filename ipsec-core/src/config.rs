@@ -1,5 +1,6 @@
 //! What a node is told when it is made.
 
+mod dead_peer;
 mod exchanges;
 mod nat_traversal;
 
@@ -13,6 +14,7 @@ use crate::route::RouteTable;
 use crate::spd::{Lifetime, Spd};
 use crate::time::Duration;
 use crate::wire::isakmp::Lie;
+pub use dead_peer::DeadPeerDetection;
 pub use exchanges::{DosProtection, IdleTimeout, ReliableDelete};
 pub use nat_traversal::{NatOaHabit, NatTraversal, ResponderBehindNat};
 
@@ -85,6 +87,8 @@ pub struct IkeConfig {
     pub nat_traversal: NatTraversal,
     /// Repeats message 1 with the cookie when a responder asks for one (MS-IKEE section 3.9.5.2).
     pub answers_dos_cookies: bool,
+    /// When peers are asked whether they live; `None`: never.
+    pub dead_peer_detection: Option<DeadPeerDetection>,
     /// What a probe lies about, one lie for each IKE message it sends; an honest node has none.
     pub lies: Vec<Lie>,
 }
@@ -151,6 +155,7 @@ impl Default for IkeConfig {
             dos_protection: None,
             nat_traversal: NatTraversal::default(),
             answers_dos_cookies: false,
+            dead_peer_detection: None,
             lies: Vec::new(),
         }
     }

@@ -11,6 +11,7 @@ pub mod failure;
 mod half_open;
 mod identity;
 mod keepalive;
+mod liveness;
 pub mod outbox;
 mod pair;
 pub mod proposal;
@@ -40,6 +41,7 @@ use context::{Context, Node, Step};
 use effect::{Acquire, Effect};
 use failure::{Failure, FailureReason, IkeError, Phase};
 use half_open::HalfOpenTable;
+pub use liveness::PeerLiveness;
 use sa::{IsakmpSa, Names, SaId, WAITING_ACQUIRES};
 pub use sizes::IkeSizes;
 use timer::TimerKey;
@@ -353,6 +355,7 @@ impl Ike {
                     self.with(id, cx, |sa, cx| sa.quick_mode_due(message_id, cx));
                 }
                 TimerKey::Delete(number) => context(&mut self.node, cx).delete_due(number),
+                TimerKey::Liveness(id) => self.with(id, cx, IsakmpSa::liveness_due),
                 TimerKey::Expiry(id) => self.close(id, DeleteReason::Expired, cx),
                 TimerKey::Replaced(pair) => self.delete_pair(pair, DeleteReason::Replaced, cx),
                 TimerKey::Keepalive(local, peer) => self.keepalive_due((local, peer), cx),
@@ -442,6 +445,9 @@ impl Ike {
     /// Removes the ISAKMP SAs that the peer has deleted, or that it answers no more.
     fn bury(&mut self, id: SaId, cx: &mut IkeContext<'_>) {
         let Some(sa) = self.sas.get_mut(&id) else { return };
+        if core::mem::take(&mut sa.unreachable) {
+            return self.peer_is_dead(id, cx);
+        }
         let (names, dead) = (sa.names.clone(), core::mem::take(&mut sa.dead));
         let deleted = core::mem::take(&mut sa.deleted_by_peer);
         for cookies in deleted {
@@ -496,16 +502,18 @@ impl Ike {
             if sa.established().is_none() {
                 sa.fail_phase1(FailureReason::Deleted, cx);
             } else {
-                if matches!(why, DeleteReason::Expired | DeleteReason::Policy | DeleteReason::Command) {
+                let orderly =
+                    matches!(why, DeleteReason::Expired | DeleteReason::Policy | DeleteReason::Command);
+                if orderly || why == DeleteReason::DeadPeer {
                     sa.announce_end(cx);
                 }
-                // With the end of its lifetime, what it was to negotiate goes on under a new one.
+                // With the end of its lifetime, or of its peer, what it was to negotiate goes on under a new one.
                 let active: Vec<u32> = sa.quick_modes.keys().copied().collect();
                 let waiting = core::mem::take(&mut sa.acquires);
                 for message_id in active {
                     sa.fail_quick_mode(message_id, FailureReason::Deleted, cx);
                 }
-                if why == DeleteReason::Expired {
+                if matches!(why, DeleteReason::Expired | DeleteReason::DeadPeer) {
                     moved.extend(waiting);
                 } else {
                     let failed =
@@ -526,7 +534,8 @@ impl Ike {
     /// (MS-IKEE appendix A <26>).
     fn remove_later(&mut self, id: SaId, why: DeleteReason, now: Instant) {
         let Some(sa) = self.sas.get_mut(&id) else { return };
-        let orderly = !matches!(why, DeleteReason::Abandoned | DeleteReason::InitialContact);
+        let orderly =
+            !matches!(why, DeleteReason::Abandoned | DeleteReason::InitialContact | DeleteReason::DeadPeer);
         if !orderly || sa.closed || !sa.has_reliable_delete(self.node.config.reliable_delete) {
             return self.remove(id);
         }
@@ -540,6 +549,7 @@ impl Ike {
         self.node.forget_work(id);
         self.node.timers.cancel(TimerKey::Phase1(id));
         self.node.timers.cancel(TimerKey::Expiry(id));
+        self.node.timers.cancel(TimerKey::Liveness(id));
         for message_id in sa.quick_modes.keys() {
             self.node.timers.cancel(TimerKey::QuickMode(id, *message_id));
         }

@@ -199,6 +199,15 @@ pub enum Event {
         /// Message ID of the delete.
         message_id: u32,
     },
+    /// Dead peer detection took a step (RFC 3706).
+    DeadPeerDetection {
+        /// The peer.
+        peer: SocketAddr,
+        /// Initiator cookie of the SA.
+        cky_i: Cookie,
+        /// Which.
+        step: DpdStep,
+    },
     /// A pair of SAs is gone.
     PairDeleted {
         /// Which.
@@ -299,6 +308,25 @@ pub enum Keys {
     Ipsec(BundleSpec),
 }
 
+/// A step of dead peer detection, of the end that asks (RFC 3706 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DpdStep {
+    /// The peer was asked whether it lives.
+    Asked {
+        /// The number of the question.
+        sequence: u32,
+        /// 0 for the first time, 1 for the first repetition.
+        attempt: u32,
+    },
+    /// It acknowledged.
+    Alive {
+        /// The number of the question.
+        sequence: u32,
+    },
+    /// It did not, and is held dead.
+    Dead,
+}
+
 /// Why SAs were deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DeleteReason {
@@ -318,6 +346,8 @@ pub enum DeleteReason {
     Command,
     /// Its exchange was never finished.
     Abandoned,
+    /// The peer does not say that it lives (RFC 3706 section 5.4).
+    DeadPeer,
 }
 
 /// Why a packet went no further. Every variant names the step of the RFC that drops it.

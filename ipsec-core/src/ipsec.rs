@@ -189,6 +189,20 @@ impl Ipsec {
         }
     }
 
+    /// Dead peer detection hears of what is sent (RFC 3706 section 5.5).
+    fn note_sent(&mut self, id: PairId, now: Instant) {
+        if self.config.ike.dead_peer_detection.is_some() {
+            self.with_ike(now, |ike, cx| ike.pair_sent(id, cx));
+        }
+    }
+
+    /// And of what arrives.
+    fn note_heard(&mut self, id: PairId, now: Instant) {
+        if self.config.ike.dead_peer_detection.is_some() {
+            self.with_ike(now, |ike, cx| ike.pair_heard(id, cx));
+        }
+    }
+
     /// Removes a pair and has the peer told.
     fn delete_pair(&mut self, id: PairId, why: DeleteReason, now: Instant) {
         if let Some(pair) = self.sad.remove(id) {

@@ -24,6 +24,8 @@ pub enum Label {
     Jitter = 7,
     /// IPv4 identification of packets the core builds.
     Ident = 8,
+    /// Sequence numbers of dead peer detection (RFC 3706 section 6.2).
+    DeadPeer = 9,
 }
 
 /// The source of all randomness: it holds only the seed, and draws from it by name.

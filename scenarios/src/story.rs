@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ipsec_core::io::QuickModeInfo;
+use ipsec_core::io::{DpdStep, QuickModeInfo};
 use ipsec_core::spd::{Mode, Offer};
 use ipsec_core::{Event, Instant};
 use ipsec_sim::nat::Mapped;
@@ -105,6 +105,12 @@ impl Story {
             Event::Retransmitted { peer, attempt, .. } => {
                 format!("repeats a message to {} ({attempt})", peer.ip())
             }
+            Event::DeadPeerDetection { peer, step, .. } => match step {
+                DpdStep::Asked { attempt: 0, .. } => format!("asks {} whether it lives", peer.ip()),
+                DpdStep::Asked { attempt, .. } => format!("asks {} again ({attempt})", peer.ip()),
+                DpdStep::Alive { .. } => format!("{} lives", peer.ip()),
+                DpdStep::Dead => format!("{} does not answer and is held dead", peer.ip()),
+            },
             Event::PairDeleted { pair, why } => format!("SA pair {} is gone: {why:?} (event 542)", pair.0),
             Event::IsakmpSaDeleted { why, .. } => format!("main mode SA is gone: {why:?} (event 543)"),
             Event::Notified { peer, notify } => format!("{} notifies {}", peer.ip(), names::notify(*notify)),

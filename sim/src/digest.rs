@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ipsec_core::io::Keys;
+use ipsec_core::io::{DpdStep, Keys};
 use ipsec_core::{DropReason, Event};
 use sha2::{Digest as _, Sha256};
 
@@ -203,6 +203,13 @@ fn event_numbers(event: &Event) -> (u8, [u64; 3]) {
         }
         Event::PeerMoved { pair, from, to } => (51, [pair.0, socket_bits(*from), socket_bits(*to)]),
         Event::DeleteAnswered { cky_i, message_id, .. } => (52, [number(cky_i), u64::from(*message_id), 0]),
+        Event::DeadPeerDetection { cky_i, step, .. } => match step {
+            DpdStep::Asked { sequence, attempt } => {
+                (54, [number(cky_i), (*sequence).into(), (*attempt).into()])
+            }
+            DpdStep::Alive { sequence } => (55, [number(cky_i), (*sequence).into(), 0]),
+            DpdStep::Dead => (56, [number(cky_i), 0, 0]),
+        },
         Event::PairDeleted { pair, why } => (44, [pair.0, *why as u64, 0]),
         Event::IsakmpSaDeleted { cky_i, cky_r, why } => (45, [number(cky_i), number(cky_r), *why as u64]),
         Event::Keys(Keys::Isakmp { cky_i, key, .. }) => (46, [number(cky_i), ip::fold(key.expose()), 0]),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ipsec_core::Event;
-use ipsec_core::io::Keys;
+use ipsec_core::io::{DpdStep, Keys};
 use ipsec_core::wire::describe;
 
 use crate::app::Action;
@@ -188,6 +188,12 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
         Event::IsakmpPeerMoved { from, to, .. } => ("peer moved", format!("ISAKMP SA from {from} to {to}")),
         Event::PeerMoved { pair, from, to } => ("peer moved", format!("pair {} from {from} to {to}", pair.0)),
         Event::DeleteAnswered { peer, .. } => ("SA deleted", format!("as {peer} confirms")),
+        Event::DeadPeerDetection { peer, step, .. } => match step {
+            DpdStep::Asked { attempt: 0, .. } => ("DPD", format!("asks {peer} whether it lives")),
+            DpdStep::Asked { attempt, .. } => ("DPD", format!("asks {peer} again ({attempt})")),
+            DpdStep::Alive { .. } => ("DPD", format!("{peer} lives")),
+            DpdStep::Dead => ("DPD", format!("{peer} is held dead")),
+        },
         Event::PairDeleted { pair, why } => ("SA deleted", format!("pair {} [{why:?}]", pair.0)),
         Event::IsakmpSaDeleted { why, .. } => ("SA deleted", format!("ISAKMP SA [{why:?}]")),
         Event::Keys(Keys::Isakmp { .. } | Keys::Ipsec(_)) => return None,

@@ -7,6 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::effect::Acquire;
 use super::failure::FailureReason;
 use super::retransmit::Exchange;
+use super::v1::dead_peer::Liveness;
 use super::v1::fragment::Fragments;
 use super::v1::nat_traversal::Nat;
 use super::v1::phase1::{Established, Phase1};
@@ -134,8 +135,12 @@ pub(crate) struct IsakmpSa {
     pub(crate) last_authentic: Option<Instant>,
     /// Its last quick mode has begun; it lives on only to repeat answers.
     pub(crate) spent: bool,
+    /// What is known of the peer's life.
+    pub(crate) liveness: Liveness,
     /// The peer does not answer under it any more.
     pub(crate) dead: bool,
+    /// The peer does not say that it lives: all SAs with it are to go.
+    pub(crate) unreachable: bool,
     /// Either end has deleted it; it stays to take the deletes of what was made under it (MS-IKEE appendix A <26>).
     pub(crate) deleted: bool,
     /// It has failed, and is to be removed.
@@ -160,7 +165,9 @@ impl IsakmpSa {
             deleted_by_peer: Vec::new(),
             last_authentic: None,
             spent: false,
+            liveness: Liveness::default(),
             dead: false,
+            unreachable: false,
             deleted: false,
             closed: false,
         }

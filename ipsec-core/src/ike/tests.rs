@@ -2,6 +2,7 @@
 
 mod aggressive_mode;
 mod commit_bit;
+mod dead_peer;
 mod deletes;
 mod fragments;
 mod harness;

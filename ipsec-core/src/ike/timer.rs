@@ -18,6 +18,8 @@ pub(crate) enum TimerKey {
     QuickMode(SaId, u32),
     /// The ISAKMP SA has lived its life.
     Expiry(SaId),
+    /// The peer has proved nothing for long, or has not answered whether it lives.
+    Liveness(SaId),
     /// A replaced pair is not needed any more.
     Replaced(PairId),
     /// Nothing may have been sent between these ends for as long as a NAT remembers.

@@ -7,6 +7,7 @@
 pub(crate) mod aggressive_mode;
 pub mod auth;
 pub(crate) mod credential;
+pub(crate) mod dead_peer;
 mod exchange;
 pub(crate) mod fragment;
 pub(crate) mod informational;

@@ -219,6 +219,7 @@ impl Ipsec {
             }
             (Ok(_), Some(pair)) => {
                 self.event(Event::Opened { packet: packet.id(), pair });
+                self.note_heard(pair, now);
                 self.outputs.push_back(Output::Deliver(interface, packet));
             }
             (Ok(entry), None) => {

@@ -225,6 +225,7 @@ impl Ipsec {
         }
         self.event(Event::Protected { packet: packet.id(), pair: id });
         self.transmit(out, packet);
+        self.note_sent(id, now);
         self.after_use(id, now);
     }
 

@@ -4,8 +4,8 @@ use alloc::collections::BTreeMap;
 use core::net::IpAddr;
 
 use super::Ipsec;
-use crate::ike::IkeSizes;
 use crate::ike::effect::Acquire;
+use crate::ike::{IkeSizes, PeerLiveness};
 use crate::io::DropReason;
 use crate::sad::Pair;
 use crate::spd::{EntryId, Spd};
@@ -72,6 +72,11 @@ impl<'a> Status<'a> {
     /// How much IKE holds.
     pub fn ike(&self) -> IkeSizes {
         self.ipsec.ike.sizes()
+    }
+
+    /// What is known of the life of each peer with which dead peer detection is in force.
+    pub fn liveness(&self) -> impl Iterator<Item = PeerLiveness> {
+        self.ipsec.ike.liveness()
     }
 
     /// SPIs reserved for SAs under negotiation.

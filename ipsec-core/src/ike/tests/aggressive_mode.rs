@@ -69,6 +69,9 @@ fn three_messages_make_an_isakmp_sa_and_quick_mode_follows() {
         assert_eq!(types(first), [P::SA, P::KEY_EXCHANGE, P::NONCE, P::IDENTIFICATION]);
         assert_eq!(types(second), [P::SA, P::KEY_EXCHANGE, P::NONCE, P::IDENTIFICATION, P::HASH]);
         assert_eq!(header(third).flags.is_encrypted(), !in_clear);
+        if in_clear {
+            assert_eq!(types(third), [P::HASH]);
+        }
         assert_eq!([first, second, third].map(|d| header(d).message_id), [0; 3]);
         assert_eq!(sent_in(&net, ExchangeType::QUICK_MODE).len(), 3);
         assert_eq!(sent_in(&net, ExchangeType::MAIN_MODE), []);

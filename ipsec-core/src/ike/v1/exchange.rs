@@ -330,6 +330,8 @@ impl IsakmpSa {
             Ok(Checked::Accepted(accepted)) => {
                 quick_mode.exchange.accepted(received.digest);
                 self.follow(received, cx);
+                // Its HASH covers a nonce of ours: it is new.
+                self.hear(cx);
                 self.move_quick_mode(message_id, cx, |state, phase1, step| {
                     step.rest();
                     state.advance(accepted, phase1, step)

@@ -134,6 +134,8 @@ impl IsakmpSa {
         cx.event(Event::Notified { peer: self.names.peer, notify: notify.0 });
         if notify == NotifyType::INITIAL_CONTACT {
             self.purge = true;
+        } else if matches!(notify, NotifyType::R_U_THERE | NotifyType::R_U_THERE_ACK) {
+            self.notified_of_life(notification, cx);
         } else if notify.is_error()
             && let Some(message_id) = self.quick_mode_of(notification)
         {
