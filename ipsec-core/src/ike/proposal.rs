@@ -11,7 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::wire::ikev1::{Attribute, Transform};
+use crate::wire::ikev1::{Attribute, AttributeValue, Transform};
 
 /// Why one offered transform was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,11 +156,17 @@ fn basic(transform: &Transform, kind: impl Into<u16>) -> Result<Option<u16>, &'s
     }
 }
 
-/// Whether two lists hold the same attributes in the same form, in any order. Life types belong to the duration that
-/// follows, so the order of attributes of one kind counts.
+/// Whether two lists hold the same attributes, in any order. Life types belong to the duration that follows, so the order of
+/// attributes of one kind counts.
+///
+/// The form of a number does not: strongSwan answers a duration of four octets in the short form, and means the same.
 fn same_attributes(a: &[Attribute], b: &[Attribute]) -> bool {
-    let of_kind = |list: &[Attribute], kind: u16| -> Vec<Attribute> {
-        list.iter().filter(|attribute| attribute.kind == kind).cloned().collect()
+    let of_kind = |list: &[Attribute], kind: u16| -> Vec<(Option<u64>, Option<AttributeValue>)> {
+        let meaning = |a: &Attribute| match a.as_u64() {
+            Some(number) => (Some(number), None),
+            None => (None, Some(a.value.clone())),
+        };
+        list.iter().filter(|attribute| attribute.kind == kind).map(meaning).collect()
     };
     a.len() == b.len() && a.iter().all(|x| of_kind(a, x.kind) == of_kind(b, x.kind))
 }

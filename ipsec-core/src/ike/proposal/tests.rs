@@ -109,6 +109,9 @@ fn the_initiator_takes_its_own_transform_unmodified_and_nothing_else() {
         confirm(&reply)
     };
     assert_eq!(altered(|p| p.transforms[0].attributes.reverse()), Some(DES_MD5));
+    // strongSwan 5.9 writes our 12 (l=4): 600 as 12: 600.
+    assert_eq!(altered(|p| p.transforms[0].attributes[5] = Attribute::basic(12_u16, 600_u16)), Some(DES_MD5));
+    assert_eq!(altered(|p| p.transforms[0].attributes[5] = Attribute::basic(12_u16, 601_u16)), None);
     assert_eq!(altered(|p| p.number = 2), None);
     assert_eq!(altered(|p| p.transforms[0].number = 1), None);
     assert_eq!(altered(|p| p.transforms[0].attributes[0] = Attribute::basic(1_u16, 5_u16)), None);

@@ -1,0 +1,23 @@
+//! The cases.
+
+mod between_ourselves;
+mod with_strongswan;
+
+use crate::lab::{Lab, Outcome};
+
+/// A case: it makes its own world.
+pub(crate) type Case = Box<dyn FnOnce() -> Outcome + Send>;
+
+/// A case with a name, without parameters.
+pub(crate) type Named = (&'static str, fn() -> Outcome);
+
+/// All cases by name.
+pub(crate) fn all() -> Vec<(String, Case)> {
+    with_strongswan::all().into_iter().chain(between_ourselves::all()).collect()
+}
+
+/// Adds the logs to what went wrong.
+fn explained(lab: Lab, run: impl FnOnce(&mut Lab) -> Outcome) -> Outcome {
+    let mut lab = lab;
+    run(&mut lab).map_err(|why| format!("{why}\n{}", lab.logs()))
+}

@@ -1,0 +1,111 @@
+//! Two nodes of ours: ESP and AH without UDP, both address families, both modes.
+
+use super::{Case, Named, explained};
+use crate::lab::{Lab, Outcome};
+use crate::node::Node;
+use crate::topology::{gateways, hosts};
+use crate::traffic::{ping, tcp};
+use crate::wire::Wire;
+
+pub(crate) fn all() -> Vec<(String, Case)> {
+    let mut cases: Vec<(String, Case)> = Vec::new();
+    for (name, suite, filter) in [
+        ("esp", "aes128-sha1", "esp && !ah"),
+        ("esp_des_md5", "des-md5", "esp && !ah"),
+        ("ah", "ah-sha1", "ah && !esp"),
+        ("ah_around_esp", "ah-md5+3des-sha1", "ah && esp"),
+    ] {
+        cases.push((format!("ourselves_tunnel_{name}"), Box::new(move || tunnel(suite, filter))));
+        cases
+            .push((format!("ourselves_transport_{name}"), Box::new(move || transport(suite, filter, false))));
+        cases.push((
+            format!("ourselves_transport_ipv6_{name}"),
+            Box::new(move || transport(suite, filter, true)),
+        ));
+    }
+    let others: [Named; 2] = [("alice_and_bob", alice_and_bob), ("stop_tells_the_peer", stop_tells_the_peer)];
+    for (name, case) in others {
+        cases.push((format!("ourselves_{name}"), Box::new(case)));
+    }
+    cases
+}
+
+const OCTETS: u64 = 5 << 20;
+
+fn connection(local: &str, remote: &str, more: &str) -> String {
+    format!(
+        "[[connection]]\nname = \"net\"\nlocal-address = \"{local}\"\nremote-address = \"{remote}\"\n\
+         proposals = [\"3des-sha1-modp1024\"]\nkey = \"between ourselves\"\n{more}\n"
+    )
+}
+
+fn tunnel_ends(lab: &mut Lab, suite: &str) -> Result<(Node, Node), String> {
+    let (a, b) = ("203.0.113.1", "203.0.113.2");
+    let more =
+        |local, remote| format!("suites = [\"{suite}\"]\nlocal = [\"{local}\"]\nremote = [\"{remote}\"]\n");
+    let gwa = Node::start(lab, "gwa", &connection(a, b, &more("10.1.0.0/16", "10.2.0.0/16")))?;
+    let gwb = Node::start(lab, "gwb", &connection(b, a, &more("10.2.0.0/16", "10.1.0.0/16")))?;
+    Ok((gwa, gwb))
+}
+
+fn tunnel(suite: &str, filter: &str) -> Outcome {
+    explained(gateways()?, |lab| {
+        let _ends = tunnel_ends(lab, suite)?;
+        let wire = Wire::tap(lab, "gwb", "out0")?;
+        ping(lab, "ha", "10.2.0.10")?;
+        ping(lab, "hb", "10.1.0.10")?;
+        tcp(lab, "ha", "hb", ([10, 2, 0, 10], 6001).into(), OCTETS)?;
+        let capture = wire.end(lab)?;
+        capture.has(filter)?;
+        capture.lacks("udp.port == 4500")?;
+        // Whatever shows an inner address is in AH, and never by itself.
+        capture.lacks("ip.addr == 10.0.0.0/8 && !ah")
+    })
+}
+
+fn transport(suite: &str, filter: &str, ipv6: bool) -> Outcome {
+    explained(hosts()?, |lab| {
+        let (a, b) = if ipv6 { ("2001:db8::1", "2001:db8::2") } else { ("192.0.2.1", "192.0.2.2") };
+        let more = format!("mode = \"transport\"\nsuites = [\"{suite}\"]\n");
+        let _alice = Node::start(lab, "alice", &connection(a, b, &more))?;
+        let _bob = Node::start(lab, "bob", &connection(b, a, &more))?;
+        let wire = Wire::tap(lab, "bob", "out0")?;
+        ping(lab, "alice", b)?;
+        let server = std::net::SocketAddr::new(b.parse().map_err(|e| format!("{e}"))?, 6001);
+        tcp(lab, "alice", "bob", server, OCTETS)?;
+        let capture = wire.end(lab)?;
+        capture.has(filter)?;
+        capture.lacks("(tcp || icmp || icmpv6.type == 128 || icmpv6.type == 129) && !ah")
+    })
+}
+
+/// KB 301284: TCP to port 6667 in transport mode; all else in clear.
+fn alice_and_bob() -> Outcome {
+    explained(hosts()?, |lab| {
+        let (a, b) = ("192.0.2.1", "192.0.2.2");
+        let base = "mode = \"transport\"\nprotocol = \"tcp\"\nsuites = [\"3des-sha1\"]\n";
+        let _alice = Node::start(lab, "alice", &connection(a, b, &format!("{base}remote-port = 6667\n")))?;
+        let _bob = Node::start(lab, "bob", &connection(b, a, &format!("{base}local-port = 6667\n")))?;
+        let wire = Wire::tap(lab, "bob", "out0")?;
+        tcp(lab, "alice", "bob", ([192, 0, 2, 2], 6667).into(), OCTETS)?;
+        ping(lab, "alice", b)?;
+        tcp(lab, "alice", "bob", ([192, 0, 2, 2], 6670).into(), OCTETS)?;
+        let capture = wire.end(lab)?;
+        capture.has("esp")?;
+        capture.has("icmp")?;
+        capture.has("tcp.port == 6670")?;
+        capture.lacks("tcp.port == 6667")
+    })
+}
+
+fn stop_tells_the_peer() -> Outcome {
+    explained(gateways()?, |lab| {
+        let (gwa, gwb) = tunnel_ends(lab, "aes128-sha1")?;
+        ping(lab, "ha", "10.2.0.10")?;
+        gwa.stop(lab)?;
+        crate::lab::until("the peer has no SAs either", || {
+            let sas = gwb.sas().ok()?;
+            (sas.pairs.is_empty() && sas.isakmp.is_empty()).then_some(())
+        })
+    })
+}

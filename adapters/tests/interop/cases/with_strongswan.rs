@@ -1,0 +1,322 @@
+//! strongSwan at the other end of a tunnel between subnets, as in KB 816514.
+
+use ipsec_adapters::control::Request;
+
+use super::{Case, Named, explained};
+use crate::lab::{Lab, Outcome, until};
+use crate::node::Node;
+use crate::strongswan::{Connection, StrongSwan};
+use crate::topology::{gateways, gateways_behind_nat};
+use crate::traffic::{ping, settle, tcp};
+use crate::wire::Wire;
+
+/// Megabytes as the cases count them.
+const MEGABYTE: u64 = 1 << 20;
+
+/// Who stands where.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nat {
+    None,
+    /// We are gateway A, behind the translator.
+    Us,
+    /// strongSwan is.
+    Them,
+}
+
+/// One tunnel.
+#[derive(Clone, Copy)]
+struct Tunnel {
+    ike: &'static str,
+    esp: &'static str,
+    pfs: Option<&'static str>,
+    aggressive: bool,
+    we_begin: bool,
+    nat: Nat,
+    /// Lines of our connection.
+    ours: &'static str,
+    /// Lines of strongSwan's connection, and of its child.
+    theirs: (&'static str, &'static str),
+    octets: u64,
+}
+
+/// The parameters of KB 816514.
+const KB: Tunnel = Tunnel {
+    ike: "3des-md5-modp1024",
+    esp: "des-md5",
+    pfs: None,
+    aggressive: false,
+    we_begin: true,
+    nat: Nat::None,
+    ours: "",
+    theirs: ("", ""),
+    octets: 5 * MEGABYTE,
+};
+
+const KEY: &str = "-actual key-";
+
+/// Both ends of a tunnel, at work.
+struct Ends {
+    node: Node,
+    strongswan: StrongSwan,
+    /// Hosts behind us and behind them, with their addresses.
+    us: (&'static str, &'static str),
+    them: (&'static str, &'static str),
+}
+
+impl Tunnel {
+    fn lab(self) -> Result<Lab, String> {
+        if self.nat == Nat::None { gateways() } else { gateways_behind_nat() }
+    }
+
+    fn start(self, lab: &mut Lab) -> Result<Ends, String> {
+        let a = if self.nat == Nat::None { "203.0.113.1" } else { "192.168.77.2" };
+        let (public_a, b) = ("203.0.113.1", "203.0.113.2");
+        let (net_a, net_b) = ("10.1.0.0/16", "10.2.0.0/16");
+        let (ha, hb) = (("ha", "10.1.0.10"), ("hb", "10.2.0.10"));
+        let we_are_a = self.nat != Nat::Them;
+        let esp = self.pfs.map_or_else(|| self.esp.to_owned(), |group| format!("{}-{group}", self.esp));
+        let connection = |local,
+                          remote,
+                          ids: (&'static str, &'static str),
+                          nets: (&'static str, &'static str)| Connection {
+            local,
+            remote,
+            local_id: ids.0,
+            remote_id: ids.1,
+            local_net: nets.0,
+            remote_net: nets.1,
+            proposals: self.ike.to_owned(),
+            esp,
+            aggressive: self.aggressive,
+            key: KEY,
+            more: self.theirs.0.to_owned(),
+            more_child: self.theirs.1.to_owned(),
+        };
+        let (space, local, remote, remote_id, nets, theirs) = match we_are_a {
+            true => ("gwa", a, b, b, (net_a, net_b), connection(b, public_a, (b, a), (net_b, net_a))),
+            false => ("gwb", b, public_a, a, (net_b, net_a), connection(a, b, (a, b), (net_a, net_b))),
+        };
+        let pfs = self.pfs.map_or(String::new(), |group| format!("pfs = \"{group}\"\n"));
+        let policy = format!(
+            "[[connection]]\nname = \"net\"\nlocal-address = \"{local}\"\nremote-address = \"{remote}\"\n\
+             remote-id = \"{remote_id}\"\nlocal = [\"{}\"]\nremote = [\"{}\"]\nproposals = [\"{}\"]\n\
+             suites = [\"{}\"]\naggressive = {}\nkey = \"{KEY}\"\n{pfs}{}",
+            nets.0, nets.1, self.ike, self.esp, self.aggressive, self.ours
+        );
+        let node = Node::start(lab, space, &policy)?;
+        let other = if we_are_a { "gwb" } else { "gwa" };
+        let strongswan = StrongSwan::start(lab, other, &theirs)?;
+        let (us, them) = if we_are_a { (ha, hb) } else { (hb, ha) };
+        Ok(Ends { node, strongswan, us, them })
+    }
+
+    /// Brings the tunnel up, sends traffic both ways, and looks at the wire.
+    fn run(self) -> Outcome {
+        explained(self.lab()?, |lab| {
+            let ends = self.start(lab)?;
+            let wire = Wire::tap(lab, "gwb", "out0")?;
+            if !self.we_begin {
+                ends.strongswan.initiate(lab)?;
+            }
+            ping(lab, ends.us.0, ends.them.1)?;
+            ping(lab, ends.them.0, ends.us.1)?;
+            tcp(
+                lab,
+                ends.us.0,
+                ends.them.0,
+                format!("{}:6001", ends.them.1).parse().map_err(text)?,
+                self.octets,
+            )?;
+            tcp(
+                lab,
+                ends.them.0,
+                ends.us.0,
+                format!("{}:6002", ends.us.1).parse().map_err(text)?,
+                self.octets,
+            )?;
+            let sas = ends.node.sas()?;
+            let ours = sas.isakmp.first().ok_or("no ISAKMP SA")?;
+            let exchange = if self.aggressive { "aggressive mode" } else { "main mode" };
+            if (ours.initiator, ours.exchange.as_str()) != (self.we_begin, exchange) {
+                return Err(format!("other roles than expected: {ours:?}"));
+            }
+            let capture = wire.end(lab)?;
+            capture.has("isakmp")?;
+            capture.has("esp")?;
+            capture.lacks("icmp || ip.addr == 10.0.0.0/8")
+        })
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+pub(crate) fn all() -> Vec<(String, Case)> {
+    let big = 100 * MEGABYTE;
+    let tunnels = [
+        ("kb816514_parameters", KB),
+        ("kb816514_parameters_they_begin", Tunnel { we_begin: false, ..KB }),
+        ("modp768_des_md5", Tunnel { ike: "des-md5-modp768", ..KB }),
+        ("modp1536_3des_sha1", Tunnel { ike: "3des-sha1-modp1536", esp: "3des-sha1", ..KB }),
+        (
+            "modp2048_aes128_sha1",
+            Tunnel { ike: "aes128-sha1-modp2048", esp: "aes128-sha1", octets: big, ..KB },
+        ),
+        (
+            "modp2048_aes256_sha256_they_begin",
+            Tunnel {
+                ike: "aes256-sha256-modp2048",
+                esp: "aes256-sha256",
+                we_begin: false,
+                octets: big,
+                ..KB
+            },
+        ),
+        ("aes192_sha384_ike", Tunnel { ike: "aes192-sha384-modp1536", esp: "aes192-sha1", ..KB }),
+        (
+            "aes128_sha512_ike_they_begin",
+            Tunnel { ike: "aes128-sha512-modp2048", esp: "aes128-md5", we_begin: false, ..KB },
+        ),
+        ("3des_md5", Tunnel { esp: "3des-md5", ..KB }),
+        ("des_sha1_they_begin", Tunnel { ike: "des-sha1-modp1024", esp: "des-sha1", we_begin: false, ..KB }),
+        ("null_sha1", Tunnel { esp: "null-sha1", ..KB }),
+        ("3des_sha256", Tunnel { ike: "3des-sha256-modp1024", esp: "3des-sha256", ..KB }),
+        ("aggressive_mode", Tunnel { aggressive: true, ..KB }),
+        ("aggressive_mode_they_begin", Tunnel { aggressive: true, we_begin: false, ..KB }),
+        ("pfs", Tunnel { pfs: Some("modp1024"), ..KB }),
+        ("pfs_other_group_they_begin", Tunnel { pfs: Some("modp2048"), we_begin: false, ..KB }),
+        ("nat_before_us", Tunnel { nat: Nat::Us, ..KB }),
+        ("nat_before_them", Tunnel { nat: Nat::Them, we_begin: false, ..KB }),
+        ("nat_before_us_aggressive", Tunnel { nat: Nat::Us, aggressive: true, ..KB }),
+    ];
+    let mut cases: Vec<(String, Case)> = Vec::new();
+    for (name, tunnel) in tunnels {
+        cases.push((format!("strongswan_{name}"), Box::new(move || tunnel.run())));
+    }
+    let others: [Named; 7] = [
+        ("phase_2_rekeyed_by_us", rekeyed_by_us),
+        ("phase_2_rekeyed_by_them", rekeyed_by_them),
+        ("phase_1_rekeyed_by_them", phase_1_rekeyed_by_them),
+        ("deleted_by_us", deleted_by_us),
+        ("deleted_by_them", deleted_by_them),
+        ("we_are_killed_and_come_back", killed),
+        ("they_are_killed_and_come_back", they_are_killed),
+    ];
+    for (name, case) in others {
+        cases.push((format!("strongswan_{name}"), Box::new(case)));
+    }
+    cases
+}
+
+/// The tunnel of KB 816514, up.
+fn up(lab: &mut Lab) -> Result<Ends, String> {
+    let ends = KB.start(lab)?;
+    ping(lab, ends.us.0, ends.them.1)?;
+    Ok(ends)
+}
+
+fn rekeyed_by_us() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let ends = up(lab)?;
+        let first = ends.node.pair(&[])?;
+        ends.node.order(&Request::Rekey { pair: first.pair })?;
+        let second = ends.node.pair(&[first.pair])?;
+        ping(lab, ends.us.0, ends.them.1)?;
+        until("the new pair carries traffic both ways", || {
+            let pair = ends.node.sas().ok()?.pairs.into_iter().find(|p| p.pair == second.pair)?;
+            (pair.inbound[0].packets > 0 && pair.outbound[0].packets > 0).then_some(())
+        })
+    })
+}
+
+fn rekeyed_by_them() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let ends = up(lab)?;
+        let first = ends.node.pair(&[])?;
+        ends.strongswan.swanctl(lab, &["--rekey", "--child", "t"])?;
+        let second = ends.node.pair(&[first.pair])?;
+        ping(lab, ends.us.0, ends.them.1)?;
+        until("the new pair carries traffic", || {
+            let pair = ends.node.sas().ok()?.pairs.into_iter().find(|p| p.pair == second.pair)?;
+            (pair.inbound[0].packets > 0 && pair.outbound[0].packets > 0).then_some(())
+        })
+    })
+}
+
+fn phase_1_rekeyed_by_them() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let ends = up(lab)?;
+        let old = ends.node.sas()?.isakmp.first().map(|sa| sa.cky_i.clone()).ok_or("no ISAKMP SA")?;
+        ends.strongswan.swanctl(lab, &["--rekey", "--ike", "net"])?;
+        until("a new ISAKMP SA", || ends.node.sas().ok()?.isakmp.into_iter().find(|sa| sa.cky_i != old))?;
+        ping(lab, ends.us.0, ends.them.1)?;
+        ping(lab, ends.them.0, ends.us.1)?;
+        // The new one serves: a pair comes out of it.
+        let first = ends.node.pair(&[])?;
+        ends.node.order(&Request::Rekey { pair: first.pair })?;
+        ends.node.pair(&[first.pair])?;
+        ping(lab, ends.us.0, ends.them.1)
+    })
+}
+
+fn deleted_by_us() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let ends = up(lab)?;
+        let first = ends.node.pair(&[])?;
+        let spi = first.outbound[0].spi.trim_start_matches("0x").to_owned();
+        ends.node.order(&Request::Delete { pair: first.pair })?;
+        until("strongSwan has forgotten it", || {
+            let sas = ends.strongswan.swanctl(lab, &["--list-sas"]).ok()?;
+            (!sas.contains(&spi)).then_some(())
+        })?;
+        ping(lab, ends.us.0, ends.them.1)
+    })
+}
+
+fn deleted_by_them() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let ends = up(lab)?;
+        ends.strongswan.swanctl(lab, &["--terminate", "--ike", "net"])?;
+        until("we have forgotten it", || {
+            let sas = ends.node.sas().ok()?;
+            (sas.pairs.is_empty() && sas.isakmp.is_empty()).then_some(())
+        })?;
+        ping(lab, ends.us.0, ends.them.1)
+    })
+}
+
+/// The kernel guard keeps everything in while the node is away.
+fn killed() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let ends = up(lab)?;
+        let wire = Wire::tap(lab, "gwb", "out0")?;
+        ends.node.kill(lab)?;
+        let alone = ["ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", ends.them.1];
+        if lab.run(ends.us.0, &alone).is_ok() {
+            return Err("an answer, without a node".to_owned());
+        }
+        let _ = lab.run(ends.them.0, &["ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", ends.us.1]);
+        let _node = Node::again(lab, "gwa")?;
+        ping(lab, ends.us.0, ends.them.1)?;
+        let capture = wire.end(lab)?;
+        capture.has("esp")?;
+        // The kernel may say that nobody listens on port 4500; it quotes nothing but what was sealed.
+        capture.lacks("icmp.type in {0, 8} || ip.addr == 10.0.0.0/8")
+    })
+}
+
+/// INITIAL-CONTACT of the peer that came back ends what it no longer knows.
+fn they_are_killed() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let ends = up(lab)?;
+        let old = ends.node.pair(&[])?;
+        ends.strongswan.kill(lab)?;
+        settle();
+        let again = StrongSwan::again(lab, "gwb")?;
+        again.initiate(lab)?;
+        ends.node.pair(&[old.pair])?;
+        ping(lab, ends.us.0, ends.them.1)?;
+        ping(lab, ends.them.0, ends.us.1)
+    })
+}

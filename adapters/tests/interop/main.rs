@@ -1,0 +1,91 @@
+//! Live nodes against real peers, in network namespaces that each case makes for itself. Needs root, iproute2, nftables,
+//! strongSwan with charon-systemd and swanctl, and tshark; without them, every case is skipped and says why, unless
+//! `IPSECLAB_REQUIRE_INTEROP=1`.
+//!
+//! The program runs itself in namespaces: `--node FILE` is `ipseclab live`, `--serve` and `--fetch` are a TCP server and its
+//! client.
+
+mod cases;
+mod lab;
+mod node;
+mod strongswan;
+mod topology;
+mod traffic;
+mod wire;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use ipsec_adapters::live::Live;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["--node", file] => return live(file),
+        ["--serve", port, octets] => return traffic::serve(port, octets),
+        ["--fetch", address, octets] => return traffic::fetch(address, octets),
+        _ => {}
+    }
+    let mut arguments = Arguments::from_args();
+    // Each case is several busy programs, and some compare times: one after the other.
+    arguments.test_threads = Some(1);
+    let missing = missing();
+    let required = std::env::var("IPSECLAB_REQUIRE_INTEROP").is_ok_and(|v| v == "1");
+    let trials = cases::all().into_iter().map(|(name, case)| match &missing {
+        Some(why) if required => {
+            let why = why.clone();
+            Trial::test(name, move || Err(Failed::from(why)))
+        }
+        Some(_) => Trial::test(name, || Ok(())).with_ignored_flag(true),
+        None => Trial::test(name, move || case().map_err(Failed::from)),
+    });
+    if let Some(why) = missing.as_ref().filter(|_| !required) {
+        println!("skipping every case: {why}");
+    }
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// What this computer lacks.
+fn missing() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("network namespaces need root".to_owned());
+    }
+    let programs = [
+        "ip",
+        "nft",
+        "unshare",
+        "nsenter",
+        "ping",
+        "dumpcap",
+        "tshark",
+        "swanctl",
+        "charon-systemd",
+        "timeout",
+    ];
+    for program in programs {
+        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        if !found.is_ok_and(|output| output.status.success()) {
+            return Some(format!("program `{program}` is not installed"));
+        }
+    }
+    let tun = Path::new("/dev/net/tun").exists();
+    (!tun).then(|| "there is no /dev/net/tun".to_owned())
+}
+
+fn live(file: &str) -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter("debug")
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+    match Live::read(Path::new(file)).and_then(Live::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(3)
+        }
+    }
+}
