@@ -91,7 +91,10 @@ impl Story {
             Event::MainModeEstablished(info) => {
                 let minutes = info.lifetime_seconds / 60;
                 let proposal = names::proposal(&info.proposal);
-                format!("main mode SA with {}: {proposal}, lives {minutes} min (event 541)", info.peer.ip())
+                let nat =
+                    info.nat.filter(|nat| nat.is_found()).map_or(String::new(), |nat| format!(", {nat}"));
+                let peer = info.peer.ip();
+                format!("main mode SA with {peer}: {proposal}, lives {minutes} min{nat} (event 541)")
             }
             Event::QuickModeEstablished(info) => {
                 self.waiting.remove(&node);
@@ -113,6 +116,12 @@ impl Story {
             },
             Event::PairDeleted { pair, why } => format!("SA pair {} is gone: {why:?} (event 542)", pair.0),
             Event::IsakmpSaDeleted { why, .. } => format!("main mode SA is gone: {why:?} (event 543)"),
+            Event::PeerMoved { pair, from, to } => {
+                format!("SA pair {} follows its peer from {from} to {to}", pair.0)
+            }
+            Event::IsakmpPeerMoved { from, to, .. } => {
+                format!("main mode SA follows its peer from {from} to {to}")
+            }
             Event::Notified { peer, notify } => format!("{} notifies {}", peer.ip(), names::notify(*notify)),
             _ => return,
         };
@@ -126,6 +135,7 @@ fn quick_mode(info: &QuickModeInfo) -> String {
     };
     let mode = if matches!(info.mode, Mode::Tunnel { .. }) { "tunnel" } else { "transport" };
     let pfs = info.pfs.map_or(String::new(), |group| format!(", PFS group {}", group.id()));
+    let mode = if info.udp.is_some() { format!("{mode} in UDP") } else { mode.to_owned() };
     format!(
         "SA pair {} with {}: {} {mode}{pfs}, {}, in {} out {}, {} (event 541)",
         info.pair.0,

@@ -116,9 +116,10 @@ pub enum FailureReason {
     AuthenticationFailed,
     /// These authentication methods are not available here: the one that was agreed on, or all that are configured.
     MethodNotAvailable(Vec<AuthenticationMethod>),
-    /// The policy wants AH only, and there is a NAT between the ends.
+    /// One end's policy has AH only, and there is a NAT between the ends (RFC 3715 section 2.1, case a).
     AhAcrossNat,
-    /// NAT discovery found the responder behind a NAT, where our configuration accepts none.
+    /// NAT discovery found the responder behind a NAT, where our configuration accepts none: what Windows XP SP2 does unless
+    /// AssumeUDPEncapsulationContextOnSendRule says otherwise (KB 885407, [`crate::config::ResponderBehindNat`]).
     ResponderBehindNat,
     /// The peer's Diffie-Hellman value was refused.
     BadPublicValue,
@@ -159,7 +160,9 @@ impl fmt::Display for FailureReason {
             FailureReason::MethodNotAvailable(methods) => {
                 write!(f, "authentication with {} is not available", Methods(methods, " and "))
             }
-            FailureReason::AhAcrossNat => f.write_str("the policy offers AH only, which no NAT lets through"),
+            FailureReason::AhAcrossNat => f.write_str(
+                "there is a NAT on the way, and only AH was to be used, which no NAT lets through",
+            ),
             FailureReason::ResponderBehindNat => f.write_str("the responder is behind a NAT"),
             FailureReason::BadPublicValue => f.write_str("the peer's Diffie-Hellman value is not acceptable"),
             FailureReason::Protocol(e) => write!(f, "{e}"),

@@ -195,6 +195,15 @@ pub fn choose(offered: &SaPayload, wanted: &Wanted<'_>) -> Result<Choice, Vec<Re
     Err(refusals)
 }
 
+/// Whether no suite in an offer does without AH, which comes through no NAT (RFC 3715 section 2.1, case a).
+pub fn is_ah_everywhere(offered: &SaPayload) -> bool {
+    let has_ah = |number| {
+        let is_ah = |p: &Proposal| p.number == number && p.protocol == ProtocolId::AH;
+        offered.proposals.iter().any(is_ah)
+    };
+    !offered.proposals.is_empty() && offered.proposals.iter().all(|proposal| has_ah(proposal.number))
+}
+
 fn accept_suite(suite: &[&Proposal], wanted: &Wanted<'_>, refusals: &mut Vec<Refusal>) -> Option<Choice> {
     let first = suite.first()?;
     let has = |protocol| suite.iter().any(|p| p.protocol == protocol);

@@ -1,20 +1,16 @@
 //! INITIAL-CONTACT and deletes of peers that share an address (RFC 3947 section 6).
 
 use super::world::*;
-use crate::config::IkeConfig;
 use crate::ike::tests::harness::*;
 use crate::io::DeleteReason;
 
-const CLIENT_ONLY: Placement = Placement { client: true, server: false };
-
 fn setup() -> Setup {
-    let ike = IkeConfig { vendor_ids: rfc(), ..IkeConfig::default() };
-    Setup { ike, tunnel: false, ..Setup::default() }
+    speaking(rfc(), false)
 }
 
 /// A client, and another one behind the same box that calls itself this.
 fn two_clients(second: &'static str) -> (World, usize) {
-    let mut world = World::new(&setup(), CLIENT_ONLY);
+    let mut world = World::new(&setup(), CLIENT);
     let second = world.add_client(&setup(), second);
     for node in [0, second] {
         world.acquire(node);
@@ -34,7 +30,7 @@ fn initial_contact_of_one_client_leaves_the_other_alone() {
 /// The client has lost everything, and its box has given it another port.
 #[test]
 fn a_client_that_returns_takes_its_old_sas_away() {
-    let mut world = World::new(&setup(), CLIENT_ONLY);
+    let mut world = World::new(&setup(), CLIENT);
     world.acquire(0);
     world.settle();
     let lost = world.nodes[1].inbound[0].pair;

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::world::*;
-use crate::config::IkeConfig;
 use crate::ike::failure::FailureReason;
 use crate::ike::tests::harness::*;
 use crate::ike::v1::nat_traversal::{Nat, Version};
@@ -21,18 +20,13 @@ pub(super) fn nat_of(node: &Node) -> Option<Nat> {
     node.events.iter().find_map(found).expect("an ISAKMP SA")
 }
 
-fn setup(vendor_ids: Vec<crate::config::VendorIdRule>, tunnel: bool) -> Setup {
-    let ike = IkeConfig { vendor_ids, ..IkeConfig::default() };
-    Setup { ike, tunnel, ..Setup::default() }
-}
-
 #[test]
 fn both_ends_find_the_same_and_make_an_encapsulated_pair() {
     for (vendor_ids, version) in [(rfc(), Version::Rfc3947), (draft(), Version::Draft02)] {
         for placement in PLACEMENTS {
             for tunnel in [true, false] {
                 // The server's policy names the client's box: the address it sees.
-                let mut world = World::new(&setup(vendor_ids.clone(), tunnel), placement);
+                let mut world = World::new(&speaking(vendor_ids.clone(), tunnel), placement);
                 world.acquire(0);
                 world.settle();
                 let Placement { client, server } = placement;
@@ -56,7 +50,7 @@ fn both_ends_find_the_same_and_make_an_encapsulated_pair() {
 #[test]
 fn the_initiator_moves_to_port_4500_with_message_5() {
     for placement in PLACEMENTS {
-        let mut world = World::new(&setup(rfc(), true), placement);
+        let mut world = World::new(&speaking(rfc(), true), placement);
         world.acquire(0);
         world.settle();
         let nat = placement.client || placement.server;
@@ -87,8 +81,8 @@ fn the_initiator_moves_to_port_4500_with_message_5() {
 #[test]
 fn nothing_happens_unless_both_announce_it() {
     for (client, server) in [(rfc(), vec![]), (vec![], draft()), (rfc(), draft())] {
-        let placement = Placement { client: true, server: false };
-        let setups = [setup(client, true), setup(server, true)];
+        let placement = CLIENT;
+        let setups = [speaking(client, true), speaking(server, true)];
         let mut world = World::differing([&setups[0], &setups[1]], placement);
         world.acquire(0);
         world.run_for(200);
@@ -101,7 +95,7 @@ fn nothing_happens_unless_both_announce_it() {
 /// RFC 3947 section 4: an exchange may begin on port 4500, and stays as it is.
 #[test]
 fn main_mode_may_begin_on_port_4500() {
-    let mut world = World::new(&setup(rfc(), true), Placement { client: true, server: false });
+    let mut world = World::new(&speaking(rfc(), true), CLIENT);
     world.acquire(0);
     // The client behaves as if it had been told the port.
     while let Some((node, mut datagram)) = world.take() {
@@ -122,8 +116,8 @@ fn main_mode_may_begin_on_port_4500() {
 /// ISAKMP SAs are found by cookies: two clients of one box have one address, and their own pairs.
 #[test]
 fn two_clients_behind_one_box_do_not_disturb_each_other() {
-    let client = setup(rfc(), false);
-    let mut world = World::new(&client, Placement { client: true, server: false });
+    let client = speaking(rfc(), false);
+    let mut world = World::new(&client, CLIENT);
     let second = world.add_client(&client, "10.9.0.6");
     for node in [0, second] {
         world.acquire(node);

@@ -14,13 +14,6 @@ fn setup(keepalive: Option<Duration>) -> Setup {
     Setup { ike: IkeConfig { vendor_ids: rfc(), nat_traversal, ..IkeConfig::default() }, ..Setup::default() }
 }
 
-fn established(setup: &Setup, placement: Placement) -> World {
-    let mut world = World::new(setup, placement);
-    world.acquire(0);
-    world.settle();
-    world
-}
-
 /// Source address, source and destination port of each keepalive.
 fn keepalives(world: &World) -> Vec<(&'static str, u16, u16)> {
     let kept = world.sent.iter().filter(|d| d.keepalive);
@@ -36,7 +29,7 @@ fn keepalives(world: &World) -> Vec<(&'static str, u16, u16)> {
 #[test]
 fn an_end_behind_a_nat_sends_one_octet_every_20_seconds_and_the_other_none() {
     for placement in PLACEMENTS {
-        let mut world = established(&setup(NatTraversal::default().keepalive), placement);
+        let mut world = World::connected(&setup(NatTraversal::default().keepalive), placement);
         world.run_for(100);
         let of = |node: usize| keepalives(&world).iter().filter(|k| k.0 == INSIDE[node]).count();
         let expected = |behind: bool| if behind { 5 } else { 0 };
@@ -49,11 +42,11 @@ fn an_end_behind_a_nat_sends_one_octet_every_20_seconds_and_the_other_none() {
 
 #[test]
 fn the_interval_is_configured() {
-    let placement = Placement { client: true, server: false };
-    let mut world = established(&setup(Some(Duration::from_secs(7))), placement);
+    let placement = CLIENT;
+    let mut world = World::connected(&setup(Some(Duration::from_secs(7))), placement);
     world.run_for(100);
     assert_eq!(keepalives(&world).len(), 14);
-    let mut world = established(&setup(None), placement);
+    let mut world = World::connected(&setup(None), placement);
     world.run_for(100);
     assert_eq!(keepalives(&world), []);
 }
@@ -61,8 +54,8 @@ fn the_interval_is_configured() {
 /// RFC 3948 section 4: a keepalive goes out if no other packet went to the peer for as long as the interval.
 #[test]
 fn whatever_else_is_sent_takes_its_place() {
-    let placement = Placement { client: true, server: false };
-    let mut world = established(&setup(Some(Duration::from_secs(20))), placement);
+    let placement = CLIENT;
+    let mut world = World::connected(&setup(Some(Duration::from_secs(20))), placement);
     // IKE, 12 s after the last message: the next keepalive is due at 32 s.
     world.run_for(12);
     world.acquire(0);
@@ -85,8 +78,8 @@ fn whatever_else_is_sent_takes_its_place() {
 
 #[test]
 fn they_end_with_the_last_sa() {
-    let placement = Placement { client: true, server: false };
-    let mut world = established(&setup(Some(Duration::from_secs(20))), placement);
+    let placement = CLIENT;
+    let mut world = World::connected(&setup(Some(Duration::from_secs(20))), placement);
     world.call(0, |ike, cx| ike.shutdown(cx));
     world.run_for(100);
     assert_eq!(keepalives(&world), []);
@@ -96,8 +89,7 @@ fn they_end_with_the_last_sa() {
 /// RFC 3947 section 4: the timer starts after the change of ports, and none is sent to port 500.
 #[test]
 fn an_exchange_that_waits_before_the_change_sends_none() {
-    let mut world =
-        World::new(&setup(Some(Duration::from_secs(1))), Placement { client: true, server: false });
+    let mut world = World::new(&setup(Some(Duration::from_secs(1))), CLIENT);
     world.acquire(0);
     // Message 4 never comes.
     for _ in 0..3 {

@@ -4,20 +4,13 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::world::*;
-use crate::config::IkeConfig;
 use crate::ike::effect::{Datagram, Effect};
 use crate::ike::tests::harness::*;
 use crate::io::Event;
 use crate::sad::PairId;
 
-const CLIENT_ONLY: Placement = Placement { client: true, server: false };
-
 fn established(placement: Placement) -> World {
-    let ike = IkeConfig { vendor_ids: rfc(), ..IkeConfig::default() };
-    let mut world = World::new(&Setup { ike, ..Setup::default() }, placement);
-    world.acquire(0);
-    world.settle();
-    world
+    World::connected(&speaking(rfc(), true), placement)
 }
 
 /// Which pairs IKE moved, and where to.
@@ -42,7 +35,7 @@ fn heads_for(world: &World, node: usize) -> SocketAddr {
 
 #[test]
 fn an_authenticated_message_moves_a_peer_behind_a_nat_and_all_its_pairs() {
-    let mut world = established(CLIENT_ONLY);
+    let mut world = established(CLIENT);
     let old = heads_for(&world, 1);
     world.boxes[0].reboot();
     world.acquire(0);
@@ -69,7 +62,7 @@ fn an_authenticated_message_moves_a_peer_behind_a_nat_and_all_its_pairs() {
 
 #[test]
 fn esp_from_elsewhere_moves_ike_and_the_clients_other_pairs() {
-    let mut world = established(CLIENT_ONLY);
+    let mut world = established(CLIENT);
     world.acquire(0);
     world.settle();
     let pairs: Vec<PairId> = world.nodes[1].inbound.iter().map(|bundle| bundle.pair).collect();
@@ -83,9 +76,8 @@ fn esp_from_elsewhere_moves_ike_and_the_clients_other_pairs() {
 /// Two clients of one box change places: each takes its own with it, and nothing of the other's.
 #[test]
 fn clients_that_change_places_stay_themselves() {
-    let ike = IkeConfig { vendor_ids: rfc(), ..IkeConfig::default() };
-    let setup = Setup { ike, tunnel: false, ..Setup::default() };
-    let mut world = World::new(&setup, CLIENT_ONLY);
+    let setup = speaking(rfc(), false);
+    let mut world = World::new(&setup, CLIENT);
     let second = world.add_client(&setup, "10.9.0.6");
     for node in [0, second] {
         world.acquire(node);
@@ -116,7 +108,7 @@ fn clients_that_change_places_stay_themselves() {
 /// RFC 3947 section 7: an end behind a dynamic NAT must not follow.
 #[test]
 fn an_end_behind_a_nat_follows_nobody() {
-    let mut world = established(CLIENT_ONLY);
+    let mut world = established(CLIENT);
     let old = heads_for(&world, 0);
     world.acquire(1);
     let (node, first) = world.take().unwrap();
@@ -129,8 +121,7 @@ fn an_end_behind_a_nat_follows_nobody() {
 /// RFC 3947 section 4: message 5 moves the responder only if it authenticates, and phase 1 is not for port 500 any more.
 #[test]
 fn a_forged_message_5_moves_nobody_and_the_old_port_is_left() {
-    let ike = IkeConfig { vendor_ids: rfc(), ..IkeConfig::default() };
-    let mut world = World::new(&Setup { ike, ..Setup::default() }, CLIENT_ONLY);
+    let mut world = World::new(&speaking(rfc(), true), CLIENT);
     world.acquire(0);
     for _ in 0..4 {
         let (node, datagram) = world.take().unwrap();
@@ -157,7 +148,7 @@ fn a_forged_message_5_moves_nobody_and_the_old_port_is_left() {
 /// RFC 3947 sections 3 and 4: a phase 1 that the original responder renews goes through the mapping, by UDP(4500,Y).
 #[test]
 fn the_responder_renews_through_the_mapping() {
-    let mut world = established(CLIENT_ONLY);
+    let mut world = established(CLIENT);
     let mapped = heads_for(&world, 1);
     let pair = world.nodes[1].inbound[0].pair;
     let acquire = crate::ike::effect::Acquire { replaces: Some(pair), ..world.wanted(1) };

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::config::VendorIdRule;
+use crate::config::{IkeConfig, VendorIdRule};
 use crate::ike::effect::{Acquire, Datagram};
 use crate::ike::tests::harness::*;
 use crate::ike::v1::vendor_id;
@@ -26,6 +26,12 @@ pub(super) fn rfc() -> Vec<VendorIdRule> {
 
 pub(super) fn draft() -> Vec<VendorIdRule> {
     vec![VendorIdRule::always(vendor_id::NAT_T_DRAFT_02_NEWLINE)]
+}
+
+/// Nodes that send these vendor IDs.
+pub(super) fn speaking(vendor_ids: Vec<VendorIdRule>, tunnel: bool) -> Setup {
+    let ike = IkeConfig { vendor_ids, ..IkeConfig::default() };
+    Setup { ike, tunnel, ..Setup::default() }
 }
 
 /// A NAT box: endpoint-independent mapping and filtering, ports never preserved; or one address for one address.
@@ -100,12 +106,11 @@ pub(super) struct Placement {
     pub(super) server: bool,
 }
 
-pub(super) const PLACEMENTS: [Placement; 4] = [
-    Placement { client: false, server: false },
-    Placement { client: true, server: false },
-    Placement { client: false, server: true },
-    Placement { client: true, server: true },
-];
+pub(super) const NOBODY: Placement = Placement { client: false, server: false };
+pub(super) const CLIENT: Placement = Placement { client: true, server: false };
+pub(super) const SERVER: Placement = Placement { client: false, server: true };
+pub(super) const BOTH: Placement = Placement { client: true, server: true };
+pub(super) const PLACEMENTS: [Placement; 4] = [NOBODY, CLIENT, SERVER, BOTH];
 
 impl World {
     /// A client (node 0) and a server (node 1) of this kind.
@@ -183,6 +188,14 @@ impl World {
         datagram.peer = self.boxes[behind].back(datagram.peer)?;
         let inside = |place: &Place| place.behind == Some(behind) && place.address == datagram.peer.ip();
         Some((self.places.iter().position(inside)?, datagram))
+    }
+
+    /// The same, once the quick mode that the client asks for is over.
+    pub(super) fn connected(setup: &Setup, placement: Placement) -> Self {
+        let mut world = World::new(setup, placement);
+        world.acquire(0);
+        world.settle();
+        world
     }
 
     /// Hands a datagram, as it leaves the last box, to a node.

@@ -15,7 +15,6 @@ use crate::crypto::{Group, Secret};
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::{Encryption, Protection};
-use crate::ike::proposal::Refusal;
 use crate::ike::proposal::phase2::{self, Choice, Spis, Wanted, lifetime_attributes};
 use crate::ike::sa::Names;
 use crate::ike::v1::phase1::Established;
@@ -154,7 +153,7 @@ impl Request {
             // None that we know or may use: to be refused as such, with the mode in the explanation.
             modes = vec![false, true];
         }
-        let mut refused: Option<(Vec<Refusal>, EntryId)> = None;
+        let mut refused: Option<(FailureReason, EntryId)> = None;
         for tunnel in modes {
             let Some(selector) = self.selector(names, tunnel) else { continue };
             // Transport mode protects traffic between the two ends, nothing else (RFC4301-4.1-14).
@@ -172,12 +171,18 @@ impl Request {
                     self.check_ke(pfs).map_err(|refused| (refused, Some(entry.id)))?;
                     return Ok(Decision { entry: entry.id, selector, tunnel, pfs, choice });
                 }
-                Err(refusals) => refused = refused.or(Some((refusals, entry.id))),
+                Err(refusals) => {
+                    let ah_only = nat.is_some() && phase2::is_ah_everywhere(&self.sa);
+                    let reason = match ah_only || nat::passable(&protect.offers, names).is_err() {
+                        true => FailureReason::AhAcrossNat,
+                        false => FailureReason::NoProposalChosen(refusals),
+                    };
+                    refused = refused.or(Some((reason, entry.id)));
+                }
             }
         }
         Err(match refused {
-            Some((refusals, entry)) => {
-                let reason = FailureReason::NoProposalChosen(refusals);
+            Some((reason, entry)) => {
                 (Refused { notify: NotifyType::NO_PROPOSAL_CHOSEN, reason }, Some(entry))
             }
             None => (no_policy, None),
