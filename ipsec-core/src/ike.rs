@@ -427,7 +427,7 @@ impl Ike {
     }
 
     /// An ISAKMP SA that has made all the quick modes it may (one, with master-key PFS) stays as long as its answers may be
-    /// asked for again.
+    /// asked for again; with Windows as long as it lives.
     fn retire(&mut self, id: SaId, cx: &mut IkeContext<'_>) {
         let Some(sa) = self.sas.get_mut(&id).filter(|sa| !sa.spent) else { return };
         let Some(expires) = sa.established().map(|established| established.expires) else { return };
@@ -437,6 +437,9 @@ impl Ike {
             sa.acquires.is_empty() && !sa.quick_modes.values().any(|quick_mode| quick_mode.state.is_active());
         if limit != 0 && sa.quick_modes_begun >= limit && idle {
             sa.spent = true;
+            if self.node.config.spent_sas_stay {
+                return;
+            }
             let end = expires.min(cx.now + self.node.linger());
             self.node.timers.set(TimerKey::Expiry(id), end);
         }

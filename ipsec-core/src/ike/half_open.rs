@@ -42,6 +42,8 @@ pub(crate) struct HalfOpen {
     pub(crate) chosen: MainModeProposal,
     /// The lifetime of the SA it may become, in seconds.
     pub(crate) lifetime_seconds: u32,
+    /// Whether that is less than was offered.
+    pub(crate) shortened: bool,
     /// Who may do this.
     pub(crate) pad_entry: PadEntryId,
     /// What it authenticates with.
@@ -200,6 +202,7 @@ mod tests {
             sa_i_b: Vec::new(),
             chosen: MainModeProposal { cipher: Cipher::Des, hash: HashAlg::Md5, group: Group::Modp768 },
             lifetime_seconds: 1,
+            shortened: false,
             pad_entry: PadEntryId(1),
             credential: Credential::PreSharedKey(Default::default()),
             alone: true,

@@ -127,6 +127,7 @@ impl Ike {
         let agreement = Agreement {
             proposal: half_open.chosen,
             lifetime_seconds: half_open.lifetime_seconds,
+            shortened: half_open.shortened,
             sa_i_b: half_open.sa_i_b.clone(),
             credential: half_open.credential.clone(),
         };
@@ -255,6 +256,7 @@ fn half_open(
         chosen: agreed,
         // Windows accepts any lifetime in main mode and says nothing; the shorter one is enforced.
         lifetime_seconds: seconds.unwrap_or(DEFAULT_SECONDS).min(entry.lifetime_seconds),
+        shortened: entry.lifetime_seconds < seconds.unwrap_or(DEFAULT_SECONDS),
         pad_entry: entry.id,
         credential,
         alone: occasion.alone,

@@ -6,6 +6,7 @@ mod dead_peer;
 mod deletes;
 mod fragments;
 mod harness;
+mod limits;
 mod main_mode;
 mod methods;
 mod nat;

@@ -79,6 +79,7 @@ pub(super) fn begin(
     let agreement = Agreement {
         proposal: choice.agreed,
         lifetime_seconds: choice.seconds.unwrap_or(DEFAULT_SECONDS).min(entry.lifetime_seconds),
+        shortened: entry.lifetime_seconds < choice.seconds.unwrap_or(DEFAULT_SECONDS),
         sa_i_b: chain.body(one(&chain, PayloadType::SA)?).to_vec(),
         credential,
     };

@@ -137,6 +137,7 @@ impl IsakmpSa {
                 return self.leave_responder(cx);
             }
             self.fresh = true;
+            self.announce_lifetime(cx);
             let contact = self.names.contact();
             if cx.node.is_first_contact(&contact) {
                 self.announce_first_contact(cx);
@@ -366,6 +367,14 @@ impl IsakmpSa {
         };
         self.mark_used(message_id);
         self.follow(received, cx);
+        if self.spent {
+            // MS-IKEE section 3.8.7.2: invalidated, and not deleted explicitly. Others tell a peer that counts differently.
+            if !cx.node.config.spent_sas_stay {
+                self.announce_end(cx);
+            }
+            return cx
+                .ignore(received.peer, IkeError::Unexpected("this ISAKMP SA has made all its quick modes"));
+        }
         let Phase1::Established(phase1) = &self.phase1 else { return };
         let kind = cx.node.kind_towards(self.names.peer.ip());
         let decided = match checked {

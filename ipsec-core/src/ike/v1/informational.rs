@@ -10,12 +10,15 @@ use crate::ike::effect::Effect;
 use crate::ike::failure::{FailureReason, IkeError};
 use crate::ike::outbox::{Encryption, Protection};
 use crate::ike::pair::SpiList;
+use crate::ike::proposal::phase2::{lifetime_attributes, read_lifetime};
 use crate::ike::sa::IsakmpSa;
 use crate::ike::timer::TimerKey;
 use crate::io::{DeleteReason, Event};
 use crate::sad::{IpsecProtocol, Spi};
-use crate::wire::ikev1::{Delete, Doi, Notification, NotifyType, ProtocolId};
+use crate::time::Duration;
+use crate::wire::ikev1::{Attribute, Delete, Doi, Notification, NotifyType, ProtocolId};
 use crate::wire::isakmp::{Chain, ExchangeType, Flags, Header, Payload, decode_chain};
+use crate::wire::{Reader, Writer};
 
 impl IsakmpSa {
     /// Sends payloads in an informational exchange under this SA; gives the datagram. Nothing when it is not established.
@@ -49,6 +52,39 @@ impl IsakmpSa {
         let cookies = [self.names.cky_i.0, self.names.cky_r.0].concat();
         let notification = Notification::new(ProtocolId::ISAKMP, cookies, NotifyType::INITIAL_CONTACT);
         self.inform(vec![Payload::Notification(notification)], cx);
+    }
+
+    /// Tells the initiator that this ISAKMP SA lives shorter than it offered: RESPONDER-LIFETIME (RFC 2407 section 4.6.3.1).
+    pub(crate) fn announce_lifetime(&self, cx: &mut Context<'_>) {
+        let Some(phase1) = self.established().filter(|phase1| phase1.shortened) else { return };
+        if !cx.node.config.isakmp_lifetime_notice {
+            return;
+        }
+        let seconds = phase1.expires.saturating_since(phase1.since).as_millis() / 1_000;
+        let attributes = lifetime_attributes(u32::try_from(seconds).ok(), None);
+        let mut w = Writer::new();
+        attributes.iter().for_each(|attribute| attribute.encode(&mut w));
+        let cookies = [self.names.cky_i.0, self.names.cky_r.0].concat();
+        let notification = Notification::new(ProtocolId::ISAKMP, cookies, NotifyType::RESPONDER_LIFETIME);
+        let notification = Notification { data: w.into_bytes(), ..notification };
+        self.inform(vec![Payload::Notification(notification)], cx);
+    }
+
+    /// The responder ends this ISAKMP SA earlier than we offered: so do we, lest we use what it has forgotten.
+    fn shorten(&mut self, notification: &Notification, cx: &mut Context<'_>) {
+        let cookies = [self.names.cky_i.0, self.names.cky_r.0].concat();
+        let Phase1::Established(phase1) = &mut self.phase1 else { return };
+        if !self.names.initiator || notification.spi != cookies {
+            return;
+        }
+        let attributes = Attribute::decode_all(&mut Reader::new(&notification.data));
+        let lifetime = attributes.ok().and_then(|attributes| read_lifetime(&attributes));
+        let Some(seconds) = lifetime.and_then(|lifetime| lifetime.seconds) else { return };
+        let ends = phase1.since + Duration::from_secs(seconds.into());
+        if ends < phase1.expires {
+            phase1.expires = ends;
+            cx.node.timers.set(TimerKey::Expiry(self.names.id), ends);
+        }
     }
 
     /// Tells the peer which of our inbound SAs are gone (RFC2408-3.15-04): one payload for each protocol (RFC2408-3.15-02).
@@ -136,6 +172,8 @@ impl IsakmpSa {
             self.purge = true;
         } else if matches!(notify, NotifyType::R_U_THERE | NotifyType::R_U_THERE_ACK) {
             self.notified_of_life(notification, cx);
+        } else if notify == NotifyType::RESPONDER_LIFETIME && notification.protocol == ProtocolId::ISAKMP {
+            self.shorten(notification, cx);
         } else if notify.is_error()
             && let Some(message_id) = self.quick_mode_of(notification)
         {

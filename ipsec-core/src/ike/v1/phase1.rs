@@ -73,6 +73,8 @@ pub(crate) enum Accepted {
 pub(crate) struct Agreement {
     pub(crate) proposal: MainModeProposal,
     pub(crate) lifetime_seconds: u32,
+    /// Whether that is less than was offered: only the responder knows.
+    pub(crate) shortened: bool,
     /// The body of the initiator's SA payload as it was on the wire.
     pub(crate) sa_i_b: Vec<u8>,
     /// How both ends authenticate themselves.
@@ -99,6 +101,8 @@ pub(crate) struct Established {
     pub(crate) since: Instant,
     /// When its lifetime ends.
     pub(crate) expires: Instant,
+    /// Whether it lives shorter than was offered.
+    pub(crate) shortened: bool,
     /// Whether the peer said that it knows no other SA with us.
     pub(crate) initial_contact: bool,
 }

@@ -237,6 +237,7 @@ impl First {
         let agreement = Agreement {
             proposal: second.proposal,
             lifetime_seconds: self.offer.lifetime_seconds,
+            shortened: false,
             sa_i_b: self.sa_i_b.clone(),
             credential: second.credential.clone(),
         };

@@ -100,7 +100,8 @@ impl Initiator {
         Phase1::MainModeInitiator(match (self, accepted) {
             (Initiator::WaitMessage2 { offer, .. }, Accepted::Sa { proposal, credential, .. }) => {
                 let Offer { sa_i_b, lifetime_seconds, .. } = offer;
-                let agreement = Agreement { proposal, lifetime_seconds, sa_i_b, credential };
+                let agreement =
+                    Agreement { proposal, lifetime_seconds, shortened: false, sa_i_b, credential };
                 let secret = step.cx.exponent(step.names.id.0, proposal.group);
                 let work = step.work(Work::DhPublic { group: proposal.group, secret: secret.clone() });
                 Initiator::MakePublic { agreement, secret, work }

@@ -163,6 +163,7 @@ impl Transcript {
             credential: agreement.credential,
             since: step.cx.now,
             expires,
+            shortened: agreement.shortened,
             initial_contact,
         })
     }

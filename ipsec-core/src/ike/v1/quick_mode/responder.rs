@@ -373,6 +373,17 @@ impl Plan {
         esp.or(self.ours.ah.map(|spi| (ProtocolId::AH, spi)))
     }
 
+    /// REPLAY-STATUS (RFC 2407 section 4.6.3.2): repetitions are refused wherever there is integrity.
+    fn replay_status(&self) -> Option<Payload> {
+        let (protocol, spi) = self.spi()?;
+        let offer = &self.choice.offer;
+        let enabled = offer.ah.is_some() || offer.esp.is_some_and(|esp| esp.mac.is_some());
+        let spi = spi.0.to_be_bytes().to_vec();
+        let notification = Notification::new(protocol, spi, NotifyType::REPLAY_STATUS);
+        let data = u32::from(enabled).to_be_bytes().to_vec();
+        Some(Payload::Notification(Notification { data, ..notification }))
+    }
+
     /// RESPONDER-LIFETIME, when our policy is stricter than the offer: for the SA with our inbound SPI.
     fn lifetime_notification(&self) -> Option<Payload> {
         let ours = responder_lifetime(self.choice.lifetime, self.choice.offer.lifetime)?;
@@ -402,6 +413,9 @@ fn respond(
     payloads.extend(ids.into_iter().flat_map(|(id_ci, id_cr)| [id_ci, id_cr].map(Payload::Identification)));
     payloads.extend(nat::original_addresses(plan.tunnel, false, step));
     payloads.extend(plan.lifetime_notification());
+    if step.cx.node.config.replay_status {
+        payloads.extend(plan.replay_status());
+    }
     let keys = &phase1.keys;
     let protection = Protection::Phase2 {
         encryption: Encryption { key: &keys.key, iv: &plan.request.next_iv },
