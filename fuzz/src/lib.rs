@@ -10,6 +10,7 @@ pub mod alter;
 pub mod bytes;
 pub mod esp_open;
 pub mod exchange;
+pub mod floated;
 pub mod ipsec_input;
 pub mod isakmp;
 pub mod netsh;
@@ -31,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ah_open", body: ah_open::body },
     Target { name: "esp_open", body: esp_open::body },
     Target { name: "exchange", body: exchange::body },
+    Target { name: "floated", body: floated::body },
     Target { name: "ipsec_input", body: ipsec_input::body },
     Target { name: "isakmp", body: isakmp::body },
     Target { name: "netsh", body: netsh::body },

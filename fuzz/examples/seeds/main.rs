@@ -4,6 +4,7 @@
 //! was worth keeping lies beside them under names that are hashes.
 
 mod exchange;
+mod floated;
 mod ipsec;
 mod ipsec_input;
 mod isakmp;
@@ -25,6 +26,7 @@ fn main() {
     isakmp::seeds();
     ipsec_input::seeds();
     exchange::seeds();
+    floated::seeds();
     packet::seeds();
     ipsec::seeds();
     reassembly::seeds();

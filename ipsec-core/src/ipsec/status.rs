@@ -84,6 +84,11 @@ impl<'a> Status<'a> {
         self.ipsec.sad.reserved_spis()
     }
 
+    /// Flows that are remembered as those of one client behind a NAT (RFC 3948 section 5).
+    pub fn flow_bindings(&self) -> usize {
+        self.ipsec.sad.bindings()
+    }
+
     /// Datagrams that wait for fragments.
     pub fn reassemblies(&self) -> usize {
         self.ipsec.reassembler.len()
