@@ -214,6 +214,18 @@ fn reserved_spis_and_udp_encapsulation_are_refused() {
     assert_eq!(refused[0].offered, "UDP-Encapsulated-Tunnel");
 }
 
+/// RFC 3715 section 2.1, case a: even where both ends would have it.
+#[test]
+fn no_ah_is_accepted_across_a_nat() {
+    let version = crate::ike::v1::nat_traversal::Version::Rfc3947;
+    for (offers, accepted) in [([bundle()], false), ([esp(Cipher::Des, None)], true)] {
+        let wanted = Wanted { nat: Some(version), ..wanted(&offers) };
+        let offered = phase2::offer(&wanted, &SPIS);
+        assert_eq!(phase2::choose(&offered, &wanted).is_ok(), accepted);
+        assert_eq!(phase2::is_ah_everywhere(&offered), !accepted);
+    }
+}
+
 #[test]
 fn lifetimes_come_in_pairs_type_first() {
     let read = |attributes: &[Attribute]| OfferedLifetime::read(attributes, 1, 2);

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::world::*;
+use crate::ike::effect::Effect;
 use crate::ike::failure::FailureReason;
 use crate::ike::tests::harness::*;
 use crate::ike::v1::nat_traversal::{Nat, Version};
@@ -123,6 +124,8 @@ fn two_clients_behind_one_box_do_not_disturb_each_other() {
         world.acquire(node);
         world.settle();
     }
+    // The pairs are for the same traffic, and yet neither replaces the other.
+    assert!(!world.nodes[1].other.iter().any(|effect| matches!(effect, Effect::HandOver { .. })));
     for (node, port) in [(0, 20_002), (second, 20_004)] {
         let outbound = &world.nodes[node].outbound[0];
         let at_server = world.nodes[1].inbound.iter().find(|inbound| inbound.sas == outbound.sas);

@@ -6,9 +6,11 @@ use core::net::IpAddr;
 use super::world::*;
 use crate::config::{IkeConfig, NatOaHabit, NatTraversal, VendorIdRule};
 use crate::ike::tests::harness::*;
+use crate::ike::v1::quick_mode::nat::seen;
 use crate::ike::v1::vendor_id;
 use crate::sad::OriginalAddresses;
 use crate::selector::{AddressRange, Selector};
+use crate::wire::ikev1::Identification;
 
 fn original(world: &World, node: usize) -> Option<OriginalAddresses> {
     world.nodes[node].inbound[0].udp.unwrap().original
@@ -74,6 +76,28 @@ fn selectors_are_of_the_addresses_seen() {
         assert_eq!(world.nodes[0].inbound[0].selector, between(client, ip(OUTSIDE[1])));
         assert_eq!(world.nodes[1].inbound[0].selector, between(server, ip(OUTSIDE[0])));
     }
+}
+
+/// What an end behind a NAT calls itself stands for the address seen if it is one host; Windows says its name. Of an end that
+/// is not behind one, and of a subnet, every word counts: nobody gets more than the policy has for the address seen.
+#[test]
+fn only_one_host_behind_a_nat_stands_for_the_address_seen() {
+    let host = |text| Identification::address(ip(text));
+    let ours = host(OUTSIDE[1]);
+    let means = |placement, theirs: &Identification, ours: &Identification| {
+        let world = World::connected(&speaking(rfc(), false), placement);
+        let names = world.nodes[1].ike.sas.values().next().unwrap().names.clone();
+        seen(&names, &(theirs.clone(), ours.clone())).map(|s| (s.local[0].start, s.remote[0]))
+    };
+    let as_seen = Some((ip(OUTSIDE[1]), AddressRange::single(ip(OUTSIDE[0]))));
+    for theirs in [host(INSIDE[0]), host(OUTSIDE[0]), Identification::fqdn("client.example")] {
+        assert_eq!(means(CLIENT, &theirs, &ours), as_seen);
+    }
+    assert_ne!(means(CLIENT, &Identification::subnet(ip("10.9.0.0"), 16), &ours), as_seen);
+    assert_ne!(means(NOBODY, &host(INSIDE[0]), &ours), as_seen);
+    assert_eq!(means(NOBODY, &Identification::fqdn("client.example"), &ours), None);
+    // The server behind its box is called by the box's address.
+    assert_eq!(means(SERVER, &host(OUTSIDE[0]), &ours).map(|s| s.0), Some(ip(INSIDE[1])));
 }
 
 /// The server may begin a quick mode as well, under the client's ISAKMP SA.
