@@ -23,6 +23,7 @@ mod sizes;
 mod tests;
 mod timer;
 pub mod v1;
+mod view;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -51,6 +52,7 @@ use v1::credential;
 use v1::main_mode::initiator::Initiator;
 use v1::phase1::Phase1;
 use v1::vendor_id::{self, Capabilities, Occasion};
+pub use view::IsakmpView;
 
 /// The UDP port of IKE (RFC 2408 section 2.5.1).
 pub const PORT: u16 = 500;

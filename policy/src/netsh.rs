@@ -16,6 +16,7 @@
 use core::fmt;
 
 use crate::compile::LocalAddresses;
+use crate::live::Live;
 use crate::store::Store;
 use crate::stores::Stores;
 
@@ -63,6 +64,8 @@ pub struct Setting<'a> {
     pub read: Option<&'a ReadFile<'a>>,
     /// The computer, for `dynamic show` of filters.
     pub computer: Option<&'a LocalAddresses>,
+    /// The running computer, for `dynamic show` of security associations and statistics.
+    pub live: Option<&'a Live>,
     /// Only a stored policy is edited, and nothing runs that dynamic mode could talk to.
     pub stored_only: bool,
 }

@@ -1,18 +1,13 @@
 //! From a scenario's files to a network of the simulator.
 
-use std::sync::Arc;
-
-use ipsec_core::config::PolicyDatabases;
 use ipsec_core::interface::{Boundary, ConnectionKind, InterfaceId};
-use ipsec_core::pad::{Identity, Pad};
 use ipsec_core::route::Route;
 use ipsec_core::sad::BundleSpec;
 use ipsec_core::{Command, Instant};
-use ipsec_policy::compile::{LocalAddresses, LocalInterface, compile};
-use ipsec_policy::{Store, netsh};
 use ipsec_sim::packet_filter::{Filter, PacketFilter};
 use ipsec_sim::{Action, Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeConfig};
 
+use crate::computer::Computer;
 use crate::error::{LoadError, missing};
 use crate::faults::FaultPlan;
 use crate::scenario::Scenario;
@@ -58,7 +53,7 @@ fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig,
     config.nat = node.nat.as_ref().map(|nat| nat.config(node));
     // A gateway, and every computer with a policy of its own, has an IPsec layer; others are too simple to have one.
     if node.kind == Kind::Gateway || node.policy.is_some() {
-        let mut ipsec = IpsecConfig::new(policy(scenario, node)?);
+        let mut ipsec = IpsecConfig::new(Computer::new(scenario, node)?.databases()?);
         ipsec.ike = node.profile.ike();
         if let Some(revisions) = &node.nat_t {
             topology::traversal::announce(revisions, &mut ipsec.ike);
@@ -117,37 +112,4 @@ fn manual(node: &topology::Node, config: &NodeConfig) -> Result<Vec<BundleSpec>,
         specs.extend(bundles);
     }
     Ok(specs)
-}
-
-/// Names for phase 1 in place of addresses.
-fn name(pad: &mut Pad, node: &topology::Node) {
-    let fqdn = |name: &String| Identity::Fqdn(name.clone());
-    for entry in &mut pad.entries {
-        entry.identity = node.identity.as_ref().map(fqdn);
-        entry.peer_identities = node.peer_identities.iter().map(fqdn).collect();
-    }
-}
-
-/// Runs the node's script and compiles what it assigned.
-fn policy(scenario: &Scenario, node: &topology::Node) -> Result<PolicyDatabases, LoadError> {
-    let addresses = node.interfaces.iter().map(|i| i.address.get_ref().0).collect();
-    let local = LocalAddresses {
-        interfaces: vec![LocalInterface { kind: ConnectionKind::Lan, addresses }],
-        ..LocalAddresses::default()
-    };
-    let local = local.with_release(node.profile);
-    let mut store = Store::of(node.profile);
-    let file = node.policy.as_ref().map_or("", |p| p.get_ref().as_str());
-    if !file.is_empty() {
-        netsh::run_script(&mut store, file, scenario.files.bytes(file)?).map_err(|e| LoadError {
-            file: file.to_string(),
-            line: 0,
-            column: 0,
-            key: None,
-            message: e.to_string(),
-        })?;
-    }
-    let mut policy = compile(&store, &local).map_err(|e| missing(file, e.to_string()))?;
-    name(Arc::make_mut(&mut policy.pad), node);
-    Ok(policy)
 }

@@ -159,15 +159,12 @@ impl Facts<'_> {
         {
             let proposal = names::proposal(&m.info.proposal);
             let lifetime = u64::from(m.info.lifetime_seconds);
-            let extensions = names::extensions(&m.info.we_can, &m.info.peer_can);
-            let extended = c.extensions.as_ref().is_none_or(|wanted| *wanted == extensions);
-            if proposal == c.proposal && lifetime == c.lifetime.0.as_secs() && extended {
+            if proposal == c.proposal && lifetime == c.lifetime.0.as_secs() {
                 return (true, format!("{proposal}, {} min, at {} s", lifetime / 60, m.at));
             }
-            found.push(format!("{proposal}, {lifetime} s, extensions {extensions:?}"));
+            found.push(format!("{proposal}, {lifetime} s"));
         }
-        let extensions = c.extensions.as_ref().map_or(String::new(), |all| format!(", extensions {all:?}"));
-        (false, format!("wanted {}, {}{extensions}; found {}", c.proposal, c.lifetime, listed(&found)))
+        (false, format!("wanted {}, {}; found {}", c.proposal, c.lifetime, listed(&found)))
     }
 
     fn quick_mode(&self, c: &QuickMode) -> Verdict {

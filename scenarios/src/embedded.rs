@@ -47,52 +47,31 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb816514-pfs-on-one-side": "twin.toml"),
     directory!("kb816514-psk-mismatch": "twin.toml"),
     directory!("kb816514-wrong-interface": "twin.toml"),
+    directory!("netsh-dynamic-demo": "topology.toml", "steps.toml", "server.netsh"),
+    directory!("netsh-dynamic-negotiate": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
 ];
 
-const FAMILIES: &[Directory] = &[
-    directory!(
-        "nat": "family.toml",
-        "answered.check.toml",
-        "dropped.check.toml",
-        "failed.check.toml",
-        "from-outside.steps.toml",
-        "nat-b.topology.toml",
-        "nat.topology.toml",
-        "one-flow.steps.toml",
-        "outcome.check.toml",
-        "stranger.check.toml",
-        "stranger.topology.toml",
-        "three-flows.check.toml",
-        "three-flows.steps.toml",
-        "transport.inner.netsh",
-        "transport.outer.netsh",
-        "transport.topology.toml",
-        "tunnel.inner.netsh",
-        "tunnel.outer.netsh",
-        "tunnel.topology.toml"
-    ),
-    directory!(
-        "profile": "family.toml",
-        "agreed.check.toml",
-        "alice.netsh",
-        "bob.netsh",
-        "hosts.topology.toml",
-        "one-flow.steps.toml",
-        "refused.check.toml"
-    ),
-    directory!(
-        "methods": "family.toml",
-        "alice.netsh",
-        "bob.netsh",
-        "carol.netsh",
-        "failed.check.toml",
-        "fine.check.toml",
-        "hosts.topology.toml",
-        "silent.check.toml",
-        "told.check.toml",
-        "two-flows.steps.toml"
-    ),
-];
+const FAMILIES: &[Directory] = &[directory!(
+    "nat": "family.toml",
+    "answered.check.toml",
+    "dropped.check.toml",
+    "failed.check.toml",
+    "from-outside.steps.toml",
+    "nat-b.topology.toml",
+    "nat.topology.toml",
+    "one-flow.steps.toml",
+    "outcome.check.toml",
+    "stranger.check.toml",
+    "stranger.topology.toml",
+    "three-flows.check.toml",
+    "three-flows.steps.toml",
+    "transport.inner.netsh",
+    "transport.outer.netsh",
+    "transport.topology.toml",
+    "tunnel.inner.netsh",
+    "tunnel.outer.netsh",
+    "tunnel.topology.toml"
+)];
 
 impl Directory {
     fn read(&self) -> Files {

@@ -25,6 +25,7 @@
 
 mod build;
 mod check;
+mod computer;
 pub mod embedded;
 pub mod error;
 pub mod family;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ipsec_core::Instant;
+use ipsec_core::{Command, Instant};
+use ipsec_policy::Live;
 use ipsec_sim::adversary::Injection;
 use ipsec_sim::digest::DigestSink;
 use ipsec_sim::ip::{Header, datagram, protocol};
@@ -12,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::build;
 use crate::check::Facts;
+use crate::computer::Computer;
 use crate::error::{LoadError, missing};
 use crate::faults::{FaultPlan, RECOVERY};
 use crate::names;
@@ -22,7 +24,7 @@ use crate::report::{
     SCHEMA,
 };
 use crate::scenario::Scenario;
-use crate::steps::{Do, Inject};
+use crate::steps::{Do, Inject, NetshLine};
 use crate::story::lifetime;
 use crate::traffic::{self, Answers, Running};
 use crate::twin::{Direction, Outcome};
@@ -112,6 +114,8 @@ struct Act<'a> {
     sinks: (Option<Recording>, DigestSink, Observer),
     flows: Vec<Running>,
     ipconfig: BTreeMap<String, Vec<String>>,
+    /// Nodes at which something was typed.
+    computers: BTreeMap<String, Computer<'a>>,
 }
 
 impl<'a> Act<'a> {
@@ -137,7 +141,8 @@ impl<'a> Act<'a> {
         let recorder = options.record.then(|| Recording::new(name, &names));
         let observer = Observer::new(names, options.record);
         let sinks = (recorder, DigestSink::new(), observer);
-        Ok(Act { scenario, options, direction, network, sinks, flows: Vec::new(), ipconfig: BTreeMap::new() })
+        let (flows, ipconfig, computers) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Act { scenario, options, direction, network, sinks, flows, ipconfig, computers })
     }
 
     fn play(mut self) -> Result<(Vec<CheckResult>, RunReport, Option<Recording>), LoadError> {
@@ -187,7 +192,11 @@ impl<'a> Act<'a> {
                     let action = Action::Rebind { move_address: true };
                     self.act(node.get_ref(), at, action, "moves every mapping to its next address");
                 }
-                Do::Reboot(node) => self.act(node.get_ref(), at, Action::Reboot, "starts afresh"),
+                Do::Netsh(netsh) => self.netsh(netsh, at)?,
+                Do::Reboot(node) => {
+                    self.act(node.get_ref(), at, Action::Reboot, "starts afresh");
+                    self.restart(node.get_ref(), at)?;
+                }
             }
         }
         Ok(())
@@ -199,6 +208,38 @@ impl<'a> Act<'a> {
         let Some(id) = observer.node(node) else { return };
         observer.story.say(at, node, what);
         self.network.schedule(at, id, action);
+    }
+
+    /// Types a line at a node; what it changes is in force at once.
+    fn netsh(&mut self, netsh: &NetshLine, at: Instant) -> Result<(), LoadError> {
+        let (name, line) = (netsh.node.get_ref(), &netsh.line);
+        let (Some(id), Some(node)) = (self.sinks.2.node(name), self.scenario.topology.node(name)) else {
+            return Ok(());
+        };
+        let mut computer = match self.computers.remove(name) {
+            Some(computer) => computer,
+            None => Computer::new(self.scenario, node)?,
+        };
+        let live = self.network.ipsec(id).map(|ipsec| Live::of(ipsec, at));
+        let (text, databases) = computer.enter(line, live.as_ref())?;
+        let story = &mut self.sinks.2.story;
+        line.lines().for_each(|line| story.say(at, name, &format!("> {line}")));
+        text.lines().for_each(|line| story.say(at, name, &format!("| {line}")));
+        self.computers.insert(name.clone(), computer);
+        if let Some(databases) = databases {
+            self.network.schedule(at, id, Action::Ipsec(Command::SetPolicy(databases)));
+        }
+        Ok(())
+    }
+
+    /// A computer at which something was typed starts with what stays of that.
+    fn restart(&mut self, name: &str, at: Instant) -> Result<(), LoadError> {
+        let (Some(id), Some(computer)) = (self.sinks.2.node(name), self.computers.get_mut(name)) else {
+            return Ok(());
+        };
+        let databases = computer.restart()?;
+        self.network.schedule(at, id, Action::Ipsec(Command::SetPolicy(databases)));
+        Ok(())
     }
 
     fn start(&mut self, flow: &str, at: Instant) -> Result<(), LoadError> {

@@ -144,8 +144,20 @@ pub enum Do {
     Rebind(Spanned<String>),
     /// Let this translator use its next external address, with new ports.
     MoveAddress(Spanned<String>),
+    /// Type a `netsh` line at this node.
+    Netsh(NetshLine),
     /// Let this node start afresh: its SAs, or its mappings, are lost.
     Reboot(Spanned<String>),
+}
+
+/// A line for `netsh`, or several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetshLine {
+    /// The node whose administrator types it.
+    pub node: Spanned<String>,
+    /// What is typed, with `netsh` before it as at a command prompt, or without.
+    pub line: String,
 }
 
 /// A forged echo request.
@@ -331,9 +343,6 @@ pub struct MainMode {
     pub proposal: String,
     /// Its lifetime.
     pub lifetime: Span,
-    /// The extensions that both ends announced, by vendor ID, and no others: `microsoft`, `nat-t-rfc3947`,
-    /// `nat-t-draft-02`, `fragmentation`, `dead-peer-detection`, `vid-initial-contact`, `nlbs-present`.
-    pub extensions: Option<Vec<String>>,
 }
 
 /// A pair of IPsec SAs.
@@ -467,6 +476,7 @@ impl Names<'_> {
             Do::Inject(inject) => self.inject(inject),
             Do::Rebind(node) => self.nat(node, "do.rebind"),
             Do::MoveAddress(node) => self.nat(node, "do.move_address"),
+            Do::Netsh(netsh) => self.node(&netsh.node, "do.netsh.node"),
             Do::Reboot(node) => self.node(node, "do.reboot"),
         }
     }

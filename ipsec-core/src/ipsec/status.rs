@@ -5,7 +5,7 @@ use core::net::IpAddr;
 
 use super::Ipsec;
 use crate::ike::effect::Acquire;
-use crate::ike::{IkeSizes, PeerLiveness};
+use crate::ike::{IkeSizes, IsakmpView, PeerLiveness};
 use crate::io::DropReason;
 use crate::sad::Pair;
 use crate::spd::{EntryId, Spd};
@@ -77,6 +77,11 @@ impl<'a> Status<'a> {
     /// What is known of the life of each peer with which dead peer detection is in force.
     pub fn liveness(&self) -> impl Iterator<Item = PeerLiveness> {
         self.ipsec.ike.liveness()
+    }
+
+    /// Established ISAKMP SAs, in the order in which they began.
+    pub fn isakmp_sas(&self) -> impl Iterator<Item = IsakmpView> {
+        self.ipsec.ike.established()
     }
 
     /// SPIs reserved for SAs under negotiation.

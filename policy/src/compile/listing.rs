@@ -5,9 +5,8 @@ use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
-use ipsec_core::crypto::Group;
 use ipsec_core::interface::ConnectionKind;
-use ipsec_core::pad::{AuthMethod, MainModeProposal, PadEntry};
+use ipsec_core::pad::{AuthMethod, PadEntry};
 use ipsec_core::selector::AddressRange;
 use ipsec_core::spd::{Action, Direction, Mode};
 
@@ -164,12 +163,6 @@ pub(crate) fn lines(filters: &[CompiledFilter], local: &LocalAddresses) -> Vec<S
     filters.iter().map(|f| line(f, known)).collect()
 }
 
-/// As netsh writes it, `3DES-SHA1-2`, with netsh's own number 3 for the 2,048-bit group.
-fn proposal(p: &MainModeProposal) -> String {
-    let group = if p.group == Group::Modp2048 { 3 } else { p.group.id() };
-    format!("{}-{}-{group}", p.cipher.microsoft_name(), p.hash.microsoft_name())
-}
-
 /// One pair of addresses, how they authenticate and what they offer.
 pub(crate) fn pad_line(entry: &PadEntry) -> String {
     let side = |ranges: &[AddressRange]| match ranges {
@@ -186,7 +179,7 @@ pub(crate) fn pad_line(entry: &PadEntry) -> String {
             AuthMethod::PreSharedKey(_) => "preshared key",
         })
         .collect();
-    let proposals: Vec<String> = entry.proposals.iter().map(proposal).collect();
+    let proposals: Vec<String> = entry.proposals.iter().map(crate::live::proposal).collect();
     let (us, peer) = (side(&entry.local), side(&entry.peer));
     let (how, what, rule) = (methods.join(" or "), proposals.join(" "), &entry.name);
     format!("{us} <-> {peer}: {how}; {what}; {} s  [rule '{rule}']", entry.lifetime_seconds)

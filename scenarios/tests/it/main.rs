@@ -5,7 +5,6 @@ mod faults;
 mod ike_scan;
 mod model;
 mod nat;
-mod profiles;
 mod seeds;
 mod stories;
 mod sweep;

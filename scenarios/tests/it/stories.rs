@@ -56,3 +56,13 @@ fn kb816514_trace() {
 fn kb301284_trace() {
     trace_is_as_expected("kb301284-alice-bob-transport");
 }
+
+#[test]
+fn netsh_dynamic_demo_holds() {
+    assert_held(&played("netsh-dynamic-demo", 1));
+}
+
+#[test]
+fn netsh_dynamic_negotiate_holds() {
+    assert_held(&played("netsh-dynamic-negotiate", 1));
+}

@@ -3,12 +3,16 @@
 //! No public source prints what Windows prints here, so the wording is ours, in the style of `static show`.
 
 use core::fmt::Write as _;
+use core::net::IpAddr;
+
+use ipsec_core::ike::IsakmpView;
 
 use super::filter;
 use crate::compile::{self, LocalAddresses};
 use crate::dynamic::{DynamicRule, MmPolicy, PROPERTIES, QmPolicy};
 use crate::filter::{Address, Filter, protocol_name};
 use crate::filter_action::Action;
+use crate::live::{Live, LivePair};
 use crate::netsh::command::Object;
 use crate::netsh::command::bind::Bound;
 use crate::netsh::command::value::Value;
@@ -42,14 +46,14 @@ pub(super) fn show(
         Object::Rule => rules(stores, bound, reply)?,
         Object::MmFilter => main_mode_filters(stores, bound, setting, reply),
         Object::QmFilter => quick_mode_filters(stores, bound, setting, reply),
-        Object::MmSas | Object::QmSas | Object::Stats => running(bound, setting, reply),
+        Object::MmSas | Object::QmSas | Object::Stats => running(stores, bound, setting, reply)?,
         _ => {
             stores.dynamic.mm_policies().iter().for_each(|p| main_mode(p, &mut reply.text));
             stores.dynamic.qm_policies().iter().for_each(|p| quick_mode(p, &mut reply.text));
             stores.dynamic.rules().iter().for_each(|r| rule(r, &mut reply.text));
             main_mode_filters(stores, bound, setting, reply);
             quick_mode_filters(stores, bound, setting, reply);
-            running(bound, setting, reply);
+            running(stores, bound, setting, reply)?;
         }
     }
     Ok(())
@@ -192,7 +196,86 @@ fn out_lines(
 }
 
 /// What only a running computer has.
-fn running(bound: &Bound, _setting: &Setting<'_>, reply: &mut Reply) {
-    let text = "no computer is running here: there are no security associations and no statistics".to_owned();
-    reply.remarks.push((bound.span.clone(), NoteKind::NoEffect, text));
+fn running(stores: &Stores, bound: &Bound, setting: &Setting<'_>, reply: &mut Reply) -> Result<(), Fault> {
+    let Some(live) = setting.live else {
+        let text = "no computer is running here: there are no security associations and no statistics";
+        reply.remarks.push((bound.span.clone(), NoteKind::NoEffect, text.to_owned()));
+        return Ok(());
+    };
+    let (wanted, given) = (wanted(stores, bound, reply)?, |tag| bound.get(tag).is_some());
+    // `show all` has other tags, and narrows nothing.
+    let fits = |tag, address: &Address, side: IpAddr| {
+        !given(tag)
+            || match address {
+                Address::Me | Address::Any => true,
+                Address::Subnet(net) => net.contains(&side),
+                Address::Name(_, addresses) => addresses.contains(&side),
+                Address::Range(first, last) => (first..=last).contains(&&side),
+                Address::Server(_) => false,
+            }
+    };
+    let between =
+        |local, peer| fits("srcaddr", &wanted.source, local) && fits("dstaddr", &wanted.destination, peer);
+    let what = bound.command.object;
+    let out = &mut reply.text;
+    if matches!(what, Object::All | Object::MmSas) {
+        let sas: Vec<_> = live.main_modes.iter().filter(|m| between(m.local.ip(), m.peer.ip())).collect();
+        let _ = writeln!(out, "IKE Main Mode SAs: {}\n", sas.len());
+        sas.iter().for_each(|sa| main_mode_sa(sa, live, out));
+    }
+    if matches!(what, Object::All | Object::QmSas) {
+        let of = |p: &&LivePair| !given("protocol") || p.selector.protocol == wanted.protocol;
+        let sas: Vec<_> = live.quick_modes.iter().filter(|p| between(p.local, p.peer)).filter(of).collect();
+        let _ = writeln!(out, "Quick Mode SAs: {}\n", sas.len());
+        sas.iter().for_each(|sa| quick_mode_sa(sa, out));
+        for (peer, filter) in &live.soft {
+            line(out, "Soft Association", format_args!("{peer} in clear  [rule '{filter}']"));
+        }
+    }
+    if matches!(what, Object::All | Object::Stats) {
+        let kind = bound.word("type").unwrap_or("all");
+        for (title, name, rows) in
+            [("IKE Statistics", "ike", &live.ike), ("IPsec Statistics", "ipsec", &live.ipsec)]
+        {
+            if kind == "all" || kind == name {
+                let _ = writeln!(out, "{title}\n{}", "-".repeat(title.len()));
+                rows.iter().for_each(|(label, count)| wide_line(out, label, *count));
+                out.push('\n');
+            }
+        }
+    }
+    Ok(())
+}
+
+fn wide_line(out: &mut String, label: &str, count: u64) {
+    let _ = writeln!(out, "{label:<30}: {count}");
+}
+
+fn main_mode_sa(sa: &IsakmpView, live: &Live, out: &mut String) {
+    line(out, "Source Address", format_args!("{}, port {}", sa.local.ip(), sa.local.port()));
+    line(out, "Destination Address", format_args!("{}, port {}", sa.peer.ip(), sa.peer.port()));
+    line(out, "Cookies", format_args!("{}:{}", sa.cky_i, sa.cky_r));
+    line(out, "Role", if sa.initiator { "Initiator" } else { "Responder" });
+    line(out, "Security Method", crate::live::proposal(&sa.proposal));
+    let left = sa.expires.saturating_since(live.now).as_secs();
+    line(out, "Seconds Left", left);
+    line(out, "Quick Modes", sa.quick_modes);
+    out.push('\n');
+}
+
+fn quick_mode_sa(sa: &LivePair, out: &mut String) {
+    line(out, "Source Address", sa.local);
+    line(out, "Destination Address", sa.peer);
+    line(out, "Rule", &sa.filter);
+    line(out, "Traffic", &sa.selector);
+    let udp = if sa.in_udp { ", in UDP" } else { "" };
+    line(out, "Encapsulation", format_args!("{}{udp}", if sa.transport { "Transport" } else { "Tunnel" }));
+    line(out, "Security Method", &sa.method);
+    let spis = |spis: &[u32]| spis.iter().map(|s| format!("{s:#010x}")).collect::<Vec<_>>().join(" ");
+    line(out, "Inbound SPI", spis(&sa.inbound_spis));
+    line(out, "Outbound SPI", spis(&sa.outbound_spis));
+    line(out, "Seconds Left", sa.seconds_left);
+    line(out, "Bytes Received", sa.octets.0);
+    line(out, "Bytes Sent", sa.octets.1);
+    out.push('\n');
 }
