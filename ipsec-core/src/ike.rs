@@ -10,6 +10,7 @@ pub mod effect;
 pub mod failure;
 mod half_open;
 mod identity;
+mod idle;
 mod keepalive;
 mod liveness;
 pub mod outbox;
@@ -254,7 +255,7 @@ impl Ike {
         cx: &mut IkeContext<'_>,
     ) {
         let Some(known) = self.node.pairs.remove(pair) else { return };
-        self.node.timers.cancel(TimerKey::Replaced(pair));
+        self.node.timers.forget_pair(pair);
         if !matches!(why, DeleteReason::PeerDeleted | DeleteReason::InitialContact) {
             let mut cx = context(&mut self.node, cx);
             announce_deleted(&self.sas, &pair::Pair { inbound: inbound.to_vec(), ..known }, &mut cx);
@@ -360,6 +361,7 @@ impl Ike {
                 TimerKey::Liveness(id) => self.with(id, cx, IsakmpSa::liveness_due),
                 TimerKey::Expiry(id) => self.close(id, DeleteReason::Expired, cx),
                 TimerKey::Replaced(pair) => self.delete_pair(pair, DeleteReason::Replaced, cx),
+                TimerKey::Idle(pair) => self.idle_due(pair, cx),
                 TimerKey::Keepalive(local, peer) => self.keepalive_due((local, peer), cx),
             }
             self.run_inline(cx);
@@ -389,7 +391,7 @@ impl Ike {
     /// Deletes a pair and tells the peer.
     fn delete_pair(&mut self, pair: PairId, why: DeleteReason, cx: &mut IkeContext<'_>) {
         let Some(known) = self.node.pairs.remove(pair) else { return };
-        self.node.timers.cancel(TimerKey::Replaced(pair));
+        self.node.timers.forget_pair(pair);
         let mut cx = context(&mut self.node, cx);
         announce_deleted(&self.sas, &known, &mut cx);
         cx.effects.push(Effect::DeleteSa { pair, why });
@@ -479,7 +481,7 @@ impl Ike {
         keep.extend(self.node.pairs.iter().filter(|(_, pair)| pair.udp.is_some()).map(|(id, _)| id));
         for pair in gone {
             self.node.pairs.remove(pair);
-            self.node.timers.cancel(TimerKey::Replaced(pair));
+            self.node.timers.forget_pair(pair);
         }
         cx.effects.push(Effect::PurgePeer { peer, keep });
         let older = |sa: &&IsakmpSa| {

@@ -348,6 +348,8 @@ pub enum DeleteReason {
     Abandoned,
     /// The peer does not say that it lives (RFC 3706 section 5.4).
     DeadPeer,
+    /// It carried nothing for too long (MS-IKEE section 3.5.6.1).
+    Idle,
 }
 
 /// Why a packet went no further. Every variant names the step of the RFC that drops it.

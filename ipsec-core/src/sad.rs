@@ -209,6 +209,8 @@ pub struct Pair {
     pub rekeying: bool,
     /// A valid packet came in on it.
     pub confirmed: bool,
+    /// When it was installed, or last carried a packet.
+    pub last_used: Instant,
     /// When a packet last left on it, if it is encapsulated: a NAT remembers that.
     pub last_sent: Option<Instant>,
     /// Learned path MTU, and when it is forgotten (RFC 4301 section 8.2.2).
@@ -393,7 +395,7 @@ impl Sad {
             let life = Life::new(spec.lifetime, margin, spec.initiator, spec.pair, cx.streams, cx.now);
             timers.insert((life.soft, spec.pair, LifeEnd::Soft));
             timers.insert((life.hard, spec.pair, LifeEnd::Hard));
-            Pair::new(spec, life)
+            Pair::new(spec, life, cx.now)
         });
         if !spec.inbound {
             pair.sends_for = spec.entry;
@@ -498,7 +500,7 @@ impl Sad {
 }
 
 impl Pair {
-    fn new(spec: &BundleSpec, life: Life) -> Pair {
+    fn new(spec: &BundleSpec, life: Life, now: Instant) -> Pair {
         Pair {
             id: spec.pair,
             entry: spec.entry,
@@ -517,6 +519,7 @@ impl Pair {
             replaced: false,
             rekeying: false,
             confirmed: false,
+            last_used: now,
             last_sent: None,
             path_mtu: None,
         }

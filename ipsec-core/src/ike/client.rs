@@ -152,7 +152,7 @@ impl Ike {
         for pair in gone {
             let elsewhere = self.node.pairs.get(pair).is_some_and(|pair| pair.ends() != names.ends());
             let known = self.node.pairs.remove(pair);
-            self.node.timers.cancel(super::TimerKey::Replaced(pair));
+            self.node.timers.forget_pair(pair);
             if let Some(known) = known.filter(|_| elsewhere) {
                 super::announce_deleted(&self.sas, &known, &mut context(&mut self.node, cx));
             }

@@ -10,7 +10,7 @@ use super::sa::{Names, SaId};
 use crate::pad::Identity;
 use crate::sad::{IpsecProtocol, PairId, Spi, UdpEncapsulation};
 use crate::selector::Selector;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// SPIs of one direction.
 pub(crate) type SpiList = Vec<(IpsecProtocol, Spi)>;
@@ -40,6 +40,8 @@ pub(crate) struct Pair {
     pub(crate) since: Instant,
     /// The quick mode that made it.
     pub(crate) exchange: (SaId, u32),
+    /// How long it may carry nothing, where that is bounded.
+    pub(crate) idle_after: Duration,
     /// Whether another pair sends in its place.
     pub(crate) replaced: bool,
 }
@@ -80,6 +82,10 @@ impl Pairs {
 
     pub(crate) fn get(&self, id: PairId) -> Option<&Pair> {
         self.0.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: PairId) -> Option<&mut Pair> {
+        self.0.get_mut(&id)
     }
 
     pub(crate) fn remove(&mut self, id: PairId) -> Option<Pair> {

@@ -26,6 +26,8 @@ pub(crate) enum TimerKey {
     Keepalive(SocketAddr, SocketAddr),
     /// A delete with this number was not answered.
     Delete(u64),
+    /// A pair may have carried nothing for long.
+    Idle(PairId),
 }
 
 /// The ordered set of deadlines.
@@ -55,6 +57,12 @@ impl Timers {
         if let Some(at) = self.by_key.remove(&key) {
             self.by_time.remove(&(at, key));
         }
+    }
+
+    /// A pair is gone.
+    pub(crate) fn forget_pair(&mut self, pair: PairId) {
+        self.cancel(TimerKey::Replaced(pair));
+        self.cancel(TimerKey::Idle(pair));
     }
 
     /// How many deadlines there are.

@@ -178,6 +178,7 @@ impl Ipsec {
         let pair = self.sad.get_mut(id).ok_or(DropReason::Malformed)?;
         let (tunnelled, encapsulation) = (!pair.is_transport(), pair.udp);
         let first = !core::mem::replace(&mut pair.confirmed, true);
+        pair.last_used = now;
         if first {
             // A lost last message of quick mode is made good by this packet.
             self.with_ike(now, |ike, cx| ike.pair_confirmed(id, cx));

@@ -220,8 +220,9 @@ impl Ipsec {
         if let Some((flow, part)) = of_client {
             self.sad.claim(id, flow, part, self.config.limits.flow_bindings, now);
         }
-        if let Some(pair) = self.sad.get_mut(id).filter(|pair| pair.udp.is_some()) {
-            pair.last_sent = Some(now);
+        if let Some(pair) = self.sad.get_mut(id) {
+            pair.last_used = now;
+            pair.last_sent = pair.udp.map(|_| now);
         }
         self.event(Event::Protected { packet: packet.id(), pair: id });
         self.transmit(out, packet);

@@ -20,6 +20,7 @@ mod doors;
 mod exhaustion;
 mod floating;
 mod hold;
+mod idle;
 mod life;
 mod mtu;
 mod negotiated;

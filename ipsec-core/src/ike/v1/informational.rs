@@ -215,7 +215,7 @@ impl IsakmpSa {
         for spi in delete.spis_u32() {
             if let Some(pair) = cx.node.pairs.by_outbound(&self.names, protocol, Spi(spi)) {
                 cx.node.pairs.remove(pair);
-                cx.node.timers.cancel(TimerKey::Replaced(pair));
+                cx.node.timers.forget_pair(pair);
                 cx.effects.push(Effect::DeleteSa { pair, why: DeleteReason::PeerDeleted });
             }
         }

@@ -24,6 +24,7 @@ use crate::crypto::{Group, Suite, is_weak};
 use crate::ike::context::Step;
 use crate::ike::effect::{Acquire, Effect};
 use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::idle;
 use crate::ike::outbox::Encryption;
 use crate::ike::pair::Pair;
 use crate::ike::proposal::OfferedLifetime;
@@ -34,6 +35,7 @@ use crate::pad::MainModeProposal;
 use crate::sad::{BundleSpec, IpsecProtocol, OriginalAddresses, PairId, SaSpec, Spi};
 use crate::selector::Selector;
 use crate::spd::{EntryId, Lifetime, Mode, Offer, Pfs};
+use crate::time::Duration;
 use crate::wire::isakmp::Chain;
 use crate::work::{WorkId, WorkResult};
 use connected::Connected;
@@ -303,6 +305,7 @@ pub(crate) fn install_inbound(inbound: &BundleSpec, outbound: &BundleSpec, step:
         outbound: spis(outbound),
         since: step.cx.now,
         exchange: (step.names.id, step.message_id),
+        idle_after: Duration::ZERO,
         replaced: false,
     };
     step.cx.node.pairs.insert(inbound.pair, pair);
@@ -318,6 +321,7 @@ pub(crate) fn install_outbound(outbound: &BundleSpec, replaces: Option<PairId>, 
     for old in named.into_iter().chain(older) {
         step.cx.effects.push(Effect::HandOver { new, old });
     }
+    idle::watch(new, step);
 }
 
 /// Reads an encrypted message of a quick mode and verifies its HASH, which covers `ni_b` and everything after it.

@@ -3,11 +3,11 @@
 use super::*;
 
 /// Two gateways on one link, and what came out at the far ends.
-struct Link {
-    nodes: [Ipsec; 2],
-    now: Instant,
-    delivered: [usize; 2],
-    events: Vec<Event>,
+pub(super) struct Link {
+    pub(super) nodes: [Ipsec; 2],
+    pub(super) now: Instant,
+    pub(super) delivered: [usize; 2],
+    pub(super) events: Vec<Event>,
 }
 
 impl Link {
@@ -22,12 +22,12 @@ impl Link {
         Link::between(policy(1), policy(2))
     }
 
-    fn between(first: Vec<SpdEntry>, second: Vec<SpdEntry>) -> Link {
+    pub(super) fn between(first: Vec<SpdEntry>, second: Vec<SpdEntry>) -> Link {
         Link { nodes: [node(1, first), node(2, second)], now: NOW, delivered: [0; 2], events: vec![] }
     }
 
     /// Carries packets over until nothing moves.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         loop {
             let mut quiet = true;
             for from in [0, 1] {
@@ -53,7 +53,7 @@ impl Link {
     }
 
     /// One request and one reply.
-    fn ping(&mut self) {
+    pub(super) fn ping(&mut self) {
         let reply = udp(ip("10.2.0.10"), ip("10.1.0.10"), (7, 4000), 100);
         self.nodes[0].handle_input(Input::Outbound(OUTSIDE, request(100)), self.now);
         self.settle();
@@ -62,7 +62,7 @@ impl Link {
     }
 
     /// Lets time pass, timer by timer.
-    fn advance(&mut self, until: Instant) {
+    pub(super) fn advance(&mut self, until: Instant) {
         loop {
             let next = self.nodes.iter().filter_map(Ipsec::poll_timeout).min();
             let Some(next) = next.filter(|at| *at <= until) else { break };
