@@ -76,7 +76,7 @@ impl Live {
         let mark = settings.mark;
         let routes = self.outside.routes(&policy.spd, mark);
         let mut config = Config::new(self.outside.interfaces.clone(), routes, policy);
-        config.ike = self.file.ike.config();
+        config.ike = self.file.ike_config().map_err(LiveError::Config)?;
         // Sockets tell nothing about the path's MTU, so routers on the way may cut sealed packets.
         config.df = DfPolicy::Clear;
         Ok(Node::open(config, self.outside.clone(), settings)?)

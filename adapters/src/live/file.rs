@@ -18,8 +18,10 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use ipsec_core::config::{IkeConfig, VendorIdRule};
+use ipsec_core::Duration;
+use ipsec_core::config::{DeadPeerDetection, IkeConfig, VendorIdRule};
 use ipsec_core::ike::v1::vendor_id;
+use ipsec_policy::profile::{ALL, Profile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -116,15 +118,20 @@ fn megabytes() -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Ike {
-    /// Whether NAT traversal is announced (RFC 3947, and draft 02 as Windows does).
+    /// Whose habits: `rfc`, or a release of Windows as `ipseclab profile` lists them. None: `windows-2003` with netsh scripts,
+    /// else `rfc`.
+    pub profile: Option<String>,
+    /// Whether `rfc` announces NAT traversal (RFC 3947, and draft 02 as Windows does). Releases of Windows do what they do.
     pub nat_traversal: bool,
+    /// After how many seconds of silence `rfc` asks a peer whether it lives (RFC 3706). 0: never.
+    pub dead_peer_seconds: u32,
     /// How long before its end an SA is rekeyed, in thousandths of its lifetime.
     pub rekey_margin_permille: u32,
 }
 
 impl Default for Ike {
     fn default() -> Self {
-        Ike { nat_traversal: true, rekey_margin_permille: 100 }
+        Ike { profile: None, nat_traversal: true, dead_peer_seconds: 30, rekey_margin_permille: 100 }
     }
 }
 
@@ -256,6 +263,7 @@ impl File {
         if self.netsh.is_empty() == self.connections.is_empty() {
             return Err("either `netsh` scripts or connections make the policy".to_owned());
         }
+        self.profile()?;
         for (n, connection) in self.connections.iter().enumerate() {
             if self.connections.iter().take(n).any(|c| c.name == connection.name) {
                 return Err(format!("two connections have the name `{}`", connection.name));
@@ -284,16 +292,32 @@ impl File {
     }
 }
 
-impl Ike {
-    /// As the core wants it.
-    pub(crate) fn config(&self) -> IkeConfig {
-        let mut config =
-            IkeConfig { rekey_margin_permille: self.rekey_margin_permille, ..IkeConfig::default() };
-        if self.nat_traversal {
+impl File {
+    /// Whose habits the node has.
+    ///
+    /// # Errors
+    /// When nobody has that name.
+    pub(crate) fn profile(&self) -> Result<&'static Profile, String> {
+        let by_policy = if self.netsh.is_empty() { "rfc" } else { "windows-2003" };
+        let name = self.ike.profile.as_deref().unwrap_or(by_policy);
+        let known = || ALL.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
+        Profile::find(name).ok_or_else(|| format!("ike.profile: `{name}` is unknown; there are {}", known()))
+    }
+
+    /// IKE's habits as the core wants them.
+    pub(crate) fn ike_config(&self) -> Result<IkeConfig, String> {
+        let (profile, ike) = (self.profile()?, &self.ike);
+        let mut config = IkeConfig { rekey_margin_permille: ike.rekey_margin_permille, ..profile.ike() };
+        if profile.name == "rfc" && ike.nat_traversal {
             let revisions =
                 [vendor_id::RFC_3947, vendor_id::NAT_T_DRAFT_02_NEWLINE, vendor_id::NAT_T_DRAFT_02];
             config.vendor_ids.extend(revisions.map(VendorIdRule::always));
         }
-        config
+        if profile.name == "rfc" && ike.dead_peer_seconds > 0 {
+            config.vendor_ids.push(VendorIdRule::always(vendor_id::DEAD_PEER_DETECTION));
+            let idle = Duration::from_secs(ike.dead_peer_seconds.into());
+            config.dead_peer_detection = Some(DeadPeerDetection::after(idle));
+        }
+        Ok(config)
     }
 }

@@ -46,7 +46,8 @@ pub(super) fn databases(file: &File, folder: &Path, outside: &Outside) -> Result
 }
 
 fn of_scripts(file: &File, folder: &Path, outside: &Outside) -> Result<PolicyDatabases, String> {
-    let mut store = Store::new();
+    let profile = file.profile()?;
+    let mut store = Store::of(profile);
     for script in &file.netsh {
         let path = folder.join(script);
         let name = path.display().to_string();
@@ -56,7 +57,7 @@ fn of_scripts(file: &File, folder: &Path, outside: &Outside) -> Result<PolicyDat
             tracing::info!("{name}:{note}");
         }
     }
-    compile(&store, &LocalAddresses::of(&outside.interfaces)).map_err(|e| e.to_string())
+    compile(&store, &LocalAddresses::of(&outside.interfaces).with_release(profile)).map_err(|e| e.to_string())
 }
 
 fn entry(number: u32, connection: &Connection) -> Result<SpdEntry, String> {

@@ -143,9 +143,11 @@ pub(crate) fn run(words: &[&str]) -> Result<String, String> {
     Err(format!("`{}` failed: {}{}", words.join(" "), text(&output.stdout), text(&output.stderr)))
 }
 
-/// Asks until the answer is there. Patience is long, because a busy computer may be slow.
+/// Asks until the answer is there. Patience is long, because a busy computer may be slow: some asking takes seconds itself.
+#[expect(clippy::disallowed_methods, reason = "other programs work in real time")]
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T, String> {
-    for _ in 0..300 {
+    let end = std::time::Instant::now() + Duration::from_secs(40);
+    while std::time::Instant::now() < end {
         if let Some(answer) = ask() {
             return Ok(answer);
         }

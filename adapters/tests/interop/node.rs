@@ -20,6 +20,19 @@ impl Node {
         Node::again(lab, space)
     }
 
+    /// Changes its connections, and tells it so by SIGHUP.
+    pub(crate) fn reload(&self, lab: &mut Lab, policy: &str) -> Outcome {
+        let control = self.control.display();
+        let machine = format!("machine.outside = [\"out0\"]\nmachine.control = \"{control}\"\n");
+        lab.write(&format!("{}.toml", self.space), &(machine + policy))?;
+        lab.signal(self.process, "HUP")
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process
+    }
+
     /// Starts it with the files it had before.
     pub(crate) fn again(lab: &mut Lab, space: &'static str) -> Result<Node, String> {
         let control = lab.path(&format!("{space}.control"));

@@ -9,7 +9,8 @@ use crate::lab::Lab;
 /// ```
 pub(crate) fn gateways() -> Result<Lab, String> {
     let lab = Lab::new(&["ha", "gwa", "gwb", "hb"])?;
-    lab.link(("gwa", "out0", &["203.0.113.1/24"]), ("gwb", "out0", &["203.0.113.2/24"]))?;
+    let outside: &[&str] = &["203.0.113.1/24", "2001:db8::1/64"];
+    lab.link(("gwa", "out0", outside), ("gwb", "out0", &["203.0.113.2/24", "2001:db8::2/64"]))?;
     insides(&lab, "203.0.113.2", "203.0.113.1")?;
     Ok(lab)
 }
@@ -29,8 +30,12 @@ pub(crate) fn gateways_behind_nat() -> Result<Lab, String> {
 }
 
 fn insides(lab: &Lab, from_a: &str, from_b: &str) -> Result<(), String> {
-    lab.link(("ha", "e0", &["10.1.0.10/16"]), ("gwa", "in0", &["10.1.0.1/16"]))?;
-    lab.link(("hb", "e0", &["10.2.0.10/16"]), ("gwb", "in0", &["10.2.0.1/16"]))?;
+    let ha: &[&str] = &["10.1.0.10/16", "fd01::10/64"];
+    lab.link(("ha", "e0", ha), ("gwa", "in0", &["10.1.0.1/16", "fd01::1/64"]))?;
+    let hb: &[&str] = &["10.2.0.10/16", "fd02::10/64"];
+    lab.link(("hb", "e0", hb), ("gwb", "in0", &["10.2.0.1/16", "fd02::1/64"]))?;
+    lab.run("ha", &["ip", "-6", "route", "add", "default", "via", "fd01::1"])?;
+    lab.run("hb", &["ip", "-6", "route", "add", "default", "via", "fd02::1"])?;
     lab.run("ha", &["ip", "route", "add", "default", "via", "10.1.0.1"])?;
     lab.run("hb", &["ip", "route", "add", "default", "via", "10.2.0.1"])?;
     // As without IPsec: what is not protected would take this way.
@@ -41,7 +46,7 @@ fn insides(lab: &Lab, from_a: &str, from_b: &str) -> Result<(), String> {
 }
 
 fn forward(lab: &Lab, space: &str) -> Result<(), String> {
-    lab.run(space, &["sysctl", "-qw", "net.ipv4.ip_forward=1"]).map(|_| ())
+    lab.run(space, &["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"]).map(|_| ())
 }
 
 /// Alice and Bob of KB 301284, on one link, with both address families.

@@ -21,6 +21,7 @@ pub(crate) fn ping(lab: &Lab, from: &str, to: &str) -> Outcome {
 pub(crate) fn tcp(lab: &mut Lab, client: &str, server: &str, address: SocketAddr, octets: u64) -> Outcome {
     let (me, octets, port) = (myself()?, octets.to_string(), address.port().to_string());
     let log = format!("server-{port}.log");
+    let _ = std::fs::remove_file(lab.path(&log));
     let process = lab.start(server, &log, &[&me, "--serve", &port, &octets])?;
     until("the TCP server listens", || {
         std::fs::read_to_string(lab.path(&log)).ok().filter(|text| text.contains("listening"))

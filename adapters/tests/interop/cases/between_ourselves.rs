@@ -1,7 +1,7 @@
 //! Two nodes of ours: ESP and AH without UDP, both address families, both modes.
 
 use super::{Case, Named, explained};
-use crate::lab::{Lab, Outcome};
+use crate::lab::{Lab, Outcome, until};
 use crate::node::Node;
 use crate::topology::{gateways, hosts};
 use crate::traffic::{ping, tcp};
@@ -23,7 +23,16 @@ pub(crate) fn all() -> Vec<(String, Case)> {
             Box::new(move || transport(suite, filter, true)),
         ));
     }
-    let others: [Named; 2] = [("alice_and_bob", alice_and_bob), ("stop_tells_the_peer", stop_tells_the_peer)];
+    let others: [Named; 8] = [
+        ("alice_and_bob", alice_and_bob),
+        ("stop_tells_the_peer", stop_tells_the_peer),
+        ("ipv6_in_ipv6", || families("2001:db8::1", "2001:db8::2", true)),
+        ("ipv6_in_ipv4", || families("203.0.113.1", "203.0.113.2", true)),
+        ("ipv4_in_ipv6", || families("2001:db8::1", "2001:db8::2", false)),
+        ("reload_keeps_what_is_allowed", reload),
+        ("rekeying_loses_nothing", rekeying),
+        ("privileges_are_given_up", privileges),
+    ];
     for (name, case) in others {
         cases.push((format!("ourselves_{name}"), Box::new(case)));
     }
@@ -103,9 +112,90 @@ fn stop_tells_the_peer() -> Outcome {
         let (gwa, gwb) = tunnel_ends(lab, "aes128-sha1")?;
         ping(lab, "ha", "10.2.0.10")?;
         gwa.stop(lab)?;
-        crate::lab::until("the peer has no SAs either", || {
+        until("the peer has no SAs either", || {
             let sas = gwb.sas().ok()?;
             (sas.pairs.is_empty() && sas.isakmp.is_empty()).then_some(())
         })
+    })
+}
+
+/// Tunnels of one address family in the other.
+fn families(a: &str, b: &str, inner_v6: bool) -> Outcome {
+    explained(gateways()?, |lab| {
+        let (net_a, net_b) =
+            if inner_v6 { ("fd01::/64", "fd02::/64") } else { ("10.1.0.0/16", "10.2.0.0/16") };
+        let more = |local, remote| format!("local = [\"{local}\"]\nremote = [\"{remote}\"]\n");
+        let _gwa = Node::start(lab, "gwa", &connection(a, b, &more(net_a, net_b)))?;
+        let _gwb = Node::start(lab, "gwb", &connection(b, a, &more(net_b, net_a)))?;
+        let wire = Wire::tap(lab, "gwb", "out0")?;
+        let server = if inner_v6 { "fd02::10" } else { "10.2.0.10" };
+        ping(lab, "ha", server)?;
+        let server = std::net::SocketAddr::new(server.parse().map_err(|e| format!("{e}"))?, 6001);
+        tcp(lab, "ha", "hb", server, OCTETS)?;
+        let capture = wire.end(lab)?;
+        capture.has("esp")?;
+        capture.lacks("ip.addr == 10.0.0.0/8 || ipv6.addr == fd00::/8")
+    })
+}
+
+/// SIGHUP: SAs that the new policy allows carry on; others go.
+fn reload() -> Outcome {
+    explained(hosts()?, |lab| {
+        let (a, b) = ("192.0.2.1", "192.0.2.2");
+        let rule = |port: u16, side: &str| {
+            let name = format!("port {port}");
+            let more = format!("mode = \"transport\"\nprotocol = \"tcp\"\n{side}-port = {port}\n");
+            let (from, to) = if side == "remote" { (a, b) } else { (b, a) };
+            connection(from, to, &more).replace("\"net\"", &format!("\"{name}\""))
+        };
+        let both = |side| format!("{}{}", rule(6001, side), rule(6002, side));
+        let alice = Node::start(lab, "alice", &both("remote"))?;
+        let _bob = Node::start(lab, "bob", &both("local"))?;
+        tcp(lab, "alice", "bob", ([192, 0, 2, 2], 6001).into(), OCTETS)?;
+        tcp(lab, "alice", "bob", ([192, 0, 2, 2], 6002).into(), OCTETS)?;
+        let kept = alice.sas()?.pairs.into_iter().find(|p| p.rule == "port 6001").ok_or("no pair")?;
+        alice.reload(lab, &rule(6001, "remote"))?;
+        until("the other pair is gone", || (alice.sas().ok()?.pairs.len() == 1).then_some(()))?;
+        tcp(lab, "alice", "bob", ([192, 0, 2, 2], 6001).into(), OCTETS)?;
+        let now = alice.sas()?.pairs.into_iter().find(|p| p.pair == kept.pair).ok_or("the pair is gone")?;
+        if now.outbound[0].packets <= kept.outbound[0].packets {
+            return Err("the pair was kept, but carries nothing".to_owned());
+        }
+        Ok(())
+    })
+}
+
+/// Lifetimes of ten seconds, and a ping every 10 ms for half a minute: all of them are answered.
+fn rekeying() -> Outcome {
+    explained(gateways()?, |lab| {
+        let more = |local, remote| format!("seconds = 10\nlocal = [\"{local}\"]\nremote = [\"{remote}\"]\n");
+        let (a, b) = ("203.0.113.1", "203.0.113.2");
+        let gwa = Node::start(lab, "gwa", &connection(a, b, &more("10.1.0.0/16", "10.2.0.0/16")))?;
+        let _gwb = Node::start(lab, "gwb", &connection(b, a, &more("10.2.0.0/16", "10.1.0.0/16")))?;
+        ping(lab, "ha", "10.2.0.10")?;
+        let pings =
+            lab.run("ha", &["ping", "-n", "-q", "-i", "0.01", "-c", "3000", "-W", "2", "10.2.0.10"])?;
+        let pair = gwa.pair(&[])?;
+        if pair.pair < 4 {
+            return Err(format!("too few rekeyings: pair {}", pair.pair));
+        }
+        let all = pings.contains("3000 packets transmitted, 3000 received");
+        if all { Ok(()) } else { Err(pings) }
+    })
+}
+
+/// What is left is CAP_NET_ADMIN (12), and no way to get more; a new policy is put in force with that.
+fn privileges() -> Outcome {
+    explained(gateways()?, |lab| {
+        let (gwa, _gwb) = tunnel_ends(lab, "aes128-sha1")?;
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", gwa.process())).map_err(|e| e.to_string())?;
+        for line in ["CapEff:\t0000000000001000", "CapPrm:\t0000000000001000", "NoNewPrivs:\t1"] {
+            if !status.contains(line) {
+                return Err(format!("no `{line}` in {status}"));
+            }
+        }
+        gwa.order(&ipsec_adapters::control::Request::Reload)?;
+        ping(lab, "ha", "10.2.0.10")
     })
 }

@@ -32,8 +32,8 @@ struct Tunnel {
     aggressive: bool,
     we_begin: bool,
     nat: Nat,
-    /// Lines of our connection.
-    ours: &'static str,
+    /// Lines of our `[ike]`.
+    ike_lines: &'static str,
     /// Lines of strongSwan's connection, and of its child.
     theirs: (&'static str, &'static str),
     octets: u64,
@@ -47,10 +47,12 @@ const KB: Tunnel = Tunnel {
     aggressive: false,
     we_begin: true,
     nat: Nat::None,
-    ours: "",
+    ike_lines: "",
     theirs: ("", ""),
     octets: 5 * MEGABYTE,
 };
+
+type Name = &'static str;
 
 const KEY: &str = "-actual key-";
 
@@ -68,17 +70,9 @@ impl Tunnel {
         if self.nat == Nat::None { gateways() } else { gateways_behind_nat() }
     }
 
-    fn start(self, lab: &mut Lab) -> Result<Ends, String> {
-        let a = if self.nat == Nat::None { "203.0.113.1" } else { "192.168.77.2" };
-        let (public_a, b) = ("203.0.113.1", "203.0.113.2");
-        let (net_a, net_b) = ("10.1.0.0/16", "10.2.0.0/16");
-        let (ha, hb) = (("ha", "10.1.0.10"), ("hb", "10.2.0.10"));
-        let we_are_a = self.nat != Nat::Them;
-        let esp = self.pfs.map_or_else(|| self.esp.to_owned(), |group| format!("{}-{group}", self.esp));
-        let connection = |local,
-                          remote,
-                          ids: (&'static str, &'static str),
-                          nets: (&'static str, &'static str)| Connection {
+    /// What strongSwan is told: addresses, identities and networks, its own first.
+    fn theirs(self, local: Name, remote: Name, ids: (Name, Name), nets: (Name, Name)) -> Connection {
+        Connection {
             local,
             remote,
             local_id: ids.0,
@@ -86,22 +80,30 @@ impl Tunnel {
             local_net: nets.0,
             remote_net: nets.1,
             proposals: self.ike.to_owned(),
-            esp,
+            esp: self.pfs.map_or_else(|| self.esp.to_owned(), |group| format!("{}-{group}", self.esp)),
             aggressive: self.aggressive,
             key: KEY,
             more: self.theirs.0.to_owned(),
             more_child: self.theirs.1.to_owned(),
-        };
+        }
+    }
+
+    fn start(self, lab: &mut Lab) -> Result<Ends, String> {
+        let a = if self.nat == Nat::None { "203.0.113.1" } else { "192.168.77.2" };
+        let (public_a, b) = ("203.0.113.1", "203.0.113.2");
+        let (net_a, net_b) = ("10.1.0.0/16", "10.2.0.0/16");
+        let (ha, hb) = (("ha", "10.1.0.10"), ("hb", "10.2.0.10"));
+        let we_are_a = self.nat != Nat::Them;
         let (space, local, remote, remote_id, nets, theirs) = match we_are_a {
-            true => ("gwa", a, b, b, (net_a, net_b), connection(b, public_a, (b, a), (net_b, net_a))),
-            false => ("gwb", b, public_a, a, (net_b, net_a), connection(a, b, (a, b), (net_a, net_b))),
+            true => ("gwa", a, b, b, (net_a, net_b), self.theirs(b, public_a, (b, a), (net_b, net_a))),
+            false => ("gwb", b, public_a, a, (net_b, net_a), self.theirs(a, b, (a, b), (net_a, net_b))),
         };
         let pfs = self.pfs.map_or(String::new(), |group| format!("pfs = \"{group}\"\n"));
         let policy = format!(
-            "[[connection]]\nname = \"net\"\nlocal-address = \"{local}\"\nremote-address = \"{remote}\"\n\
+            "[ike]\n{}[[connection]]\nname = \"net\"\nlocal-address = \"{local}\"\nremote-address = \"{remote}\"\n\
              remote-id = \"{remote_id}\"\nlocal = [\"{}\"]\nremote = [\"{}\"]\nproposals = [\"{}\"]\n\
-             suites = [\"{}\"]\naggressive = {}\nkey = \"{KEY}\"\n{pfs}{}",
-            nets.0, nets.1, self.ike, self.esp, self.aggressive, self.ours
+             suites = [\"{}\"]\naggressive = {}\nkey = \"{KEY}\"\n{pfs}",
+            self.ike_lines, nets.0, nets.1, self.ike, self.esp, self.aggressive
         );
         let node = Node::start(lab, space, &policy)?;
         let other = if we_are_a { "gwb" } else { "gwa" };
@@ -194,7 +196,9 @@ pub(crate) fn all() -> Vec<(String, Case)> {
     for (name, tunnel) in tunnels {
         cases.push((format!("strongswan_{name}"), Box::new(move || tunnel.run())));
     }
-    let others: [Named; 7] = [
+    let others: [Named; 9] = [
+        ("kb816514_netsh_script", netsh_script),
+        ("dead_peer_is_noticed", dead_peer),
         ("phase_2_rekeyed_by_us", rekeyed_by_us),
         ("phase_2_rekeyed_by_them", rekeyed_by_them),
         ("phase_1_rekeyed_by_them", phase_1_rekeyed_by_them),
@@ -318,5 +322,51 @@ fn they_are_killed() -> Outcome {
         ends.node.pair(&[old.pair])?;
         ping(lab, ends.us.0, ends.them.1)?;
         ping(lab, ends.them.0, ends.us.1)
+    })
+}
+
+/// Our gateway is configured by the article's script, as a Windows Server 2003 that strongSwan takes for one.
+fn netsh_script() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let script = include_str!("../../../../scenarios/kb816514-neta-netb-tunnel/gwa.netsh");
+        lab.write("gwa.netsh", script)?;
+        let _node = Node::start(lab, "gwa", "netsh = [\"gwa.netsh\"]\n")?;
+        let theirs = KB.theirs("203.0.113.2", "203.0.113.1", ("", ""), ("10.2.0.0/16", "10.1.0.0/16"));
+        // Windows Server 2003 proposes 3DES with SHA1 and group 2048 first.
+        let theirs = Connection {
+            proposals: "3des-sha1-modp2048,3des-sha1-modp1024,3des-md5-modp1024".into(),
+            ..theirs
+        };
+        let strongswan = StrongSwan::start(lab, "gwb", &theirs)?;
+        let wire = Wire::tap(lab, "gwb", "out0")?;
+        ping(lab, "ha", "10.2.0.10")?;
+        ping(lab, "hb", "10.1.0.10")?;
+        tcp(lab, "ha", "hb", ([10, 2, 0, 10], 6001).into(), 5 * MEGABYTE)?;
+        let sas = strongswan.swanctl(lab, &["--list-sas"])?;
+        for wanted in ["DES_CBC", "HMAC_MD5_96", "10.2.0.0/16", "10.1.0.0/16"] {
+            if !sas.contains(wanted) {
+                return Err(format!("strongSwan has no {wanted}: {sas}"));
+            }
+        }
+        let capture = wire.end(lab)?;
+        capture.has("isakmp")?;
+        capture.has("esp")?;
+        capture.lacks("icmp || ip.addr == 10.0.0.0/8")
+    })
+}
+
+/// RFC 3706: a peer that says no more is noticed, and the tunnel is made anew when it is back.
+fn dead_peer() -> Outcome {
+    let tunnel = Tunnel { ike_lines: "dead-peer-seconds = 2\n", ..KB };
+    explained(tunnel.lab()?, |lab| {
+        let ends = tunnel.start(lab)?;
+        ping(lab, ends.us.0, ends.them.1)?;
+        ends.strongswan.kill(lab)?;
+        until("the peer is held dead", || {
+            let _ = lab.run(ends.us.0, &["ping", "-n", "-c", "1", "-W", "1", ends.them.1]);
+            ends.node.sas().ok()?.pairs.is_empty().then_some(())
+        })?;
+        let _again = StrongSwan::again(lab, "gwb")?;
+        ping(lab, ends.us.0, ends.them.1)
     })
 }

@@ -346,7 +346,23 @@ pub struct Confirmed {
     pub peer: Spis,
 }
 
+/// Whether a lifetime is among the attributes.
+fn names_life(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(is_life)
+}
+
+fn is_life(attribute: &Attribute) -> bool {
+    matches!(Phase2Attribute(attribute.kind), Phase2Attribute::LIFE_TYPE | Phase2Attribute::LIFE_DURATION)
+}
+
+fn without_life(transform: &Transform) -> Vec<Attribute> {
+    transform.attributes.iter().filter(|a| !is_life(a)).cloned().collect()
+}
+
 /// The initiator's check: one suite, one transform for each protocol, as it was offered (RFC2408-4.2-11).
+///
+/// A lifetime where we said none modifies nothing: it is the peer's own, and strongSwan spells out the 28,800 s that an offer
+/// without one means (RFC 2407 section 4.5).
 pub fn confirm(offered: &SaPayload, offers: &[Offer], reply: &SaPayload) -> Option<Confirmed> {
     let number = reply.proposals.first()?.number;
     let sent = || offered.proposals.iter().filter(|p| p.number == number);
@@ -360,7 +376,8 @@ pub fn confirm(offered: &SaPayload, offers: &[Offer], reply: &SaPayload) -> Opti
         let same = |t: &&Transform| {
             t.number == transform.number
                 && t.id == transform.id
-                && same_attributes(&t.attributes, &transform.attributes)
+                && (same_attributes(&t.attributes, &transform.attributes)
+                    || !names_life(&t.attributes) && same_attributes(&t.attributes, &without_life(transform)))
         };
         ours.transforms.iter().find(same)?;
         let spi = Spi(proposal.spi_u32().filter(|spi| *spi > 255)?);

@@ -159,6 +159,14 @@ fn proposals_of_one_number_are_wanted_together() {
     assert_eq!(reply.proposals.iter().map(|p| p.spi_u32().unwrap()).collect::<Vec<_>>(), [0x4000, 0x3000]);
     let confirmed = phase2::confirm(&offered, &offers, &reply).unwrap();
     assert_eq!((confirmed.offer, confirmed.peer), (bundle(), ours));
+    // strongSwan 5.9 adds the lifetime that an offer without one means; another key length would be another suite.
+    let added = |attribute: Attribute| {
+        let mut reply = reply.clone();
+        reply.proposals[1].transforms[0].attributes.push(attribute);
+        phase2::confirm(&offered, &offers, &reply).is_some()
+    };
+    assert!(added(Attribute::basic(2_u16, 28_800_u16)));
+    assert!(!added(Attribute::basic(6_u16, 128_u16)));
     // Half of a suite is not the suite.
     let half = SaPayload::new(reply.proposals[..1].to_vec());
     assert!(phase2::confirm(&offered, &offers, &half).is_none());
