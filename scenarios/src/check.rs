@@ -12,7 +12,7 @@ use crate::observe::Observer;
 use crate::report::CheckResult;
 use crate::scenario::Scenario;
 use crate::steps::{
-    Condition, Dropped, Failed, Flow, FlowOutcome, FoundNat, MainMode, ModeName, QuickMode, Seen,
+    Condition, Dropped, Failed, Flow, FlowOutcome, FoundNat, MainMode, Mapped, ModeName, QuickMode, Seen,
 };
 use crate::topology::{Kind, Node};
 use crate::traffic::{self, Answers, Ends};
@@ -79,14 +79,7 @@ impl Facts<'_> {
             }
             Condition::NoFailures(nodes) => self.no_failures(nodes),
             Condition::FoundNat(c) => self.found_nat(c),
-            Condition::Mapped(c) => {
-                let node = self.observer.node(c.node.get_ref());
-                let mapped = self.observer.mapped.iter().filter(|(n, _)| Some(*n) == node);
-                let mut ends = mapped.map(|(_, m)| (m.inside, m.outside));
-                let held = ends.clone().any(|m| m == (c.inside, c.outside));
-                let all: Vec<String> = ends.by_ref().map(|(i, o)| format!("{i} to {o}")).collect();
-                (held, format!("wanted {} to {}; found {}", c.inside, c.outside, listed(&all)))
-            }
+            Condition::Mapped(c) => self.mapped(c),
         }
     }
 
@@ -100,25 +93,27 @@ impl Facts<'_> {
         own.chain(more).collect()
     }
 
-    /// What both ends saw, whatever became of the addresses on the way: readable is any packet of the flow's protocol
-    /// between parties to it.
-    fn flow_outcome(&self, c: &FlowOutcome) -> Verdict {
-        let Some(flow) = self.scenario.steps.flow(c.flow.get_ref()) else { return (false, "no flow".into()) };
+    /// The unprotected links on which a packet of the flow's protocol between parties to it could be read.
+    pub(crate) fn readable_on(&self, flow: &Flow) -> Vec<String> {
         let protocol = traffic::protocol(flow);
         let parties = self.parties(flow);
         let between = |from: &IpAddr, to: &IpAddr| parties.contains(from) && parties.contains(to);
-        let open = |link: LinkId| {
-            self.scenario.topology.links.get(usize::from(link.0)).is_some_and(|l| l.unprotected)
+        let readable = self.observer.readable.keys().filter(|(_, p, f, t)| *p == protocol && between(f, t));
+        let links: BTreeSet<LinkId> = readable.map(|(link, ..)| *link).collect();
+        let link = |id: &LinkId| self.scenario.topology.links.get(usize::from(id.0));
+        links.iter().filter_map(link).filter(|l| l.unprotected).map(|l| l.name.get_ref().clone()).collect()
+    }
+
+    /// What both ends saw, whatever became of the addresses on the way.
+    fn flow_outcome(&self, c: &FlowOutcome) -> Verdict {
+        let Some(flow) = self.scenario.steps.flow(c.flow.get_ref()) else { return (false, "no flow".into()) };
+        let protocol = traffic::protocol(flow);
+        let clear = !self.readable_on(flow).is_empty();
+        let ends = [&flow.from, &flow.to].map(|name| self.observer.node(name.get_ref()));
+        let arrived = match ends {
+            [Some(from), Some(to)] => self.observer.arrived.contains(&(from, to, protocol)),
+            _ => false,
         };
-        let mut readable =
-            self.observer.readable.keys().filter(|(_, p, from, to)| *p == protocol && between(from, to));
-        let clear = readable.any(|(link, ..)| open(*link));
-        let node = self.observer.node(flow.to.get_ref());
-        let arrived = self
-            .observer
-            .delivered
-            .iter()
-            .any(|(n, p, from, to)| Some(*n) == node && *p == protocol && between(from, to));
         let a = self.answers.get(c.flow.get_ref()).copied().unwrap_or_default();
         let outcome = match (a.answered > 0, arrived) {
             (true, _) if clear => Outcome::Clear,
@@ -225,6 +220,15 @@ impl Facts<'_> {
         };
         let held = c.revision.is(nat.version) && (nat.local, nat.peer) == (c.local, c.peer);
         (held, format!("{}: {nat}", c.node.get_ref()))
+    }
+
+    fn mapped(&self, c: &Mapped) -> Verdict {
+        let node = self.observer.node(c.node.get_ref());
+        let made = self.observer.mapped.iter().filter(|(n, _)| Some(*n) == node).map(|(_, m)| m);
+        let of_inside: Vec<_> = made.filter(|m| m.inside == c.inside).map(|m| m.outside).collect();
+        let held = of_inside.contains(&c.outside) && c.of_inside.is_none_or(|n| of_inside.len() == n);
+        let found: Vec<String> = of_inside.iter().map(ToString::to_string).collect();
+        (held, format!("wanted {} to {}; found {}", c.inside, c.outside, listed(&found)))
     }
 
     fn no_failures(&self, nodes: &[toml::Spanned<String>]) -> Verdict {

@@ -53,14 +53,34 @@ const DIRECTORIES: &[Directory] = &[
 
 const FAMILIES: &[Directory] = &[directory!(
     "nat": "family.toml",
+    "again-refused.check.toml",
+    "anna.site.netsh",
+    "anna.site.topology.toml",
+    "anna.topology.toml",
     "answered.check.toml",
+    "carol.inner.netsh",
+    "carol.topology.toml",
     "dropped.check.toml",
+    "encapsulated.check.toml",
     "failed.check.toml",
+    "follows.check.toml",
+    "found.check.toml",
     "from-outside.steps.toml",
+    "home-b.topology.toml",
+    "inside-connects.check.toml",
+    "inside-refused.check.toml",
+    "mapped.check.toml",
     "nat-b.topology.toml",
     "nat.topology.toml",
+    "native.check.toml",
+    "no-readable.check.toml",
     "one-flow.steps.toml",
     "outcome.check.toml",
+    "router.topology.toml",
+    "second-client.steps.toml",
+    "second-site.outer.netsh",
+    "silence.check.toml",
+    "silence.steps.toml",
     "stranger.check.toml",
     "stranger.topology.toml",
     "three-flows.check.toml",
@@ -70,7 +90,11 @@ const FAMILIES: &[Directory] = &[directory!(
     "transport.topology.toml",
     "tunnel.inner.netsh",
     "tunnel.outer.netsh",
-    "tunnel.topology.toml"
+    "tunnel.topology.toml",
+    "two-clients.check.toml",
+    "two-clients.steps.toml",
+    "two-servers.check.toml",
+    "two-servers.steps.toml"
 )];
 
 impl Directory {

@@ -51,10 +51,12 @@ pub(crate) struct Observer {
     pub(crate) readable: BTreeMap<(LinkId, u8, IpAddr, IpAddr), Instant>,
     /// Whole packets that reached the stack of their destination.
     pub(crate) delivered: BTreeSet<(NodeId, u8, IpAddr, IpAddr)>,
+    /// The same by the node that made them, whatever became of their addresses.
+    pub(crate) arrived: BTreeSet<(NodeId, NodeId, u8)>,
     /// Mappings that translators made, in order of time.
     pub(crate) mapped: Vec<(NodeId, Mapped)>,
-    /// What each numbered packet was when it was made.
-    ids: BTreeMap<PacketId, PacketPattern>,
+    /// What each numbered packet was when it was made, and where that was.
+    ids: BTreeMap<PacketId, (NodeId, PacketPattern)>,
     /// What last came in at each node.
     last: BTreeMap<NodeId, PacketPattern>,
 }
@@ -72,6 +74,7 @@ impl Observer {
             seen: BTreeMap::new(),
             readable: BTreeMap::new(),
             delivered: BTreeSet::new(),
+            arrived: BTreeSet::new(),
             mapped: Vec::new(),
             ids: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -124,7 +127,7 @@ impl Observer {
         flow: Option<FlowKey>,
     ) {
         let last = self.last.get(&node).copied();
-        let known = if packet == 0 { None } else { self.ids.get(&packet).copied() };
+        let known = if packet == 0 { None } else { self.ids.get(&packet).map(|(_, pattern)| *pattern) };
         let Some(pattern) = known.or_else(|| flow.map(|f| oriented(&f, last))).or(last) else { return };
         self.dropped(time, node, pattern, names::drop_reason(reason), &reason.to_string());
     }
@@ -144,7 +147,7 @@ impl Sink for Observer {
         match record.effect {
             Effect::Originated(packet) => {
                 if let (Some(p), true) = (pattern(packet.bytes()), packet.id() != 0) {
-                    self.ids.insert(packet.id(), p);
+                    self.ids.insert(packet.id(), (node, p));
                 }
             }
             Effect::Sent { link, packet, .. } => {
@@ -163,6 +166,8 @@ impl Sink for Observer {
             Effect::Delivered { packet, .. } => {
                 if let Some(p) = pattern(packet.bytes()) {
                     self.delivered.insert((node, p.protocol, p.from, p.to));
+                    let from = self.ids.get(&packet.id()).map(|(from, _)| *from);
+                    self.arrived.extend(from.map(|from| (from, node, p.protocol)));
                 }
             }
             Effect::Dropped(packet, cause) => {

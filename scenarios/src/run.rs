@@ -333,14 +333,15 @@ impl<'a> Act<'a> {
         let answers = self.answers(probed);
         let (scenario, observer) = (self.scenario, &self.sinks.2);
         let facts = Facts { scenario, observer, answers: &answers, ipconfig: &self.ipconfig };
-        let works = |d: &Direction| matches!(d.outcome, Outcome::Protected | Outcome::Clear);
-        if self.direction.is_some_and(|d| !works(d)) {
+        let connects = |outcome| matches!(outcome, Outcome::Protected | Outcome::Clear);
+        let refused = scenario.expected.as_ref().is_some_and(|e| !connects(e.outcome));
+        if refused || self.direction.is_some_and(|d| !connects(d.outcome)) {
             return Ok(Vec::new());
         }
         let run = self.direction.map(|d| d.flow.get_ref().clone());
         let mut checks = Vec::new();
         for (name, a) in &answers {
-            let Some(flow) = scenario.steps.flow(name) else { continue };
+            let Some(flow) = scenario.steps.flow(name).filter(|f| !f.unanswered) else { continue };
             let says = format!(
                 "{} s after the faults ended, every run is protected and connected",
                 RECOVERY.as_secs()
@@ -349,7 +350,7 @@ impl<'a> Act<'a> {
             let (id, held) = (format!("connected-{name}"), a.answered == a.asked);
             checks.push(CheckResult { id, run: run.clone(), says: says.clone(), held, detail });
             if !flow.clear {
-                let clear = facts.clear_links(&traffic::ends(scenario, flow)?);
+                let clear = facts.readable_on(flow);
                 let detail = if clear.is_empty() {
                     "never readable".into()
                 } else {

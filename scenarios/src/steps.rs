@@ -45,6 +45,9 @@ pub struct Flow {
     /// Whether no policy protects it, and none should.
     #[serde(default)]
     pub clear: bool,
+    /// Whether nobody should answer it, even when nothing goes wrong.
+    #[serde(default)]
+    pub unanswered: bool,
 }
 
 /// An application.
@@ -252,6 +255,8 @@ pub struct Mapped {
     pub inside: SocketAddrV4,
     /// The external end.
     pub outside: SocketAddrV4,
+    /// How many mappings this inside end got in all.
+    pub of_inside: Option<usize>,
 }
 
 /// A node dropped packets for a reason.

@@ -69,6 +69,21 @@ fn unset_lifetimes_are_those_of_the_system() {
     assert_eq!(RFC.ike().default_lifetime, Lifetime { seconds: Some(28_800), kilobytes: None });
 }
 
+/// KB 885407: Windows XP with Service Pack 2 alone accepts no responder behind a NAT. MS-IKEE section 3.1.5 and RFC 3947
+/// section 5.2: who sends NAT-OA.
+#[test]
+fn habits_of_nat_traversal() {
+    use ipsec_core::config::{NatOaHabit, ResponderBehindNat};
+    for profile in ALL {
+        let ike = profile.ike().nat_traversal;
+        let refuses = ike.responder_behind_nat == ResponderBehindNat::Never;
+        assert_eq!(refuses, profile.name == "windows-xp-sp2", "{profile}");
+        let is_windows = ike.original_addresses == NatOaHabit::BehindNat;
+        assert_eq!(is_windows, profile.name != "rfc", "{profile}");
+        assert_eq!(ike.keepalive, Some(Duration::from_secs(20)), "{profile}: MS-IKEE appendix A <14>");
+    }
+}
+
 #[test]
 fn names_are_those_of_the_documentation() {
     let names: Vec<&str> = ALL.iter().map(|p| p.name).collect();

@@ -32,10 +32,25 @@ macro_rules! families {
 
 families! {
     windows_2000_meets_a_nat_as_kb_301284_says: "nat-windows-2000-*",
-    every_behaviour_lets_rfc_3947_through_in_tunnel_mode: "nat-*-*-rfc3947-tunnel-*",
-    every_behaviour_lets_rfc_3947_through_in_transport_mode: "nat-*-*-rfc3947-transport-*",
-    every_behaviour_lets_draft_02_through_in_tunnel_mode: "nat-*-*-draft02-tunnel-*",
-    every_behaviour_lets_draft_02_through_in_transport_mode: "nat-*-*-draft02-transport-*",
+    endpoint_independent_mapping: "nat-ei-*",
+    address_dependent_mapping: "nat-ad-*",
+    address_and_port_dependent_mapping: "nat-apd-*",
+    one_client_of_two_servers: "nat-two-servers-*",
+    port_preservation: "nat-port-preservation-*",
+    pass_through: "nat-pass-through-*",
+    no_nat_at_all: "nat-absent-*",
+    static_maps: "nat-static-map-*",
+    hairpinning: "nat-hairpinning-*",
+    time_outs: "nat-keepalives-*",
+    rebinding: "nat-rebinding-*",
+    reboots: "nat-reboot-*",
+    reboots_behind_the_nat: "nat-inner-reboot-*",
+    another_address: "nat-move-address-*",
+    ah: "nat-ah-*",
+    versions: "nat-t-*",
+    windows_xp_sp2: "nat-xp-sp2-*",
+    releases: "nat-releases-*",
+    two_clients: "nat-two-clients-*",
 }
 
 #[test]
@@ -84,6 +99,29 @@ fn a_wrong_expectation_is_noticed() {
         ),
         ("nat-ad-ei-draft02-transport-responder", "topology.toml", "port = 500, to", "port = 501, to"),
         ("nat-windows-2000-esp-icmp-pass-through", "topology.toml", "inbound = 4097", "inbound = 4098"),
+        ("nat-keepalives-on-rfc3947-tunnel-initiator", "topology.toml", "\"20s\"", "\"off\""),
+        ("nat-keepalives-off-rfc3947-tunnel-initiator", "topology.toml", "\"off\"", "\"20s\""),
+        (
+            "nat-rebinding-draft02-transport-initiator",
+            "steps.toml",
+            "rebind = \"nat\"",
+            "monitor = \"alice\"",
+        ),
+        ("nat-hairpinning-on-rfc3947-tunnel", "topology.toml", "hairpinning = true", "hairpinning = false"),
+        ("nat-xp-sp2-default-tunnel-both", "topology.toml", "windows-xp-sp2", "windows-2003"),
+        (
+            "nat-two-servers-ei-apd-rfc3947",
+            "topology.toml",
+            "\"endpoint-independent\"",
+            "\"address-dependent\"",
+        ),
+        (
+            "nat-port-preservation-on-rfc3947-tunnel-initiator",
+            "topology.toml",
+            "port_preservation = true",
+            "",
+        ),
+        ("nat-two-clients-same-port-rfc3947-transport", "steps.toml", "at_least = 0 ,", "at_least = 1 ,"),
     ] {
         let mut files = embedded::files(name).unwrap();
         let before = files.text(file).unwrap().to_string();
