@@ -55,6 +55,9 @@ fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig,
     if node.kind == Kind::Gateway || node.policy.is_some() {
         let mut ipsec = IpsecConfig::new(Computer::new(scenario, node)?.databases()?);
         ipsec.ike = node.profile.ike();
+        if let Some(dead_peer) = node.dead_peer_detection {
+            dead_peer.apply(&mut ipsec.ike);
+        }
         if let Some(revisions) = &node.nat_t {
             topology::traversal::announce(revisions, &mut ipsec.ike);
         }

@@ -70,6 +70,13 @@ impl Facts<'_> {
             }
             Condition::Dropped(c) => self.dropped(c),
             Condition::Failed(c) => self.failed(c),
+            Condition::Happened(c) => {
+                let node = self.observer.node(c.node.get_ref());
+                let key = node.map(|node| (node, c.what.clone()));
+                let times = key.and_then(|key| self.observer.happened.get(&key).copied()).unwrap_or(0);
+                let held = times >= c.at_least && c.at_most.is_none_or(|most| times <= most);
+                (held, format!("{}: {} times {}", c.node.get_ref(), times, c.what))
+            }
             Condition::NoDrops(nodes) => {
                 let wanted: BTreeSet<_> =
                     nodes.iter().filter_map(|n| self.observer.node(n.get_ref())).collect();

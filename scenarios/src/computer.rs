@@ -62,6 +62,7 @@ impl<'a> Computer<'a> {
         let wrong = |e: ipsec_policy::compile::CompileError| missing(self.file(), e.to_string());
         let mut policy = compile_stores(&self.stores, &self.local).map_err(wrong)?;
         name(Arc::make_mut(&mut policy.pad), self.node);
+        self.node.aggressive_mode.iter().for_each(|habit| habit.apply(&mut policy));
         Ok(policy)
     }
 

@@ -30,6 +30,7 @@ pub mod embedded;
 pub mod error;
 pub mod family;
 pub mod faults;
+mod flood;
 pub mod names;
 mod observe;
 pub mod random;

@@ -1,10 +1,11 @@
 //! Names of drop reasons, failures and algorithms, as `twins.toml`, `steps.toml` and reports write them.
 
-use ipsec_core::DropReason;
 use ipsec_core::crypto::{Cipher, Group};
 use ipsec_core::ike::failure::{FailureReason, Phase};
+use ipsec_core::io::DpdStep;
 use ipsec_core::pad::MainModeProposal;
 use ipsec_core::spd::Offer;
+use ipsec_core::{DropReason, Event};
 use ipsec_sim::DropCause;
 
 /// `clear-text-refused` for [`DropReason::ClearTextRefused`].
@@ -30,6 +31,22 @@ pub fn failure(reason: &FailureReason) -> String {
     }
 }
 
+/// What happened to IKE, as `happened` in `steps.toml` names it; nothing for what has checks of its own.
+pub fn happening(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::MainModeEstablished(info) => info.exchange.name().replace(' ', "-"),
+        Event::DeadPeerDetection { step, .. } => match step {
+            DpdStep::Asked { .. } => "asked".into(),
+            DpdStep::Alive { .. } => "alive".into(),
+            DpdStep::Dead => "dead".into(),
+        },
+        Event::PairDeleted { why, .. } => format!("deleted {}", variant(why)),
+        Event::Notified { notify: kind, .. } => format!("notified {}", notify(*kind)),
+        Event::IkeIgnored { reason, .. } => format!("ignored: {reason}"),
+        _ => return None,
+    })
+}
+
 /// The name of a notify message type (RFC 2408 section 3.14.1, RFC 2407 section 4.6.3), or its number.
 pub fn notify(kind: u16) -> String {
     match kind {
@@ -40,6 +57,8 @@ pub fn notify(kind: u16) -> String {
         24_576 => "RESPONDER-LIFETIME".into(),
         24_577 => "REPLAY-STATUS".into(),
         24_578 => "INITIAL-CONTACT".into(),
+        36_136 => "R-U-THERE".into(),
+        36_137 => "R-U-THERE-ACK".into(),
         other => format!("message type {other}"),
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Observer {
     pub(crate) delivered: BTreeSet<(NodeId, u8, IpAddr, IpAddr)>,
     /// The same by the node that made them, whatever became of their addresses.
     pub(crate) arrived: BTreeSet<(NodeId, NodeId, u8)>,
+    /// What else happened to IKE, by node; how often.
+    pub(crate) happened: BTreeMap<(NodeId, String), u32>,
     /// Mappings that translators made, in order of time.
     pub(crate) mapped: Vec<(NodeId, Mapped)>,
     /// What each numbered packet was when it was made, and where that was.
@@ -75,6 +77,7 @@ impl Observer {
             readable: BTreeMap::new(),
             delivered: BTreeSet::new(),
             arrived: BTreeSet::new(),
+            happened: BTreeMap::new(),
             mapped: Vec::new(),
             ids: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -92,6 +95,9 @@ impl Observer {
     }
 
     fn event(&mut self, time: Instant, node: NodeId, event: &Event) {
+        if let Some(what) = names::happening(event) {
+            *self.happened.entry((node, what)).or_default() += 1;
+        }
         match event {
             Event::MainModeEstablished(info) => {
                 self.main_modes.push(Timed { at: time, node, info: info.clone() });

@@ -16,6 +16,7 @@ use crate::check::Facts;
 use crate::computer::Computer;
 use crate::error::{LoadError, missing};
 use crate::faults::{FaultPlan, RECOVERY};
+use crate::flood;
 use crate::names;
 use crate::observe::Observer;
 use crate::record::Recording;
@@ -131,6 +132,14 @@ impl<'a> Act<'a> {
             _ => None,
         });
         let forged = direction.iter().flat_map(|d| d.inject.iter().map(|i| (i.at.0, &i.packet)));
+        for step in scenario.steps.steps.iter().filter(|_| direction.is_none()) {
+            if let Do::Flood(flood) = &step.r#do {
+                let begin = Instant::EPOCH + step.at.get_ref().0;
+                for injection in flood::injections(scenario, begin, flood)? {
+                    builder.inject(injection);
+                }
+            }
+        }
         for (at, inject) in stepped.chain(forged) {
             builder.inject(injection(scenario, Instant::EPOCH + at, inject)?);
         }
@@ -184,6 +193,10 @@ impl<'a> Act<'a> {
                     self.sinks.2.story.say(at, link.get_ref(), "is captured, like every other link");
                 }
                 Do::Inject(_) => {}
+                Do::Flood(flood) => {
+                    let what = format!("{} first messages from {} begin", flood.count, flood.from);
+                    self.sinks.2.story.say(at, flood.node.get_ref(), &what);
+                }
                 Do::Rebind(node) => {
                     let action = Action::Rebind { move_address: false };
                     self.act(node.get_ref(), at, action, "moves every mapping to a new port");

@@ -143,6 +143,8 @@ pub enum Do {
     Capture(Spanned<String>),
     /// Put a forged packet on a link.
     Inject(Inject),
+    /// Send first messages of aggressive mode to a node, from somebody without a key.
+    Flood(Flood),
     /// Let this translator move every mapping to a new external port.
     Rebind(Spanned<String>),
     /// Let this translator use its next external address, with new ports.
@@ -177,6 +179,22 @@ pub struct Inject {
     pub to: IpAddr,
 }
 
+/// First messages of aggressive mode, one after another, each with a cookie of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flood {
+    /// The link they appear on.
+    pub link: Spanned<String>,
+    /// The node that gets them.
+    pub node: Spanned<String>,
+    /// Their source address, whoever that really is; also who they say they are from.
+    pub from: IpAddr,
+    /// How many.
+    pub count: u32,
+    /// One each.
+    pub interval: Span,
+}
+
 /// One thing that must hold at the end.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,6 +225,8 @@ pub enum Condition {
     Established(Established),
     /// The interfaces and routes of this node were the same each time ipconfig was typed.
     SameInterfaces(Spanned<String>),
+    /// How often something happened to a node's IKE.
+    Happened(Happened),
     /// These nodes dropped no packet.
     NoDrops(Vec<Spanned<String>>),
     /// A node dropped packets for a reason.
@@ -281,6 +301,22 @@ pub struct Failed {
     pub phase: String,
     /// The name of the reason: `no-response`.
     pub reason: String,
+}
+
+/// How often something happened to a node's IKE.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Happened {
+    /// The node.
+    pub node: Spanned<String>,
+    /// What: `aggressive-mode`, `main-mode` (established), `asked`, `alive`, `dead` (dead peer detection), `deleted initial-contact`
+    /// (a pair, and why), `notified INITIAL-CONTACT`, `ignored: ` and why.
+    pub what: String,
+    /// At least so often.
+    #[serde(default)]
+    pub at_least: u32,
+    /// At most so often.
+    pub at_most: Option<u32>,
 }
 
 /// The far end answered.
@@ -479,6 +515,10 @@ impl Names<'_> {
             Do::Monitor(node) => self.node(node, "do.monitor"),
             Do::Capture(link) => self.link(link, "do.capture"),
             Do::Inject(inject) => self.inject(inject),
+            Do::Flood(flood) => {
+                self.link(&flood.link, "flood.link")?;
+                self.node(&flood.node, "flood.node")
+            }
             Do::Rebind(node) => self.nat(node, "do.rebind"),
             Do::MoveAddress(node) => self.nat(node, "do.move_address"),
             Do::Netsh(netsh) => self.node(&netsh.node, "do.netsh.node"),
@@ -500,6 +540,7 @@ impl Names<'_> {
             Condition::QuickMode(c) => self.node(&c.node, "quick_mode.node"),
             Condition::Established(c) => self.node(&c.node, "established.node"),
             Condition::SameInterfaces(node) => self.node(node, "same_interfaces"),
+            Condition::Happened(c) => self.node(&c.node, "happened.node"),
             Condition::Dropped(c) => self.node(&c.node, "dropped.node"),
             Condition::Failed(c) => self.node(&c.node, "failed.node"),
             Condition::NoDrops(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_drops")),

@@ -1,5 +1,6 @@
 //! `topology.toml`: links, nodes, interfaces, routes, packet filters.
 
+pub mod exchanges;
 pub mod manual;
 pub mod nat;
 pub mod traversal;
@@ -93,6 +94,11 @@ pub struct Node {
     /// What its peers may call themselves in phase 1; without it, their addresses.
     #[serde(default)]
     pub peer_identities: Vec<String>,
+    /// What it does with aggressive mode; without it, nothing, as Windows.
+    #[serde(default)]
+    pub aggressive_mode: Vec<exchanges::Aggressive>,
+    /// Dead peer detection; without it, none, as Windows.
+    pub dead_peer_detection: Option<exchanges::DeadPeer>,
     /// SAs without IKE.
     #[serde(default)]
     pub manual: Vec<manual::Manual>,
@@ -250,6 +256,14 @@ impl Topology {
                 "node.policy",
                 "a router has no IPsec policy; use a gateway",
             ));
+        }
+        let windows = node.profile.name != profile::RFC.name;
+        if windows && !(node.aggressive_mode.is_empty() && node.dead_peer_detection.is_none()) {
+            let message = format!(
+                "{} has neither aggressive mode (KB 257225) nor dead peer detection",
+                node.profile.name
+            );
+            return Err(doc.error(node.name.span(), "node.profile", message));
         }
         match (node.kind, &node.nat) {
             (Kind::Nat, Some(nat)) => nat.validate(doc, node),

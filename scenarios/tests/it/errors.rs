@@ -38,6 +38,11 @@ fn of_the_topology() {
         "policy = \"gwc.netsh\"",
         "topology.toml:31:10: node.policy: there is no such file",
     );
+    is(
+        "policy = \"gwa.netsh\"",
+        "policy = \"gwa.netsh\"\naggressive_mode = [\"begins\"]",
+        "topology.toml:28:8: node.profile: windows-2003 has neither aggressive mode (KB 257225) nor dead peer detection",
+    );
 }
 
 #[test]

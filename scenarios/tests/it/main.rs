@@ -5,6 +5,7 @@ mod faults;
 mod ike_scan;
 mod model;
 mod nat;
+mod peers;
 mod seeds;
 mod stories;
 mod sweep;

@@ -3,7 +3,7 @@
 use ipsec_scenarios::{RunOptions, Scenario, embedded, run};
 
 /// Runs the scenarios that fit, and fails with all that do not show what they should.
-fn hold(pattern: &str) {
+pub(crate) fn hold(pattern: &str) {
     let names = embedded::matching(pattern);
     assert!(!names.is_empty(), "{pattern} is nobody");
     let mut failed = Vec::new();

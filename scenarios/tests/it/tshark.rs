@@ -182,3 +182,19 @@ fn nat_scenarios_are_read_whole() {
         assert_eq!(encapsulated > 10, !name.contains("windows-2000-"), "{name}: {encapsulated}");
     }
 }
+
+/// Aggressive mode's third message, the questions and answers of dead peer detection, and INITIAL-CONTACT.
+#[test]
+fn peers_are_read_whole() {
+    if !has_tshark() {
+        return;
+    }
+    for (name, encrypted) in
+        [("aggressive-psk", 4), ("dpd-one-sided", 9), ("dpd-dead-peer", 14), ("initial-contact", 10)]
+    {
+        for (link, frames) in judged(name, 1) {
+            let count = frames.iter().filter(|f| f.encrypted).count();
+            assert!(link != "outside" || count >= encrypted, "{name}: {count} encrypted ISAKMP messages");
+        }
+    }
+}
