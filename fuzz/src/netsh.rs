@@ -1,13 +1,15 @@
-//! `netsh ipsec static` scripts: any bytes as a script, on an empty store and on one with a policy.
+//! `netsh ipsec` scripts: any bytes as a script, on an empty store and on one with a policy.
 
 use std::collections::BTreeMap;
 
 use ipsec_core::interface::ConnectionKind;
 use ipsec_core::selector::Prefix;
-use ipsec_policy::Store;
-use ipsec_policy::compile::{LocalAddresses, LocalInterface, compile, listing};
+use ipsec_policy::compile::{
+    LocalAddresses, LocalInterface, compile, compile_stores, listing, listing_of_all,
+};
 use ipsec_policy::exempt::ExemptLevel;
-use ipsec_policy::netsh::{check, run_script};
+use ipsec_policy::netsh::{Setting, check, dump, run, run_script};
+use ipsec_policy::{Store, Stores};
 
 /// The tunnel of KB 816514, one half, so that a script finds something to change.
 const BEFORE: &[u8] = b"pushd ipsec static
@@ -26,6 +28,30 @@ pub fn body(data: &[u8]) {
     let mut store = Store::new();
     run_script(&mut store, "before.cmd", BEFORE).expect("a good script");
     script(&mut store, data);
+    computer(data);
+}
+
+/// The same script with all that a computer has: dynamic policy, two stores, files. What it makes can be written as a
+/// script that makes it again.
+fn computer(data: &[u8]) {
+    // Every file there is holds the script itself.
+    let read = |_: &str| Some(data.to_vec());
+    let setting = Setting { read: Some(&read), ..Setting::default() };
+    let mut stores = Stores::new();
+    if run(&mut stores, "fuzz.cmd", data, &setting).is_err() {
+        assert_eq!(stores, Stores::new(), "a script that failed changed the stores");
+        return;
+    }
+    let local = LocalAddresses::lan(&[Prefix::new([203, 0, 113, 1].into(), 24)]);
+    let _ = compile_stores(&stores, &local);
+    let _ = listing_of_all(&stores, &local);
+    let setting = Setting { computer: Some(&local), ..setting };
+    run(&mut stores.clone(), "show.cmd", b"netsh ipsec dynamic show all", &setting)
+        .expect("everything can be shown");
+    let Ok(text) = dump(&stores) else { return };
+    let mut again = Stores::new();
+    run(&mut again, "dump.netsh", text.as_bytes(), &Setting::default()).expect("a dump is a good script");
+    assert_eq!(dump(&again).as_ref(), Ok(&text), "a dump makes what was dumped");
 }
 
 fn script(store: &mut Store, data: &[u8]) {

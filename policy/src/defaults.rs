@@ -173,6 +173,17 @@ pub const QM_METHODS: Defaulted<[SecurityMethod; 2]> = unconfirmed(
     "no output of a default action was found",
 );
 
+/// Quick-mode methods of an `ipsecpol` or `ipseccmd` call that names none.
+pub const IPSECPOL_METHODS: Defaulted<[SecurityMethod; 4]> = unconfirmed(
+    [
+        SecurityMethod::esp(Cipher::TripleDes, Hash::Sha1),
+        SecurityMethod::esp(Cipher::TripleDes, Hash::Md5),
+        SecurityMethod::esp(Cipher::Des, Hash::Sha1),
+        SecurityMethod::esp(Cipher::Des, Hash::Md5),
+    ],
+    "order from memory",
+);
+
 /// Quick-mode methods of the default response rule.
 pub const DEFAULT_RESPONSE_METHODS: Defaulted<[SecurityMethod; 6]> = unconfirmed(
     [

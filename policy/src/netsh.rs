@@ -10,6 +10,8 @@
 //! `if`, `for`, `goto` and `call :label` are carried out where their outcome is known, and what is not known is named in
 //! a [`Note`] and never guessed. The first error stops the script and leaves the stores as they were before it.
 //!
+//! `ipsecpol` and `ipseccmd` in batch files, the tools of Windows 2000 and XP, make the same objects.
+//!
 //! One leniency is deliberate. A batch file goes on after a netsh command has failed, and scripts begin by deleting what
 //! an earlier run may have left; so deleting (or showing) something that does not exist is a note, not an error.
 
@@ -24,6 +26,7 @@ mod batch;
 mod command;
 mod dynamic_context;
 mod error;
+mod ipsecpol;
 mod prompt;
 mod script;
 mod session;

@@ -8,7 +8,7 @@
 use super::error::{Error, ErrorKind, Fault};
 use super::session::{LONGEST_LINE, Session, is_remark};
 use super::source::Source;
-use super::{NoteKind, session};
+use super::{NoteKind, ipsecpol, session};
 
 mod expand;
 mod parse;
@@ -55,7 +55,7 @@ pub(super) fn is_batch(lines: &[Source]) -> bool {
             _ => text,
         };
         let first = |part: &str| {
-            is_netsh(part.trim_start().split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or(""))
+            is_command(part.trim_start().split(|c: char| c.is_whitespace() || c == '>').next().unwrap_or(""))
         };
         let lower = text.to_ascii_lowercase();
         text.split(['|', '&', '(']).any(first)
@@ -69,6 +69,10 @@ fn is_netsh(word: &str) -> bool {
     let word = word.trim_matches('"').to_ascii_lowercase();
     let name = word.rsplit(['\\', '/']).next().unwrap_or("");
     matches!(name, "netsh" | "netsh.exe")
+}
+
+fn is_command(word: &str) -> bool {
+    is_netsh(word) || ipsecpol::is_tool(word)
 }
 
 /// Carries out a batch file.

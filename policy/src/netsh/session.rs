@@ -6,6 +6,7 @@ use super::command::bind::{Bound, Match, abbreviation, bind};
 use super::command::{Mode, Object, Verb, help};
 use super::dynamic_context;
 use super::error::{Error, ErrorKind, Fault};
+use super::ipsecpol;
 use super::script;
 use super::source::{Position, Source};
 use super::static_context::{self, Reply, Surroundings};
@@ -230,6 +231,15 @@ impl<'a> Session<'a> {
         self.words(source, rest)
     }
 
+    /// What stands behind `ipsecpol` or `ipseccmd`.
+    pub(super) fn ipsecpol(&mut self, source: &Source) -> Result<(), Error> {
+        let result = ipsecpol::execute(self.stores, source.text(), self.setting).map(|reply| {
+            self.output.commands += 1;
+            self.say(source, reply);
+        });
+        result.or_else(|fault| self.fail(source, fault))
+    }
+
     /// A line given to netsh itself: in a `netsh -f` file or at its prompt.
     pub(super) fn line(&mut self, source: &Source) -> Result<(), Error> {
         let result = self.arguments(source).and_then(|arguments| self.words(source, &arguments));
@@ -423,11 +433,7 @@ impl<'a> Session<'a> {
         match result {
             Ok(reply) => {
                 self.output.commands += 1;
-                self.output.text.push_str(&reply.text);
-                self.output.files.extend(reply.file);
-                for (span, kind, text) in reply.remarks {
-                    self.note(source.position(span.start), kind, text);
-                }
+                self.say(source, reply);
                 Ok(())
             }
             Err(Fault { kind: ErrorKind::Store(error @ StoreError::NotFound { .. }), span })
@@ -441,6 +447,14 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Err(fault) => Err(fault),
+        }
+    }
+
+    fn say(&mut self, source: &Source, reply: Reply) {
+        self.output.text.push_str(&reply.text);
+        self.output.files.extend(reply.file);
+        for (span, kind, text) in reply.remarks {
+            self.note(source.position(span.start), kind, text);
         }
     }
 

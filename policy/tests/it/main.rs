@@ -3,6 +3,7 @@
 mod articles;
 mod dynamic;
 mod errors;
+mod ipsecpol;
 mod properties;
 mod script;
 mod shell;

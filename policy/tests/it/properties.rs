@@ -1,8 +1,8 @@
 //! Properties: nothing panics, and an error never changes the store.
 
-use ipsec_policy::Store;
-use ipsec_policy::compile::{LocalAddresses, compile, listing};
-use ipsec_policy::netsh::{check, run_script};
+use ipsec_policy::compile::{LocalAddresses, compile, compile_stores, listing};
+use ipsec_policy::netsh::{Setting, check, dump, run, run_script};
+use ipsec_policy::{Store, Stores};
 use proptest::prelude::*;
 
 /// Words that scripts are made of, so that random scripts get past the first word.
@@ -97,6 +97,30 @@ fn word() -> impl Strategy<Value = String> {
         "%x:a=b%",
         "/l",
         "(1,1,3)",
+        "mmpolicy",
+        "qmpolicy",
+        "M",
+        "conntype=all",
+        "actionin=block",
+        "dump",
+        "exec",
+        "store",
+        "persistent",
+        "exportpolicy",
+        "importpolicy",
+        "config",
+        "ikelogging",
+        "ipsecpol",
+        "ipseccmd.exe",
+        "-f",
+        "0+1.2.3.4",
+        "[*=0:80:TCP]",
+        "-w",
+        "REG",
+        "-p",
+        "-n",
+        "PASS",
+        "-u",
     ]);
     prop_oneof![8 => known.prop_map(str::to_owned), 1 => any::<String>(), 1 => Just("\r\n".to_owned()), 1 => Just("\n".to_owned())]
 }
@@ -133,6 +157,29 @@ proptest! {
         }
         let _ = listing(&store, &LocalAddresses::default());
         let _ = compile(&store, &LocalAddresses::default());
+    }
+
+    /// With all that a computer has, and files that hold the script itself.
+    #[test]
+    fn whatever_runs_can_be_written_down(script in script()) {
+        let read = |_: &str| Some(script.clone().into_bytes());
+        let setting = Setting { read: Some(&read), ..Setting::default() };
+        let prepared = || {
+            let mut stores = Stores { local: prepared(), ..Stores::new() };
+            let setup = b"ipsec dynamic add mmpolicy M\nipsec dynamic add qmpolicy Q";
+            run(&mut stores, "setup", setup, &Setting::default()).unwrap();
+            stores
+        };
+        let mut stores = prepared();
+        if run(&mut stores, "s", script.as_bytes(), &setting).is_err() {
+            prop_assert_eq!(&stores, &prepared());
+        }
+        let _ = compile_stores(&stores, &LocalAddresses::default());
+        let text = dump(&stores).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let mut again = Stores::new();
+        let read_back = run(&mut again, "dump", text.as_bytes(), &Setting::default());
+        prop_assert!(read_back.is_ok(), "{:?}", read_back);
+        prop_assert_eq!(dump(&again), Ok(text));
     }
 
     /// Every command is atomic: going on after errors gives the store of the good commands alone.

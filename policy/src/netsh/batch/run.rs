@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::{Expanded, Scope, Variables, expand};
-use super::{Error, ErrorKind, Fault, Node, NoteKind, Operator, Session, Source, is_netsh};
+use super::{Error, ErrorKind, Fault, Node, NoteKind, Operator, Session, Source, ipsecpol, is_netsh};
 use crate::netsh::token::is_quote;
 
 /// A script that has executed this many statements is taken to run forever.
@@ -318,6 +318,13 @@ impl<'s, 'a> Machine<'s, 'a> {
             self.session.interactive = false;
             return self.netsh(&rest, written, unknown.or(unset));
         }
+        if ipsecpol::is_tool(word.text()) {
+            if !self.known(written, unknown.or(unset))? {
+                return Ok(Flow::Unsure);
+            }
+            self.session.ipsecpol(&rest)?;
+            return Ok(Flow::Next);
+        }
         if self.session.interactive && !matches!(name, "rem" | "echo" | "pause" | "cls" | "set" | "goto") {
             return self.session.line(&source).map(|()| Flow::Next);
         }
@@ -391,14 +398,24 @@ impl<'s, 'a> Machine<'s, 'a> {
         written: &Source,
         unknown: Option<(String, crate::netsh::source::Position)>,
     ) -> Result<Flow, Error> {
-        if let Some((name, _)) = unknown {
-            let start = written.text().find(&name).unwrap_or(0);
-            let fault = Fault::new(start..start + name.len(), ErrorKind::UnknownVariable { name });
-            self.session.fail(written, fault)?;
+        if !self.known(written, unknown)? {
             return Ok(Flow::Unsure);
         }
         self.session.shell_line(rest)?;
         Ok(Flow::Next)
+    }
+
+    /// Whether every value that a line names is known; one that is not is an error.
+    fn known(
+        &mut self,
+        written: &Source,
+        unknown: Option<(String, crate::netsh::source::Position)>,
+    ) -> Result<bool, Error> {
+        let Some((name, _)) = unknown else { return Ok(true) };
+        let start = written.text().find(&name).unwrap_or(0);
+        let fault = Fault::new(start..start + name.len(), ErrorKind::UnknownVariable { name });
+        self.session.fail(written, fault)?;
+        Ok(false)
     }
 
     fn call(

@@ -89,11 +89,7 @@ pub(in crate::netsh) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
             })
         }),
         Kind::QmMethods => return qm_methods(text).map(Value::QmMethods),
-        Kind::MmMethods => {
-            let mut list = terminated(separated(1.., mm_method, blanks), eof);
-            let parsed: Parse<Vec<MainModeMethod>> = list.parse_next(&mut text.trim());
-            parsed.ok().map(Value::MmMethods)
-        }
+        Kind::MmMethods => mm_methods(text).map(Value::MmMethods),
         Kind::Tunnel => tunnel(text).map(Value::Tunnel),
         Kind::Connection => word(text, &["lan", "dialup", "all"]).map(|w| {
             Value::Connection(match w {
@@ -132,7 +128,7 @@ fn guid(text: &str) -> Option<Guid> {
     Some(u64::try_from(digits).map_or(Guid(0), Guid))
 }
 
-fn address(text: &str) -> Option<Address> {
+pub(in crate::netsh) fn address(text: &str) -> Option<Address> {
     let keyword = match text.to_ascii_lowercase().as_str() {
         "me" => Some(Address::Me),
         "any" => Some(Address::Any),
@@ -173,7 +169,7 @@ fn is_host_name(text: &str) -> bool {
 }
 
 /// `24`, `255.255.255.0`, and `0.0.0.0`, the mask that dumps print for any. Masks with gaps do not exist.
-fn mask(text: &str) -> Option<u8> {
+pub(in crate::netsh) fn mask(text: &str) -> Option<u8> {
     if let Ok(dotted) = text.parse::<Ipv4Addr>() {
         let bits = dotted.to_bits();
         let ones = bits.leading_ones();
@@ -182,7 +178,7 @@ fn mask(text: &str) -> Option<u8> {
     text.trim_start_matches('/').parse::<u8>().ok().filter(|n| (1..=128).contains(n))
 }
 
-fn protocol(text: &str) -> Option<Option<u8>> {
+pub(in crate::netsh) fn protocol(text: &str) -> Option<Option<u8>> {
     match text.to_ascii_lowercase().as_str() {
         "any" => Some(None),
         "icmp" => Some(Some(1)),
@@ -194,7 +190,7 @@ fn protocol(text: &str) -> Option<Option<u8>> {
 }
 
 /// Both ends of a tunnel have static addresses: `me`, `any` and server keywords are refused.
-fn tunnel(text: &str) -> Option<Option<TunnelEndpoint>> {
+pub(in crate::netsh) fn tunnel(text: &str) -> Option<Option<TunnelEndpoint>> {
     if matches!(text.to_ascii_lowercase().as_str(), "no" | "none" | "0.0.0.0") {
         return Some(None);
     }
@@ -245,6 +241,12 @@ fn mm_method(input: &mut &str) -> Parse<MainModeMethod> {
     Ok(MainModeMethod { cipher, hash, group })
 }
 
+pub(in crate::netsh) fn mm_methods(text: &str) -> Option<Vec<MainModeMethod>> {
+    let mut list = terminated(separated(1.., mm_method, blanks), eof);
+    let parsed: Parse<Vec<MainModeMethod>> = list.parse_next(&mut text.trim());
+    parsed.ok()
+}
+
 fn or_none<'a, T: Clone>(
     inner: impl Parser<&'a str, T, winnow::error::ContextError>,
 ) -> impl Parser<&'a str, Option<T>, winnow::error::ContextError> {
@@ -292,7 +294,7 @@ fn qm_method(input: &mut &str) -> Parse<SecurityMethod> {
     Ok(SecurityMethod { ah, esp, lifetime })
 }
 
-fn qm_methods(text: &str) -> Result<Vec<SecurityMethod>, String> {
+pub(in crate::netsh) fn qm_methods(text: &str) -> Result<Vec<SecurityMethod>, String> {
     let mut rest = text.trim();
     let list: Parse<Vec<SecurityMethod>> = separated(1.., qm_method, blanks).parse_next(&mut rest);
     let wrong = || expected(Kind::QmMethods).to_owned();

@@ -1,0 +1,303 @@
+//! The tools before netsh: `ipsecpol` of the Windows 2000 Resource Kit and `ipseccmd` of Windows XP's support tools.
+//!
+//! Their options (Windows 2000 Resource Kit): `-f -n -t -a -u -soft -dialup -lan -1s -1k -1p -confirm -w -p -r -x -y -o`;
+//! `ipseccmd` adds `-1f` and `-1e`. A filter is `A.B.C.D/mask:port=A.B.C.D/mask:port:protocol`. What the table says beyond
+//! that is common knowledge without a source at hand:
+//!
+//! | written | means |
+//! |---|---|
+//! | `=`, `+` between source and destination | not mirrored, mirrored |
+//! | `0`, `*`, `10.1.*.*` as address | my address, any address, a subnet |
+//! | `(filter)`, `[filter]` | permit, block |
+//! | `DEFAULT` as filter, with `-w` | the default response rule |
+//! | `-n` | `ESP[c,i]`, `AH[h]`, `AH[h]+ESP[c,i]`, with `3600S`, `5000K`, `P`, `P2` behind; or `PASS`, `BLOCK`, `INPASS` |
+//! | `-a` | `KERBEROS`, `PRESHARE:"key"`, `CERT:"name"`; the first letter is enough |
+//! | `-1k` | `480M`, `28800S`, `10Q`, or two of them with `/` between |
+//! | `-w REG -p name:minutes -r rule` | stored policy; without `-w` the rules are dynamic, and `-u` clears them |
+//! | `-x`, `-y`, `-o` | assign, unassign, delete the policy |
+//!
+//! Rules without lists and actions of their own get some, named after the rule. A tunnel takes two calls, one for each
+//! direction, as it takes two rules of netsh.
+
+use std::ops::Range;
+
+use winnow::{
+    Parser, Result as Parse,
+    ascii::dec_uint,
+    combinator::{alt, separated, terminated},
+    token::one_of,
+};
+
+use super::command::value;
+use super::error::{ErrorKind, Fault};
+use super::static_context::Reply;
+use super::{NoteKind, Setting};
+use crate::auth_method::{AuthMethod, CertificateMethod, PresharedKey};
+use crate::defaults;
+use crate::dynamic::PfsGroup;
+use crate::rule::{ConnectionType, TunnelEndpoint};
+use crate::security_method::{MainModeMethod, SecurityMethod};
+use crate::stores::Stores;
+
+mod apply;
+mod filter_spec;
+mod methods;
+mod words;
+
+use filter_spec::{FilterSpec, filter_spec};
+use words::Word;
+
+/// Whether a word of a batch file is one of the tools.
+pub(super) fn is_tool(word: &str) -> bool {
+    let word = word.trim_matches('"').to_ascii_lowercase();
+    let name = word.rsplit(['\\', '/']).next().unwrap_or("");
+    matches!(name.strip_suffix(".exe").unwrap_or(name), "ipsecpol" | "ipseccmd")
+}
+
+/// What the methods of `-n` say together.
+#[derive(Clone, PartialEq, Debug)]
+enum Negotiation {
+    Pass,
+    Block,
+    Methods { methods: Vec<SecurityMethod>, pfs: PfsGroup, inpass: bool },
+}
+
+/// What to do with a stored policy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum PolicyAction {
+    Assign,
+    Unassign,
+    Delete,
+}
+
+/// One call, read.
+#[derive(Debug)]
+struct Call {
+    filters: Vec<FilterSpec>,
+    negotiation: Negotiation,
+    tunnel: Option<TunnelEndpoint>,
+    auth: Vec<AuthMethod>,
+    connection: ConnectionType,
+    soft: bool,
+    clear: bool,
+    main_mode_methods: Option<Vec<MainModeMethod>>,
+    main_mode_minutes: Option<u32>,
+    quick_modes: Option<u32>,
+    main_mode_pfs: bool,
+    soft_seconds: Option<u32>,
+    stored: bool,
+    policy: Option<(String, Option<u32>)>,
+    rule: Option<String>,
+    action: Option<PolicyAction>,
+    span: Range<usize>,
+    remarks: Vec<(Range<usize>, NoteKind, String)>,
+}
+
+/// Carries out what stands behind the tool's name. A call that fails has changed nothing.
+pub(super) fn execute(stores: &mut Stores, text: &str, setting: &Setting<'_>) -> Result<Reply, Fault> {
+    let call = Call::read(text)?;
+    let mut copy = stores.clone();
+    let mut reply = Reply { remarks: call.remarks.clone(), ..Reply::default() };
+    apply::apply(&mut copy, &call, setting, &mut reply)?;
+    *stores = copy;
+    Ok(reply)
+}
+
+const OPTIONS: &str =
+    "-f, -n, -t, -a, -u, -soft, -dialup, -lan, -1s, -1k, -1p, -1f, -1e, -confirm, -w, -p, -r, -x, -y or -o";
+
+fn bad(tag: &'static str, word: &Word, expected: &str) -> Fault {
+    let kind = ErrorKind::BadValue { tag, found: word.text.clone(), expected: expected.to_owned() };
+    Fault::new(word.span.clone(), kind)
+}
+
+fn unsupported(word: &Word, instead: &'static str) -> Fault {
+    Fault::new(word.span.clone(), ErrorKind::NotSupported { what: format!("`{}`", word.text), instead })
+}
+
+impl Call {
+    fn new(span: Range<usize>) -> Self {
+        let methods = defaults::IPSECPOL_METHODS.value.to_vec();
+        Self {
+            filters: Vec::new(),
+            negotiation: Negotiation::Methods { methods, pfs: PfsGroup::NoPfs, inpass: false },
+            tunnel: None,
+            auth: vec![AuthMethod::Kerberos],
+            connection: ConnectionType::All,
+            soft: false,
+            clear: false,
+            main_mode_methods: None,
+            main_mode_minutes: None,
+            quick_modes: None,
+            main_mode_pfs: false,
+            soft_seconds: None,
+            stored: false,
+            policy: None,
+            rule: None,
+            action: None,
+            span,
+            remarks: Vec::new(),
+        }
+    }
+
+    fn read(text: &str) -> Result<Self, Fault> {
+        let all = words::words(text)?;
+        let mut call = Self::new(0..text.trim_end().len());
+        let mut rest = all.as_slice();
+        while let [option, after @ ..] = rest {
+            let values = after.iter().take_while(|w| !w.is_option()).count();
+            let (values, next) = after.split_at(values);
+            call.option(option, values)?;
+            rest = next;
+        }
+        Ok(call)
+    }
+
+    fn option(&mut self, option: &Word, values: &[Word]) -> Result<(), Fault> {
+        let missing = |expected: &str| {
+            let end = option.span.end;
+            Fault::new(end..end, ErrorKind::Incomplete { expected: expected.to_owned() })
+        };
+        let one = |expected: &str| match values {
+            [] => Err(missing(expected)),
+            [one] => Ok(one),
+            [_, second, ..] => {
+                Err(Fault::new(second.span.clone(), ErrorKind::TooManyValues { found: second.text.clone() }))
+            }
+        };
+        let some = |expected: &str| {
+            if values.is_empty() { Err(missing(expected)) } else { Ok(words::split(values)) }
+        };
+        let alone = || match values {
+            [] => Ok(()),
+            [found, ..] => {
+                Err(Fault::new(found.span.clone(), ErrorKind::TooManyValues { found: found.text.clone() }))
+            }
+        };
+        match option.text.to_ascii_lowercase().as_str() {
+            "-f" => {
+                let specs = some("filters such as 0+10.0.0.1::TCP")?;
+                self.filters.extend(specs.iter().map(filter_spec).collect::<Result<Vec<_>, _>>()?);
+            }
+            "-n" => self.negotiation = methods::negotiation(&some("security methods")?)?,
+            "-t" => self.tunnel = Some(endpoint(one("a tunnel endpoint")?)?),
+            "-a" => {
+                let list =
+                    if values.is_empty() { Err(missing("authentication methods")) } else { Ok(values) };
+                self.auth = list?.iter().map(auth).collect::<Result<_, _>>()?;
+            }
+            "-1s" => {
+                self.main_mode_methods = Some(main_mode(&some("main-mode methods such as 3DES-SHA-2")?)?)
+            }
+            "-1k" => self.rekey(one("a limit such as 480M or 10Q")?)?,
+            "-1e" => self.soft_seconds = Some(number("-1e", one("seconds")?)?),
+            "-1f" => {
+                some("main-mode filters")?;
+                let text = "main-mode filters are made from the rules here: `-1f` is not used";
+                self.remarks.push((option.span.clone(), NoteKind::NotUnderstood, text.to_owned()));
+            }
+            "-w" => self.store(one("REG")?)?,
+            "-p" => self.policy = Some(policy(one("the policy's name")?)),
+            "-r" => self.rule = Some(one("the rule's name")?.text.clone()),
+            flag => {
+                alone()?;
+                match flag {
+                    "-u" => self.clear = true,
+                    "-soft" => self.soft = true,
+                    "-dialup" => self.connection = ConnectionType::Dialup,
+                    "-lan" => self.connection = ConnectionType::Lan,
+                    "-1p" => self.main_mode_pfs = true,
+                    "-confirm" => {}
+                    "-x" => self.action = Some(PolicyAction::Assign),
+                    "-y" => self.action = Some(PolicyAction::Unassign),
+                    "-o" => self.action = Some(PolicyAction::Delete),
+                    name if name.starts_with("\\\\") => {
+                        return Err(unsupported(option, "other computers have stores of their own"));
+                    }
+                    _ => {
+                        let (found, expected) = (option.text.clone(), OPTIONS.to_owned());
+                        return Err(Fault::new(
+                            option.span.clone(),
+                            ErrorKind::UnknownCommand { found, expected },
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `-w REG`; `DS` is a domain's directory.
+    fn store(&mut self, word: &Word) -> Result<(), Fault> {
+        match word.text.split(':').next().unwrap_or("").to_ascii_lowercase().as_str() {
+            "reg" => {
+                self.stored = true;
+                Ok(())
+            }
+            "ds" => Err(unsupported(word, "this computer is in no domain; -w REG is its own store")),
+            _ => Err(bad("-w", word, "REG")),
+        }
+    }
+
+    /// `-1k 10Q/28800S`.
+    fn rekey(&mut self, word: &Word) -> Result<(), Fault> {
+        let limit = |i: &mut &str| -> Parse<(u32, char)> {
+            (dec_uint, one_of(['q', 'Q', 's', 'S', 'm', 'M'])).parse_next(i)
+        };
+        let mut rest = word.text.as_str();
+        let limits: Parse<Vec<(u32, char)>> = separated(1..=2, limit, '/').parse_next(&mut rest);
+        let wrong = || bad("-1k", word, "quick modes with Q, seconds with S or minutes with M");
+        for (n, unit) in limits.ok().filter(|_| rest.is_empty()).ok_or_else(wrong)? {
+            match unit.to_ascii_lowercase() {
+                'q' => self.quick_modes = Some(n),
+                'm' if n > 0 => self.main_mode_minutes = Some(n),
+                // netsh counts minutes, and none are not enough.
+                's' if n > 0 => self.main_mode_minutes = Some(n.div_ceil(60)),
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn number(tag: &'static str, word: &Word) -> Result<u32, Fault> {
+    let parsed: Parse<u32> = terminated(dec_uint, alt(("S", "s", ""))).parse_next(&mut word.text.as_str());
+    parsed.map_err(|_| bad(tag, word, "a number of seconds"))
+}
+
+fn endpoint(word: &Word) -> Result<TunnelEndpoint, Fault> {
+    value::tunnel(&word.text)
+        .flatten()
+        .ok_or_else(|| bad("-t", word, "the IP address or DNS name of a tunnel endpoint"))
+}
+
+/// `name:minutes`.
+fn policy(word: &Word) -> (String, Option<u32>) {
+    match word.text.rsplit_once(':').map(|(name, minutes)| (name, minutes.parse())) {
+        Some((name, Ok(minutes))) if minutes > 0 => (name.to_owned(), Some(minutes)),
+        _ => (word.text.clone(), None),
+    }
+}
+
+fn auth(word: &Word) -> Result<AuthMethod, Fault> {
+    let (kind, value) = word.text.trim_end_matches(',').split_once(':').unwrap_or((&word.text, ""));
+    let kind = kind.to_ascii_lowercase();
+    let is = |whole: &str| !kind.is_empty() && whole.starts_with(&kind);
+    match value {
+        "" if is("kerberos") => Ok(AuthMethod::Kerberos),
+        key if is("preshare") && !key.is_empty() => Ok(AuthMethod::PresharedKey(PresharedKey::new(key))),
+        name if is("cert") && !name.is_empty() => Ok(AuthMethod::Certificate(CertificateMethod {
+            authority: name.to_owned(),
+            map_to_account: false,
+            exclude_authority_name: false,
+        })),
+        _ => Err(bad("-a", word, "KERBEROS, PRESHARE:\"key\" or CERT:\"name of an authority\"")),
+    }
+}
+
+fn main_mode(list: &[Word]) -> Result<Vec<MainModeMethod>, Fault> {
+    let one = |word: &Word| {
+        value::mm_methods(&word.text).ok_or_else(|| bad("-1s", word, "main-mode methods such as 3DES-SHA-2"))
+    };
+    Ok(list.iter().map(one).collect::<Result<Vec<_>, _>>()?.concat())
+}

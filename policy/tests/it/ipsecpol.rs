@@ -1,0 +1,125 @@
+//! `ipsecpol` and `ipseccmd`: the same policy as the netsh commands that say the same.
+
+use ipsec_policy::compile::compile_stores;
+use ipsec_policy::compile::whole;
+use ipsec_policy::netsh::{ErrorKind, NoteKind, Output, Setting, dump, run, run_script};
+use ipsec_policy::{Store, Stores};
+
+use crate::{computer, store_of};
+
+fn after(script: &str) -> (Stores, Output) {
+    let mut stores = Stores::new();
+    let output =
+        run(&mut stores, "s", script.as_bytes(), &Setting::default()).unwrap_or_else(|e| panic!("{e}"));
+    (stores, output)
+}
+
+fn refused(script: &str) -> String {
+    let mut stores = Stores::new();
+    let error = run(&mut stores, "s", script.as_bytes(), &Setting::default()).unwrap_err();
+    assert_eq!(stores, Stores::new(), "{script}");
+    error.kind.to_string()
+}
+
+/// Selectors, directions and actions in match order, without names.
+fn filters(stores: &Stores, addresses: &[&str]) -> Vec<String> {
+    let filters = whole::filters(stores, &computer(addresses)).unwrap();
+    filters.iter().map(|f| format!("{:?} {:?} {:?}", f.direction, f.selector, f.action)).collect()
+}
+
+/// "Run it twice for a tunnel: outbound and inbound." The gateway of KB 816514 in the older notation.
+#[test]
+fn a_tunnel_is_two_calls() {
+    let (ours, _) = after(
+        "@echo off\nset KEY=-actual key-\n\
+         ipsecpol -w REG -p \"IPSec Tunnel with 3rdExtIP\":180 -r out -f 10.1.0.0/255.255.0.0=10.2.0.0/255.255.0.0 -n ESP[DES,MD5] -t 203.0.113.2 -a PRESHARE:\"%KEY%\"\n\
+         ipsecpol.exe -w reg -p \"IPSec Tunnel with 3rdExtIP\" -r in -f 10.2.*.*=10.1.*.* -n ESP[DES,MD5] -t 203.0.113.1 -a p:\"%KEY%\" -x",
+    );
+    let (theirs, _) = store_of(
+        "s",
+        b"add policy P assign=y\nadd filter O 10.1.0.0 srcmask=16 dstaddr=10.2.0.0 dstmask=16 mirrored=no\n\
+          add filter I 10.2.0.0 srcmask=16 dstaddr=10.1.0.0 dstmask=16 mirrored=no\nadd filteraction A qmsec=\"ESP[DES,MD5]\"\n\
+          add rule O P O A tunnel=203.0.113.2 psk=\"-actual key-\"\nadd rule I P I A tunnel=203.0.113.1 psk=\"-actual key-\"",
+    );
+    let theirs = Stores { local: theirs, ..Stores::new() };
+    let gateway = ["203.0.113.1", "10.1.0.1"];
+    assert_eq!(filters(&ours, &gateway), filters(&theirs, &gateway));
+    let pads = [&ours, &theirs].map(|s| compile_stores(s, &computer(&gateway)).unwrap().pad.entries.clone());
+    let shape = |n: usize| {
+        pads[n].iter().map(|e| (e.local.clone(), e.peer.clone(), e.methods.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(shape(0), shape(1));
+    let policy = ours.local.assigned().unwrap();
+    assert_eq!((policy.name.as_str(), policy.polling_interval_minutes), ("IPSec Tunnel with 3rdExtIP", 180));
+    assert!(!policy.default_response.active);
+}
+
+/// Every option that says something about stored policy.
+#[test]
+fn stored_policy_in_netsh_words() {
+    let (stores, _) = after(
+        "ipseccmd -w REG -p \"Lock down\":30 -r \"Web\" -f \"*+0:80:TCP 0+10.1.2.3/255.255.255.0::17\" (0+DNS:53:UDP) [*+0:135:TCP] -n \"AH[SHA]+ESP[DES,NONE]5000K/900SP2\" AH[MD5] INPASS -soft -lan -1s 3DES-SHA-2 DES-MD5-1 -1k 10Q/3600S -1p -a KERBEROS CERT:\"CN=Root, O=Example\" -x\n\
+         ipseccmd -w REG -p \"Lock down\" -r ignored -f DEFAULT -n ESP[3DES,SHA] -a PRESHARE:k\n\
+         ipseccmd -w REG -p Other -r Gone -f 0=1.2.3.4\nipseccmd -w REG -p Other -o\nipseccmd -w REG -p \"Lock down\" -y",
+    );
+    insta::assert_snapshot!(dump(&stores).unwrap());
+}
+
+/// A rule of the same name is replaced.
+#[test]
+fn calls_may_be_repeated() {
+    let call = "ipsecpol -w REG -p P -r R -f 0+1.2.3.4 -n BLOCK -x\n";
+    let (once, _) = after(call);
+    let (twice, _) = after(&call.repeat(2));
+    assert_eq!(once.local.renumbered(), twice.local.renumbered());
+}
+
+/// Without `-w` the rules go straight into the driver; `-u` clears them.
+#[test]
+fn dynamic_rules() {
+    let (ours, output) = after(
+        "ipseccmd -f 0+10.0.0.2 [*+0:135:TCP] -n ESP[3DES,SHA]3600SP INPASS -a p:abc -1e 60 -1f 0=10.0.0.2\nipsecpol -f *+0:80:TCP -n PASS",
+    );
+    let (theirs, _) = after(
+        "netsh ipsec dynamic add mmpolicy M\nnetsh ipsec dynamic add qmpolicy Q pfs=grpmm qmsec=\"ESP[3DES,SHA1]:3600s\"\n\
+         netsh ipsec dynamic add rule me 10.0.0.2 M Q actionin=permit psk=abc\n\
+         netsh ipsec dynamic add rule any me M protocol=tcp dstport=135 actionin=block actionout=block\n\
+         netsh ipsec dynamic add rule any me M protocol=tcp dstport=80 actionin=permit actionout=permit",
+    );
+    assert_eq!(filters(&ours, &["10.0.0.1"]), filters(&theirs, &["10.0.0.1"]));
+    assert_eq!(ours.dynamic.mm_policies()[0].soft_sa_seconds, 60);
+    assert!(matches!(output.notes.as_slice(), [note] if note.kind == NoteKind::NotUnderstood));
+    let (cleared, _) = after("ipsecpol -f 0+10.0.0.2\nipsecpol -u");
+    assert!(cleared.dynamic.is_empty());
+    let error = run_script(&mut Store::new(), "s", b"ipsecpol -f 0+10.0.0.2").unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::NotSupported { .. }));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (call, why) in [
+        ("ipsecpol -f 0", "found `0` for -f, expected a filter such as"),
+        ("ipsecpol -f 0+1.2.3", "for -f"),
+        ("ipsecpol -f 0+1.2.3.4:80", "expected no port, or TCP or UDP behind it"),
+        ("ipsecpol -f 0+10.1.*.2", "for -f"),
+        ("ipsecpol -f", "expected filters"),
+        ("ipsecpol -f 0+1.2.3.4 -n ESP[NONE,NONE]", "for -n"),
+        ("ipsecpol -f 0+1.2.3.4 -n ESP[3DES,SHA]5X", "for -n"),
+        ("ipsecpol -f 0+1.2.3.4 -a secret", "for -a, expected KERBEROS"),
+        ("ipsecpol -f 0+1.2.3.4 -t any", "for -t"),
+        ("ipsecpol -f 0+1.2.3.4 -1s AES-SHA-2", "for -1s"),
+        ("ipsecpol -f 0+1.2.3.4 -1k 10", "for -1k"),
+        ("ipsecpol -f 0+1.2.3.4 -z", "found `-z`, expected -f"),
+        ("ipsecpol -x", "expected -f with filters"),
+        ("ipsecpol -w REG -r R -f 0+1.2.3.4", "expected -p"),
+        ("ipsecpol -w REG -p P -x", "policy 'P' does not exist"),
+        ("ipsecpol -w DS:example -p P -f 0+1.2.3.4", "in no domain"),
+        ("ipsecpol \\\\server -f 0+1.2.3.4", "other computers"),
+        ("ipsecpol -f \"0+1.2.3.4", "not closed"),
+        ("ipsecpol -f 0+%PEER%", "the value of `%PEER%` is not known"),
+        ("ipsecpol -soft yes", "found `yes`"),
+    ] {
+        let refused = refused(call);
+        assert!(refused.contains(why), "{call}: {refused}");
+    }
+}
