@@ -28,6 +28,8 @@ pub mod node;
 pub mod outside;
 pub mod privileges;
 pub mod raw;
+pub mod record;
+pub mod replay;
 mod routes;
 mod seed;
 pub mod signals;

@@ -21,6 +21,7 @@ use crate::control::{Control, IsakmpSas, Traffic};
 use crate::error::OpenError;
 use crate::guard::Guard;
 use crate::outside::Outside;
+use crate::record::{Recorder, Sources};
 use crate::routes::Routes;
 use crate::signals::{Asked, Signals};
 use crate::sockets::Sockets;
@@ -52,6 +53,11 @@ pub trait Host {
     fn reload(&mut self) -> Result<PolicyDatabases, String> {
         Err("this program's policy does not change".to_owned())
     }
+
+    /// What the policy was read from, for a recording.
+    fn sources(&self) -> Option<Sources> {
+        None
+    }
 }
 
 /// A program that does not care.
@@ -78,6 +84,7 @@ pub struct Node {
     routes: Option<Routes>,
     guard: Option<Guard>,
     ring: Option<Ring>,
+    recorder: Option<Recorder>,
     keys: KeyRing,
     pool: PacketPool,
     inputs: Vec<Input>,
@@ -128,6 +135,12 @@ impl Node {
         let ring = ring.transpose()?;
         let waker = Waker::new(poll.registry(), Token(WORK)).map_err(|e| OpenError::new("epoll", e))?;
         let seed = seed::seed().map_err(|e| OpenError::new("entropy", e))?;
+        let recorder = settings.record.as_ref().map(|recording| {
+            let recorder =
+                Recorder::create(recording, &seed, &outside.interfaces, &config.routes, outside.mtu);
+            recorder.map_err(|e| OpenError::new(format!("recording {}", recording.path.display()), e))
+        });
+        let recorder = recorder.transpose()?;
         if settings.drop_privileges {
             privileges::drop_all_but_net_admin().map_err(|e| OpenError::new("giving up privileges", e))?;
         }
@@ -151,6 +164,7 @@ impl Node {
             routes,
             guard,
             ring,
+            recorder,
             keys: KeyRing::default(),
             pool: PacketPool::default(),
             inputs: Vec::new(),
@@ -203,7 +217,8 @@ impl Node {
             self.carry_out(host);
         }
         if self.ipsec.poll_timeout().is_some_and(|at| at <= self.clock.now()) {
-            self.ipsec.handle_input(Input::Timeout, self.clock.now());
+            self.inputs.push(Input::Timeout);
+            self.hand_in();
             self.carry_out(host);
         }
         Ok(())
@@ -211,7 +226,8 @@ impl Node {
 
     /// Gives the core an order.
     pub fn command(&mut self, command: Command, host: &mut dyn Host) {
-        self.ipsec.handle_input(Input::Command(command), self.clock.now());
+        self.inputs.push(Input::Command(command));
+        self.hand_in();
         self.carry_out(host);
     }
 
@@ -319,14 +335,22 @@ impl Node {
         }
     }
 
+    /// Hands all inputs in, as of now.
     fn hand_in(&mut self) {
-        self.ipsec.handle_batch(&mut self.inputs, self.clock.now());
+        let now = self.clock.now();
+        if let Some(recorder) = &mut self.recorder {
+            self.inputs.iter().for_each(|input| recorder.input(input, now));
+        }
+        self.ipsec.handle_batch(&mut self.inputs, now);
     }
 
     /// Carries out all that the core says. Buffers go back to where packets come from.
     fn carry_out(&mut self, host: &mut dyn Host) {
         let at = self.clock.unix(self.clock.now());
         while let Some(output) = self.ipsec.poll_output() {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.output(&output);
+            }
             match output {
                 Output::Transmit(_, packet) => {
                     record(&mut self.ring, Side::Unprotected, at, packet.bytes());
@@ -355,6 +379,9 @@ impl Node {
         self.sockets.flush();
         if let Some(tun) = &mut self.tun {
             tun.flush();
+        }
+        if let Some(recorder) = self.recorder.as_mut().filter(|_| self.readable.is_empty()) {
+            recorder.flush();
         }
         if let Some(Err(error)) = self.ring.as_mut().filter(|_| self.readable.is_empty()).map(Ring::flush) {
             tracing::warn!(%error, "the capture could not be written");

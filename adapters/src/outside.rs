@@ -94,7 +94,7 @@ impl Outside {
     }
 }
 
-fn interface(number: usize, name: &str, boundary: Boundary, addresses: Vec<Prefix>) -> Interface {
+pub(crate) fn interface(number: usize, name: &str, boundary: Boundary, addresses: Vec<Prefix>) -> Interface {
     Interface {
         id: InterfaceId(u16::try_from(number).unwrap_or(u16::MAX)),
         name: name.to_owned(),

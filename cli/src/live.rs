@@ -9,6 +9,7 @@ use ipsec_adapters::live::{Live, LiveError};
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::{Error, print};
+use crate::replay;
 
 /// Options of `ipseclab live`.
 #[derive(Debug, Args)]
@@ -35,6 +36,12 @@ pub(crate) struct LiveArgs {
     /// Write the keys of all SAs to this folder, as Wireshark wants them. Whoever reads them reads all traffic.
     #[arg(long, value_name = "DIR")]
     log_keys: Option<PathBuf>,
+    /// Record the run: configuration, inputs and digests of outputs.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Write what a replay needs beside the recording, as FILE.secrets: the seed, which yields every key, and the policy.
+    #[arg(long, requires = "record")]
+    record_secrets: bool,
 }
 
 /// How to log.
@@ -64,6 +71,8 @@ pub(crate) fn live(args: &LiveArgs) -> Result<bool, Error> {
         machine.capture = Some(Capture { path, files, megabytes: (octets >> 20) as u32 });
     }
     machine.keys = args.log_keys.clone();
+    let secrets = |path: &PathBuf| args.record_secrets.then(|| replay::secrets_of(path));
+    machine.record = args.record.clone().map(|path| (path.clone(), secrets(&path)));
     live.run().map_err(error)?;
     Ok(true)
 }

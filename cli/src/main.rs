@@ -10,6 +10,7 @@ mod many;
 mod netsh;
 mod print;
 mod profile;
+mod replay;
 mod run;
 mod seeds;
 
@@ -36,6 +37,8 @@ enum Command {
     Run(run::RunArgs),
     /// Be an IPsec node on this computer: real sockets, a TUN device, until SIGTERM.
     Live(live::LiveArgs),
+    /// Repeat a recorded run of a live node, and say whether each output was reproduced.
+    Replay(replay::ReplayArgs),
     /// Ask a live node, or tell it what to do.
     Ctl(ctl::CtlArgs),
     /// Check netsh scripts and show the policy they make: rules, and filters in match order.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::List => list::list(),
         Command::Run(args) => run::run(&args),
         Command::Live(args) => live::live(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Netsh(args) => netsh::netsh(&args),
         Command::Profile(args) => profile::profile(&args),

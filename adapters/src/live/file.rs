@@ -16,7 +16,7 @@
 //! A file may name `netsh` scripts instead of connections: then the policy is Microsoft's, and `[machine]` is all the rest.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ipsec_core::Duration;
 use ipsec_core::config::{DeadPeerDetection, IkeConfig, VendorIdRule};
@@ -74,6 +74,9 @@ pub struct Machine {
     /// Write keys for Wireshark to this folder; only the command line sets it.
     #[serde(skip)]
     pub keys: Option<PathBuf>,
+    /// Record the run here, and the secrets that repeat it there; only the command line sets it.
+    #[serde(skip)]
+    pub record: Option<(PathBuf, Option<PathBuf>)>,
 }
 
 fn tun() -> String {
@@ -239,16 +242,28 @@ pub enum Mode {
 }
 
 impl File {
-    /// Reads a file.
+    /// Reads the text of a file.
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn read(path: &Path) -> Result<File, String> {
-        let name = path.display();
-        let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;
-        let file: File = toml::from_str(&text).map_err(|e| format!("{name}: {e}"))?;
-        file.check().map_err(|e| format!("{name}: {e}"))?;
+    pub fn parse(text: &str) -> Result<File, String> {
+        let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
+        file.check()?;
         Ok(file)
+    }
+
+    /// The file without its keys, for a recording.
+    pub(crate) fn without_keys(&self) -> String {
+        let mut file = self.clone();
+        for key in file.connections.iter_mut().filter_map(|c| c.key.as_mut()) {
+            *key = "(among the secrets)".to_owned();
+        }
+        toml::to_string(&file).unwrap_or_default()
+    }
+
+    /// Names of the other files it is made of.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &PathBuf> {
+        self.netsh.iter().chain(self.connections.iter().filter_map(|c| c.key_file.as_ref()))
     }
 
     /// The JSON schema of the file.
@@ -286,6 +301,7 @@ impl File {
             control: Some(machine.control.clone()).filter(|path| !path.as_os_str().is_empty()),
             capture: machine.capture.as_ref().map(|c| (c.path.clone(), size(c))),
             keys: machine.keys.clone(),
+            record: None,
             signals: true,
             drop_privileges: machine.drop_privileges,
         }

@@ -1,7 +1,8 @@
 //! From a configuration file to the databases of the core.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipsec_core::config::PolicyDatabases;
@@ -19,17 +20,20 @@ use super::file::{self, Connection, File};
 use super::names;
 use crate::outside::Outside;
 
-/// The policy of `file`; paths in it begin at `folder`.
-pub(super) fn databases(file: &File, folder: &Path, outside: &Outside) -> Result<PolicyDatabases, String> {
+/// Contents of scripts and key files, by the names the configuration has for them.
+type Others = BTreeMap<PathBuf, Vec<u8>>;
+
+/// The policy of `file`; what it names is among `others`.
+pub(super) fn databases(file: &File, others: &Others, outside: &Outside) -> Result<PolicyDatabases, String> {
     if !file.netsh.is_empty() {
-        return of_scripts(file, folder, outside);
+        return of_scripts(file, others, outside);
     }
     let (mut spd, mut pad) = (Vec::new(), Pad::default());
     for (number, connection) in (0..).zip(&file.connections) {
         let explain = |e: String| format!("connection `{}`: {e}", connection.name);
         spd.push(entry(number, connection).map_err(explain)?);
         if connection.action == file::Action::Protect {
-            pad.entries.push(pad_entry(number, connection, folder).map_err(explain)?);
+            pad.entries.push(pad_entry(number, connection, others).map_err(explain)?);
         }
     }
     // What nobody speaks about passes in clear; a last connection with action `discard` changes that.
@@ -45,14 +49,13 @@ pub(super) fn databases(file: &File, folder: &Path, outside: &Outside) -> Result
     Ok(PolicyDatabases { spd: Arc::new(Spd::new(spd)), pad: Arc::new(pad) })
 }
 
-fn of_scripts(file: &File, folder: &Path, outside: &Outside) -> Result<PolicyDatabases, String> {
+fn of_scripts(file: &File, others: &Others, outside: &Outside) -> Result<PolicyDatabases, String> {
     let profile = file.profile()?;
     let mut store = Store::of(profile);
     for script in &file.netsh {
-        let path = folder.join(script);
-        let name = path.display().to_string();
-        let bytes = std::fs::read(&path).map_err(|e| format!("{name}: {e}"))?;
-        let output = run_script(&mut store, &name, &bytes).map_err(|e| e.to_string())?;
+        let name = script.display().to_string();
+        let bytes = others.get(script).ok_or_else(|| format!("{name} is missing"))?;
+        let output = run_script(&mut store, &name, bytes).map_err(|e| e.to_string())?;
         for note in output.notes {
             tracing::info!("{name}:{note}");
         }
@@ -117,7 +120,7 @@ fn not_empty<T>(list: Vec<T>, what: &str) -> Result<Vec<T>, String> {
     if list.is_empty() { Err(format!("{what}: at least one is needed")) } else { Ok(list) }
 }
 
-fn pad_entry(number: u32, connection: &Connection, folder: &Path) -> Result<PadEntry, String> {
+fn pad_entry(number: u32, connection: &Connection, others: &Others) -> Result<PadEntry, String> {
     let any = || vec![AddressRange::ANY_V4, AddressRange::ANY_V6];
     let single = |a: Option<IpAddr>| a.map(|a| vec![AddressRange::single(a)]);
     let peer = match connection.mode {
@@ -131,7 +134,7 @@ fn pad_entry(number: u32, connection: &Connection, folder: &Path) -> Result<PadE
         name: connection.name.clone(),
         local: single(connection.local_address).unwrap_or_else(any),
         peer,
-        methods: vec![AuthMethod::PreSharedKey(key(connection, folder)?)],
+        methods: vec![AuthMethod::PreSharedKey(key(connection, others)?)],
         proposals: proposals.and_then(|p| not_empty(p, "proposals"))?,
         lifetime_seconds: connection.ike_seconds,
         exchange: if connection.aggressive {
@@ -146,16 +149,14 @@ fn pad_entry(number: u32, connection: &Connection, folder: &Path) -> Result<PadE
     })
 }
 
-fn key(connection: &Connection, folder: &Path) -> Result<Secret, String> {
+fn key(connection: &Connection, others: &Others) -> Result<Secret, String> {
     match (&connection.key, &connection.key_file) {
         (Some(key), None) => Ok(Secret::new(key.as_bytes())),
         (None, Some(path)) => {
-            let path = folder.join(path);
-            let mut key = std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            while matches!(key.last(), Some(b'\n' | b'\r')) {
-                key.pop();
-            }
-            Ok(Secret::new(key))
+            let key = others.get(path).ok_or_else(|| format!("{} is missing", path.display()))?;
+            let end =
+                key.iter().rposition(|octet| !matches!(octet, b'\n' | b'\r')).map_or(0, |last| last + 1);
+            Ok(Secret::new(key.get(..end).unwrap_or_default()))
         }
         _ => Err("either `key` or `key-file` is needed to authenticate".to_owned()),
     }

@@ -117,6 +117,9 @@ impl Node {
         if let Some(routes) = &self.routes {
             routes.update(&policy.spd, &self.outside.interfaces).map_err(|e| e.to_string())?;
         }
+        if let (Some(recorder), Some(sources)) = (&mut self.recorder, host.sources()) {
+            recorder.sources(sources);
+        }
         self.command(Command::SetPolicy(policy), host);
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::capture::RingSize;
 use crate::mark::Mark;
+use crate::record::Recording;
 
 /// What a node opens on this computer. The default is a node that only speaks IKE, and needs no privileges beyond its ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub capture: Option<(PathBuf, RingSize)>,
     /// Write keys for Wireshark to this folder. Whoever reads them reads all traffic.
     pub keys: Option<PathBuf>,
+    /// Record the run.
+    pub record: Option<Recording>,
     /// Obey SIGHUP, SIGTERM and SIGINT.
     pub signals: bool,
     /// Give up privileges when everything is open.

@@ -81,7 +81,15 @@ fn live(file: &str) -> ExitCode {
         .with_target(false)
         .with_writer(std::io::stderr)
         .init();
-    match Live::read(Path::new(file)).and_then(Live::run) {
+    let recorded = |mut live: Live| {
+        // A file of this name asks for a recording.
+        if Path::new(file).with_extension("record").exists() {
+            let path = |extension| Path::new(file).with_extension(extension);
+            live.file_mut().machine.record = Some((path("rec"), Some(path("secrets"))));
+        }
+        live.run()
+    };
+    match Live::read(Path::new(file)).and_then(recorded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -30,7 +30,7 @@ fn connections_become_entries_in_their_order() {
         key = "-actual key-"
         "#,
     );
-    let made = databases(&file, Path::new("."), &outside()).unwrap();
+    let made = databases(&file, &Others::new(), &outside()).unwrap();
     let texts: Vec<String> =
         made.spd.entries().iter().map(|e| format!("{}: {}", e.name, e.selector)).collect();
     let expected =
@@ -51,10 +51,10 @@ fn what_is_missing_is_named() {
         ("name = \"a\"", "connection `a`: either `key` or `key-file`"),
         ("name = \"a\"\nkey = \"k\"\nremote-port = 1", "ports need a protocol"),
         ("name = \"a\"\nkey = \"k\"\nsuites = []", "suites: at least one"),
-        ("name = \"a\"\nkey-file = \"/nonexistent\"", "/nonexistent: "),
+        ("name = \"a\"\nkey-file = \"/nonexistent\"", "/nonexistent is missing"),
     ] {
         let file = file(&format!("machine.outside = [\"eth1\"]\n[[connection]]\n{connection}\n"));
-        let error = databases(&file, Path::new("."), &outside()).unwrap_err();
+        let error = databases(&file, &Others::new(), &outside()).unwrap_err();
         assert!(error.contains(why), "{error}");
     }
 }

@@ -1,5 +1,8 @@
 //! Two nodes of ours: ESP and AH without UDP, both address families, both modes.
 
+use ipsec_adapters::control::Request;
+use ipsec_adapters::replay::replay;
+
 use super::{Case, Named, explained};
 use crate::lab::{Lab, Outcome, until};
 use crate::node::Node;
@@ -23,7 +26,8 @@ pub(crate) fn all() -> Vec<(String, Case)> {
             Box::new(move || transport(suite, filter, true)),
         ));
     }
-    let others: [Named; 8] = [
+    let others: [Named; 9] = [
+        ("recorded_run_is_repeated", recorded),
         ("alice_and_bob", alice_and_bob),
         ("stop_tells_the_peer", stop_tells_the_peer),
         ("ipv6_in_ipv6", || families("2001:db8::1", "2001:db8::2", true)),
@@ -195,7 +199,45 @@ fn privileges() -> Outcome {
                 return Err(format!("no `{line}` in {status}"));
             }
         }
-        gwa.order(&ipsec_adapters::control::Request::Reload)?;
+        gwa.order(&Request::Reload)?;
         ping(lab, "ha", "10.2.0.10")
+    })
+}
+
+/// A run with traffic, a rekeying, a reload and an end is repeated output by output; and an altered one is not.
+fn recorded() -> Outcome {
+    explained(gateways()?, |lab| {
+        lab.write("gwa.record", "")?;
+        let (gwa, _gwb) = tunnel_ends(lab, "3des-md5")?;
+        ping(lab, "ha", "10.2.0.10")?;
+        tcp(lab, "ha", "hb", ([10, 2, 0, 10], 6001).into(), 1 << 20)?;
+        let first = gwa.pair(&[])?;
+        gwa.order(&Request::Rekey { pair: first.pair })?;
+        gwa.pair(&[first.pair])?;
+        gwa.order(&Request::Reload)?;
+        ping(lab, "hb", "10.1.0.10")?;
+        gwa.stop(lab)?;
+        let (run, secrets) = (lab.path("gwa.rec"), lab.path("gwa.secrets"));
+        let verdict = replay(&run, &secrets)?;
+        if !verdict.held() || verdict.outputs < 1_000 {
+            return Err(format!("not repeated: {verdict:?}"));
+        }
+        let text = std::fs::read_to_string(&run).map_err(|e| e.to_string())?;
+        if text.contains("between ourselves") {
+            return Err("the key is in the recording".to_owned());
+        }
+        // One octet of one packet, and the run is another.
+        let place = text.rfind("\"inbound\"").and_then(|at| text.get(at..)?.find("45").map(|more| at + more));
+        let mut altered = text.clone().into_bytes();
+        altered[place.ok_or("no packet arrived")? + 41] ^= 1;
+        let altered = lab.write("altered.rec", &String::from_utf8_lossy(&altered))?;
+        let verdict = replay(&altered, &secrets)?;
+        if verdict.held() {
+            return Err("an altered run is repeated as well".to_owned());
+        }
+        match replay(&run, &lab.path("nothing")) {
+            Err(why) if why.contains("without its secrets") => Ok(()),
+            other => Err(format!("without secrets: {other:?}")),
+        }
     })
 }
