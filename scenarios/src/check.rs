@@ -161,12 +161,15 @@ impl Facts<'_> {
         {
             let proposal = names::proposal(&m.info.proposal);
             let lifetime = u64::from(m.info.lifetime_seconds);
-            if proposal == c.proposal && lifetime == c.lifetime.0.as_secs() {
+            let extensions = names::extensions(&m.info.we_can, &m.info.peer_can);
+            let extended = c.extensions.as_ref().is_none_or(|wanted| *wanted == extensions);
+            if proposal == c.proposal && lifetime == c.lifetime.0.as_secs() && extended {
                 return (true, format!("{proposal}, {} min, at {} s", lifetime / 60, m.at));
             }
-            found.push(format!("{proposal}, {lifetime} s"));
+            found.push(format!("{proposal}, {lifetime} s, extensions {extensions:?}"));
         }
-        (false, format!("wanted {}, {}; found {}", c.proposal, c.lifetime, listed(&found)))
+        let extensions = c.extensions.as_ref().map_or(String::new(), |all| format!(", extensions {all:?}"));
+        (false, format!("wanted {}, {}{extensions}; found {}", c.proposal, c.lifetime, listed(&found)))
     }
 
     fn quick_mode(&self, c: &QuickMode) -> Verdict {

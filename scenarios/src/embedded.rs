@@ -100,6 +100,27 @@ const FAMILIES: &[Directory] = &[
         "two-servers.check.toml",
         "two-servers.steps.toml"
     ),
+    directory!(
+        "profile": "family.toml",
+        "agreed.check.toml",
+        "alice.netsh",
+        "bob.netsh",
+        "hosts.topology.toml",
+        "one-flow.steps.toml",
+        "refused.check.toml"
+    ),
+    directory!(
+        "methods": "family.toml",
+        "alice.netsh",
+        "bob.netsh",
+        "carol.netsh",
+        "failed.check.toml",
+        "fine.check.toml",
+        "hosts.topology.toml",
+        "silent.check.toml",
+        "told.check.toml",
+        "two-flows.steps.toml"
+    ),
 ];
 
 impl Directory {

@@ -34,6 +34,7 @@ struct FamilyFile {
     #[serde(default)]
     words: Words,
     /// Axes, their values, and the words that each value sets.
+    #[serde(default)]
     axis: BTreeMap<String, BTreeMap<String, Words>>,
     #[serde(rename = "scenario")]
     scenarios: Vec<Pattern>,

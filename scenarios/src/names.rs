@@ -2,6 +2,7 @@
 
 use ipsec_core::crypto::{Cipher, Group};
 use ipsec_core::ike::failure::{FailureReason, Phase};
+use ipsec_core::ike::v1::vendor_id::Capabilities;
 use ipsec_core::io::DpdStep;
 use ipsec_core::pad::MainModeProposal;
 use ipsec_core::spd::Offer;
@@ -61,6 +62,20 @@ pub fn notify(kind: u16) -> String {
         36_137 => "R-U-THERE-ACK".into(),
         other => format!("message type {other}"),
     }
+}
+
+/// The extensions of phase 1 that both ends announced.
+pub fn extensions(we: &Capabilities, peer: &Capabilities) -> Vec<&'static str> {
+    let both = [
+        (we.microsoft.is_some() && peer.microsoft.is_some(), "microsoft"),
+        (we.nat_t_rfc3947 && peer.nat_t_rfc3947, "nat-t-rfc3947"),
+        (we.nat_t_draft_02 && peer.nat_t_draft_02, "nat-t-draft-02"),
+        (we.fragmentation && peer.fragmentation, "fragmentation"),
+        (we.dead_peer_detection && peer.dead_peer_detection, "dead-peer-detection"),
+        (we.vid_initial_contact && peer.vid_initial_contact, "vid-initial-contact"),
+        (we.nlbs_present && peer.nlbs_present, "nlbs-present"),
+    ];
+    both.into_iter().filter(|(both, _)| *both).map(|(_, name)| name).collect()
 }
 
 /// `main-mode` or `quick-mode`.

@@ -384,6 +384,9 @@ pub struct MainMode {
     pub proposal: String,
     /// Its lifetime.
     pub lifetime: Span,
+    /// The extensions that both ends announced, by vendor ID, and no others: `microsoft`, `nat-t-rfc3947`,
+    /// `nat-t-draft-02`, `fragmentation`, `dead-peer-detection`, `vid-initial-contact`, `nlbs-present`.
+    pub extensions: Option<Vec<String>>,
 }
 
 /// A pair of IPsec SAs.

@@ -6,6 +6,7 @@ mod ike_scan;
 mod model;
 mod nat;
 mod peers;
+mod profiles;
 mod seeds;
 mod stories;
 mod sweep;
