@@ -142,3 +142,33 @@ fn a_policy_without_methods_has_those_of_the_release() {
     assert_eq!(groups(&WINDOWS_2003, ""), Ok((vec![2, 2, 1, 1], 0)));
     assert_eq!(groups(&RFC, ""), Ok((vec![14, 2, 2, 1, 1], 0)));
 }
+
+/// The table in the documentation is this table.
+#[test]
+fn the_documentation_has_the_same_table() {
+    let text = include_str!("../../../docs/profiles.md");
+    for profile in ALL {
+        let can = profile.announces();
+        let yes = |is: bool| if is { "yes" } else { "no" };
+        let version = can.microsoft.map_or("none".into(), |version| version.to_string());
+        let deletes = match profile.reliable_delete.value {
+            ReliableDelete::Off => "no",
+            ReliableDelete::Answered => "answered",
+            ReliableDelete::Repeated => "repeated",
+        };
+        let exempt: Vec<String> = profile.exempt.value.exemptions().iter().map(ToString::to_string).collect();
+        let row = [
+            format!("`{profile}`"),
+            profile.title.to_string(),
+            version,
+            if can.nat_t_draft_02 { "draft-02".into() } else { yes(can.nat_t_rfc3947).to_string() },
+            yes(can.fragmentation).to_string(),
+            deletes.to_string(),
+            yes(profile.fast_failover.value).to_string(),
+            yes(profile.groups.value.contains(&DhGroup::High)).to_string(),
+            exempt.join(", "),
+        ];
+        let row = format!("| {} |", row.join(" | "));
+        assert!(text.contains(&row), "docs/profiles.md lacks\n{row}");
+    }
+}

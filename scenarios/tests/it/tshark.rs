@@ -198,3 +198,19 @@ fn peers_are_read_whole() {
         }
     }
 }
+
+/// Each release with itself, and so each one's vendor IDs, NAT discovery, commit bit and deletes.
+#[test]
+fn releases_of_windows_are_read_whole() {
+    if !has_tshark() {
+        return;
+    }
+    for release in ipsec_policy::profile::ALL {
+        for (link, frames) in judged(&format!("profile-{release}-{release}"), 1) {
+            let pings = frames.iter().filter(|f| !f.icmp_type.is_empty()).count();
+            assert_eq!(pings, 8, "{release} {link}: four, and the replies");
+            // Two of main mode, three or four of quick mode.
+            assert!(frames.iter().filter(|f| f.encrypted).count() >= 5, "{release} {link}");
+        }
+    }
+}
