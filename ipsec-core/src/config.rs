@@ -33,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     /// How the outer header's DF bit is set in tunnel mode (RFC 4301 section 8.1).
     pub df: DfPolicy,
+    /// What is asked of packets that came in on SAs, beside their integrity.
+    pub sa_checks: SaChecks,
     /// Who runs Diffie-Hellman.
     pub work: WorkMode,
     /// Emit [`Event::Keys`](crate::io::Event::Keys) for each SA, so that captures can be decrypted.
@@ -246,6 +248,22 @@ impl Default for Limits {
     }
 }
 
+/// What is asked of a packet that came in on SAs, beside its integrity. By default all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaChecks {
+    /// It is traffic of those SAs, and some policy entry is about it (RFC 4301 section 5.2 step 4). Windows does not compare
+    /// addresses again once there are SAs; an entry that wants such packets blocked, or protected otherwise, still counts.
+    pub selectors: bool,
+    /// Its outer source is the peer's address. RFC 4301 section 4.1 finds SAs without it; Windows drops other packets.
+    pub outer_source: bool,
+}
+
+impl Default for SaChecks {
+    fn default() -> Self {
+        SaChecks { selectors: true, outer_source: true }
+    }
+}
+
 /// RFC 4301 section 8.1: the outer header's DF bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DfPolicy {
@@ -279,6 +297,7 @@ impl Config {
             ike: IkeConfig::default(),
             limits: Limits::default(),
             df: DfPolicy::default(),
+            sa_checks: SaChecks::default(),
             work: WorkMode::default(),
             key_log: false,
         }

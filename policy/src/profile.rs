@@ -17,8 +17,8 @@
 use core::fmt;
 
 use ipsec_core::config::{
-    DosProtection, IdleTimeout, IkeConfig, NatTraversal, ReliableDelete, RetransmitSchedule, VendorIdRole,
-    VendorIdRule, VendorIdWhen,
+    DosProtection, IdleTimeout, IkeConfig, NatTraversal, ReliableDelete, RetransmitSchedule, SaChecks,
+    VendorIdRole, VendorIdRule, VendorIdWhen,
 };
 use ipsec_core::ike::v1::vendor_id;
 use ipsec_core::spd::Lifetime;
@@ -84,6 +84,8 @@ pub struct Profile {
     pub spent_sas_stay: Defaulted<bool>,
     /// When idle pairs of IPsec SAs are deleted.
     pub idle: Defaulted<Option<IdleTimeout>>,
+    /// Whether a version of it counted idle time from the SAs' beginning, whatever they carried.
+    pub idle_bug: Defaulted<bool>,
     /// What `EnableDOSProtect` does; it is off unless switched on.
     pub dos_protection: Defaulted<Option<DosProtection>>,
     /// Whether it takes part in fast failover: shorter idle times with members of clusters.
@@ -96,6 +98,29 @@ pub struct Profile {
     pub rechecks_selectors: Defaulted<bool>,
     /// Whether a tunnel's packets must come from the peer's address (RFC 4301 section 4.1 says that SAs are found without).
     pub checks_outer_source: Defaulted<bool>,
+}
+
+/// What a computer may have beside what all of its release have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Switch {
+    /// The registry value `EnableDOSProtect` is 1 (MS-IKEE appendix A <29>).
+    DosProtection,
+    /// The version whose idle time ignores traffic: Windows Server 2003 Service Pack 1, before KB 923339.
+    IdleBug,
+}
+
+impl Switch {
+    /// All of them.
+    pub const ALL: [Switch; 2] = [Switch::DosProtection, Switch::IdleBug];
+
+    /// Its name in topologies.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Switch::DosProtection => "dos-protection",
+            Switch::IdleBug => "idle-bug",
+        }
+    }
 }
 
 /// One vendor ID of a release.
@@ -163,6 +188,28 @@ impl Profile {
             answers_dos_cookies: self.dos_protection.value.is_some(),
             ..IkeConfig::default()
         }
+    }
+
+    /// Changes its habits as a switch of the computer does; false if the release has no such switch.
+    #[must_use]
+    pub fn switch(&self, switch: Switch, ike: &mut IkeConfig) -> bool {
+        match switch {
+            Switch::DosProtection => {
+                ike.dos_protection = self.dos_protection.value;
+                ike.dos_protection.is_some()
+            }
+            Switch::IdleBug => {
+                let has = self.idle_bug.value;
+                ike.idle = ike.idle.map(|idle| IdleTimeout { ignores_traffic: has, ..idle });
+                has
+            }
+        }
+    }
+
+    /// What it asks of packets that came in on SAs.
+    #[must_use]
+    pub fn sa_checks(&self) -> SaChecks {
+        SaChecks { selectors: self.rechecks_selectors.value, outer_source: self.checks_outer_source.value }
     }
 
     fn schedule(&self, gaps: &[u16]) -> RetransmitSchedule {

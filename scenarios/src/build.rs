@@ -4,6 +4,7 @@ use ipsec_core::interface::{Boundary, ConnectionKind, InterfaceId};
 use ipsec_core::route::Route;
 use ipsec_core::sad::BundleSpec;
 use ipsec_core::{Command, Instant};
+use ipsec_policy::profile::Switch;
 use ipsec_sim::packet_filter::{Filter, PacketFilter};
 use ipsec_sim::{Action, Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeConfig};
 
@@ -58,6 +59,14 @@ fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig,
         if let Some(dead_peer) = node.dead_peer_detection {
             dead_peer.apply(&mut ipsec.ike);
         }
+        for switch in &node.switches {
+            let found = Switch::ALL.into_iter().find(|s| s.name() == switch.get_ref());
+            if !found.is_some_and(|switch| node.profile.switch(switch, &mut ipsec.ike)) {
+                let message = format!("{} has no switch `{}`", node.profile, switch.get_ref());
+                return Err(missing("topology.toml", message));
+            }
+        }
+        ipsec.sa_checks = node.profile.sa_checks();
         if let Some(revisions) = &node.nat_t {
             topology::traversal::announce(revisions, &mut ipsec.ike);
         }

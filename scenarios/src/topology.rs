@@ -71,6 +71,9 @@ pub struct Node {
     /// Whose habits it has; none: those of the RFCs.
     #[serde(default = "rfc", deserialize_with = "profile")]
     pub profile: &'static Profile,
+    /// What the computer has beside what all of its release have: `dos-protection`, `idle-bug`.
+    #[serde(default)]
+    pub switches: Vec<Spanned<String>>,
     /// The netsh script with its policy; none: no IPsec policy is assigned.
     pub policy: Option<Spanned<String>>,
     /// Its interfaces.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipsec_core::Instant;
-use ipsec_core::config::{Config, DfPolicy, IkeConfig, Limits, PolicyDatabases, WorkMode};
+use ipsec_core::config::{Config, DfPolicy, IkeConfig, Limits, PolicyDatabases, SaChecks, WorkMode};
 use ipsec_core::interface::{Boundary, ConnectionKind, Egress, Interface, InterfaceId};
 use ipsec_core::route::{Route, RouteTable};
 use ipsec_core::selector::Prefix;
@@ -103,6 +103,8 @@ pub struct IpsecConfig {
     pub limits: Limits,
     /// The outer header's DF bit.
     pub df: DfPolicy,
+    /// What is asked of packets that came in on SAs.
+    pub sa_checks: SaChecks,
     /// Report keys: captures can be decrypted, and both ends' keys compared.
     pub key_log: bool,
 }
@@ -111,7 +113,7 @@ impl IpsecConfig {
     /// This policy, defaults for the rest, keys reported.
     pub fn new(policy: PolicyDatabases) -> Self {
         let (ike, limits, df) = (IkeConfig::default(), Limits::default(), DfPolicy::default());
-        IpsecConfig { policy, ike, limits, df, key_log: true }
+        IpsecConfig { policy, ike, limits, df, sa_checks: SaChecks::default(), key_log: true }
     }
 }
 
@@ -401,6 +403,7 @@ fn make_node(config: NodeConfig, n: usize, seed: u64, links: &[Link], work: &Wor
         core.ike = settings.ike.clone();
         core.limits = settings.limits.clone();
         core.df = settings.df;
+        core.sa_checks = settings.sa_checks;
         core.key_log = settings.key_log;
         core.work = if work.is_free() { WorkMode::Inline } else { WorkMode::Offload };
         Boot { config: core, seed: bytes(seed, b"ipsec", n), starts: 0 }

@@ -123,6 +123,7 @@ impl Ipsec {
         now: Instant,
     ) -> Result<PairId, DropReason> {
         let mut current: Option<(PairId, usize)> = None;
+        let check_source = self.config.sa_checks.outer_source;
         loop {
             let info = IpInfo::parse(packet.bytes()).ok_or(DropReason::Malformed)?;
             let (spi, sequence, proto) = ipsec_header(packet.bytes(), &info).ok_or(DropReason::Malformed)?;
@@ -131,7 +132,9 @@ impl Ipsec {
             let (id, index) = found.ok_or(DropReason::UnknownSpi(spi))?;
             let pair = self.sad.get_mut(id).ok_or(DropReason::UnknownSpi(spi))?;
             match (pair.udp, ports.is_some()) {
-                (None, false) if pair.peer != info.source => return Err(DropReason::WrongOuterSource(id)),
+                (None, false) if check_source && pair.peer != info.source => {
+                    return Err(DropReason::WrongOuterSource(id));
+                }
                 // RFC 3947 section 7: a NAT may have moved the peer, which only the ICV can tell.
                 (None, false) | (Some(_), true) => {}
                 // RFC 3947 section 5.1: quick mode has agreed on one of the two.
@@ -244,11 +247,12 @@ impl Ipsec {
         id: PairId,
         kind: ConnectionKind,
     ) -> Result<(), DropReason> {
+        let strict = self.config.sa_checks.selectors;
         let flow = info.inbound_flow(packet.bytes());
         let later = info.is_later_fragment();
         let pair = self.sad.get(id).ok_or(DropReason::SelectorMismatch(id))?;
         // RFC4301-5.2-06, RFC4301-7.3-05: a later fragment shows no ports, so an SA that asks for some does not carry it.
-        if !pair.selector.matches(&flow) {
+        if strict && !pair.selector.matches(&flow) {
             return Err(DropReason::SelectorMismatch(id));
         }
         match self.config.policy.spd.decide(Door::Inbound, &flow, kind, later) {
@@ -264,7 +268,8 @@ impl Ipsec {
             },
             // The fragment came on an SA that carries this traffic; ports cannot be asked for.
             Decision::PortsHidden(_) => Ok(()),
-            Decision::NoMatch => Err(DropReason::NoPolicy),
+            Decision::NoMatch if strict => Err(DropReason::NoPolicy),
+            Decision::NoMatch => Ok(()),
         }
     }
 

@@ -81,6 +81,7 @@ impl Profile {
             self.replay_status.row("replay-status", yes),
             self.spent_sas_stay.row("spent-sas-stay", yes),
             self.idle.row("idle", idle),
+            self.idle_bug.row("idle-bug", yes),
             self.dos_protection.row("dos-protection", dos_protection),
             self.fast_failover.row("fast-failover", yes),
             self.aggressive_mode.row("aggressive-mode", yes),

@@ -85,6 +85,7 @@ const W2K: Profile = Profile {
         Some(IdleTimeout { in_cluster: IdleTimeout::WINDOWS.after, ..IdleTimeout::WINDOWS }),
         "MS-IKEE 3.5.2: 5 minutes; no fast failover",
     ),
+    idle_bug: inferred(false, "KB 923339 is about Windows Server 2003"),
     dos_protection: inferred(
         Some(DosProtection::AT_ONCE),
         "MS-IKEE A <29> has the registry value, <2> has no such row",
@@ -161,10 +162,8 @@ const W2003: Profile = Profile {
         "ike-scan, ike-backoff-patterns: the first gap was 0.5 to 1.5 s, the others as here",
     ),
     exempt: confirmed(ExemptLevel::IsakmpOnly, "TechNet cc756041"),
-    idle: confirmed(
-        Some(IdleTimeout::WINDOWS),
-        "MS-IKEE 3.5.2, A <21>; Service Pack 1 ignored traffic until KB 923339",
-    ),
+    idle: confirmed(Some(IdleTimeout::WINDOWS), "MS-IKEE 3.5.2, A <21>"),
+    idle_bug: confirmed(true, "Service Pack 1 before KB 923339: SAs end every 300 s, whatever they carry"),
     ..XP_SP2
 };
 
@@ -208,6 +207,7 @@ pub static RFC: Profile = Profile {
     replay_status: inferred(false, "RFC 2407 section 4.6.3.2 allows it"),
     spent_sas_stay: inferred(false, "the RFCs have no limit of quick modes"),
     idle: confirmed(None, "the RFCs have no such timer"),
+    idle_bug: confirmed(false, "the RFCs have no such timer"),
     dos_protection: confirmed(None, "the RFCs have no such mode"),
     fast_failover: confirmed(false, "the RFCs have no such thing"),
     aggressive_mode: inferred(
@@ -216,7 +216,10 @@ pub static RFC: Profile = Profile {
     ),
     dead_peer_detection: inferred(false, "RFC 3706; off until asked for"),
     rechecks_selectors: confirmed(true, "RFC 4301 section 5.2"),
-    checks_outer_source: confirmed(false, "RFC 4301 section 4.1"),
+    checks_outer_source: inferred(
+        true,
+        "RFC 4301 section 4.1 finds SAs without it, and forbids it nowhere: strict",
+    ),
 };
 
 const FRAGMENTATION: VendorId = VendorId {

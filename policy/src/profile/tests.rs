@@ -172,3 +172,18 @@ fn the_documentation_has_the_same_table() {
         assert!(text.contains(&row), "docs/profiles.md lacks\n{row}");
     }
 }
+
+/// MS-IKEE appendix A <2>, <29>: denial-of-service protection. KB 923339: the idle time of Windows Server 2003 SP1.
+#[test]
+fn switches_belong_to_releases() {
+    let switched = |name: &str, switch| {
+        let profile = Profile::find(name).unwrap();
+        let mut ike = profile.ike();
+        let has = profile.switch(switch, &mut ike);
+        (has, ike.dos_protection.is_some(), ike.idle.is_some_and(|idle| idle.ignores_traffic))
+    };
+    assert_eq!(switched("windows-xp", Switch::DosProtection), (true, true, false));
+    assert_eq!(switched("rfc", Switch::DosProtection), (false, false, false));
+    assert_eq!(switched("windows-2003", Switch::IdleBug), (true, false, true));
+    assert_eq!(switched("windows-xp-sp2", Switch::IdleBug), (false, false, false));
+}

@@ -1,6 +1,7 @@
 //! Who passes which door.
 
 use super::*;
+use crate::config::{Config, SaChecks};
 
 #[test]
 fn a_packet_goes_through_the_tunnel_and_comes_out_the_same() {
@@ -119,6 +120,39 @@ fn an_sa_carries_only_its_selectors() {
     let mut packet = sent[0].1.clone();
     packet.bytes_mut()[22] ^= 1;
     assert_eq!(refused(&mut b, packet), DropReason::UnknownSpi(0x1101));
+}
+
+/// HP-UX/Windows guide p. 42: Windows does not compare packets of an SA with the filter again. What a filter is about it
+/// decides all the same. RFC 4301 section 4.1: SAs are found without the outer source.
+#[test]
+fn what_is_asked_of_protected_packets_can_be_less() {
+    let lax = |selectors, outer_source, policy: Vec<SpdEntry>| {
+        let sa_checks = SaChecks { selectors, outer_source };
+        let mut b = Ipsec::new(Config { sa_checks, ..config(2, policy) }, [2; 32], NOW);
+        install(&mut b, 2, tunnel_mode(2), &nets(2), &[IpsecProtocol::Esp]);
+        b
+    };
+    let mut liar = node(1, vec![entry(1, Selector::any(), Action::Protect(protect(tunnel_mode(1))))]);
+    install(&mut liar, 1, tunnel_mode(1), &Selector::any(), &[IpsecProtocol::Esp]);
+    let (sent, _, _) = outbound(&mut liar, udp(ip("10.3.0.1"), ip("10.2.0.10"), (1, 2), 3));
+    let foreign = sent[0].1.clone();
+    let only = || vec![entry(1, nets(2), Action::Protect(protect(tunnel_mode(2))))];
+    assert_eq!(inbound(&mut lax(false, true, only()), foreign.clone()).1.len(), 1);
+    assert_eq!(
+        refused(&mut lax(true, false, only()), foreign.clone()),
+        DropReason::SelectorMismatch(PairId(1))
+    );
+    let mut blocking = only();
+    blocking.push(entry(2, Selector::any(), Action::Discard));
+    let refusal = refused(&mut lax(false, true, blocking), foreign);
+    assert_eq!(refusal, DropReason::PolicyDiscard(EntryId(2)));
+
+    let (sent, _, _) = outbound(&mut liar, request(10));
+    let mut moved = sent[0].1.clone();
+    write(moved.bytes_mut(), 12, &[192, 0, 2, 77]);
+    crate::ip::refresh_checksum(moved.bytes_mut());
+    assert_eq!(inbound(&mut lax(true, false, only()), moved.clone()).1.len(), 1);
+    assert_eq!(refused(&mut lax(false, true, only()), moved), DropReason::WrongOuterSource(PairId(1)));
 }
 
 #[test]
