@@ -6,6 +6,7 @@
 
 mod client;
 mod context;
+mod dos;
 pub mod effect;
 pub mod failure;
 mod half_open;
@@ -112,6 +113,9 @@ impl Ike {
         if context(&mut self.node, cx).receive_about_delete(received) {
             return;
         }
+        if let Some(protection) = self.node.config.dos_protection {
+            self.consider_protection(protection, cx);
+        }
         if cky_r.is_zero() {
             return self.receive_first(received, cx);
         }
@@ -130,6 +134,9 @@ impl Ike {
         }
         if self.half_open.get(cky_i, cky_r, cx.now).is_some() {
             return self.receive_third(received, cx);
+        }
+        if self.is_vouched(received, cx) {
+            return self.receive_first(received, cx);
         }
         context(&mut self.node, cx).ignore(received.peer, IkeError::UnknownCookies);
     }

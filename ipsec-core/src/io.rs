@@ -208,6 +208,11 @@ pub enum Event {
         /// Which.
         step: DpdStep,
     },
+    /// Cookies are asked for from now on before first messages are remembered, or no longer (MS-IKEE section 3.9).
+    DosProtection {
+        /// Begins, or ends.
+        active: bool,
+    },
     /// A pair of SAs is gone.
     PairDeleted {
         /// Which.

@@ -26,6 +26,8 @@ pub enum Label {
     Ident = 8,
     /// Sequence numbers of dead peer detection (RFC 3706 section 6.2).
     DeadPeer = 9,
+    /// The key of the cookies of denial-of-service protection (MS-IKEE section 3.9).
+    DosCookie = 10,
 }
 
 /// The source of all randomness: it holds only the seed, and draws from it by name.

@@ -194,6 +194,10 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
             DpdStep::Alive { .. } => ("DPD", format!("{peer} lives")),
             DpdStep::Dead => ("DPD", format!("{peer} is held dead")),
         },
+        Event::DosProtection { active } => {
+            let what = if *active { "begins: cookies are asked for" } else { "ends: normal operation" };
+            ("DoS mode", what.into())
+        }
         Event::PairDeleted { pair, why } => ("SA deleted", format!("pair {} [{why:?}]", pair.0)),
         Event::IsakmpSaDeleted { why, .. } => ("SA deleted", format!("ISAKMP SA [{why:?}]")),
         Event::Keys(Keys::Isakmp { .. } | Keys::Ipsec(_)) => return None,

@@ -56,6 +56,8 @@ pub(crate) struct Node {
     pub(crate) keepalives: BTreeMap<Ends, Instant>,
     /// Of the last message that left in fragments (MS-IKEE section 3.3.1: one counter for all).
     pub(crate) fragment_id: u16,
+    /// Cookies are asked for before anything is remembered.
+    pub(crate) dos_mode: bool,
     /// Deletes that wait for their answers, and answers to the peers'.
     pub(crate) deletes: Deletes,
 }
@@ -80,6 +82,7 @@ impl Node {
             last_pair: 0,
             keepalives: BTreeMap::new(),
             fragment_id: 0,
+            dos_mode: false,
             deletes: Deletes::default(),
         }
     }

@@ -8,6 +8,30 @@ use crate::spd::EntryId;
 use crate::wire::DecodeError;
 use crate::wire::ikev1::AuthenticationMethod;
 
+/// What others have and we do not: understood far enough to refuse it by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Foreign {
+    /// New group mode (RFC 2409 section 5.6).
+    NewGroupMode,
+    /// Configuration of the peer (draft-ietf-ipsec-isakmp-mode-cfg).
+    ModeConfig,
+    /// Authentication of a user within IKE (draft-ietf-ipsec-isakmp-xauth).
+    Xauth,
+    /// Windows Vista's successor of IKE (MS-AIPS).
+    AuthIp,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Foreign::NewGroupMode => "new group mode",
+            Foreign::ModeConfig => "mode config",
+            Foreign::Xauth => "XAUTH",
+            Foreign::AuthIp => "AuthIP",
+        })
+    }
+}
+
 /// Why a message changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,6 +62,8 @@ pub enum IkeError {
     AuthenticationFailed(&'static str),
     /// A table is full (RFC 2408 section 5.2 anti-clogging).
     Busy(&'static str),
+    /// An exchange that is not ours.
+    NotSupported(Foreign),
     /// An unauthenticated notification or delete: never acted upon.
     Unauthenticated,
 }
@@ -57,6 +83,7 @@ impl fmt::Display for IkeError {
             IkeError::NotAvailable(method) => write!(f, "authentication with {method} is not available"),
             IkeError::AuthenticationFailed(what) => write!(f, "{what} does not verify"),
             IkeError::Busy(what) => write!(f, "{what} is full"),
+            IkeError::NotSupported(what) => write!(f, "{what} is not supported"),
             IkeError::Unauthenticated => f.write_str("not authenticated, not acted upon"),
         }
     }
@@ -125,6 +152,8 @@ pub enum FailureReason {
     BadPublicValue,
     /// A message broke a rule.
     Protocol(IkeError),
+    /// The peer, authenticated, began an exchange that we do not have.
+    NotSupported(Foreign),
     /// Deleted before it was complete.
     Deleted,
 }
@@ -166,6 +195,7 @@ impl fmt::Display for FailureReason {
             FailureReason::ResponderBehindNat => f.write_str("the responder is behind a NAT"),
             FailureReason::BadPublicValue => f.write_str("the peer's Diffie-Hellman value is not acceptable"),
             FailureReason::Protocol(e) => write!(f, "{e}"),
+            FailureReason::NotSupported(what) => write!(f, "{what} is not supported"),
             FailureReason::Deleted => f.write_str("SA deleted before it was complete"),
         }
     }

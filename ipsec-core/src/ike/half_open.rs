@@ -132,6 +132,17 @@ impl HalfOpenTable {
         }
     }
 
+    /// How many there are within their time.
+    pub(crate) fn live(&mut self, now: Instant) -> usize {
+        self.expire(now);
+        self.entries.len()
+    }
+
+    /// How many of one source there are.
+    pub(crate) fn count_of(&self, source: IpAddr) -> usize {
+        self.of(source).count()
+    }
+
     fn of(&self, source: IpAddr) -> impl Iterator<Item = &HalfOpen> {
         self.entries.iter().filter(move |entry| entry.peer.ip() == source)
     }

@@ -15,6 +15,7 @@ use super::retransmit::Exchange;
 use super::sa::{IsakmpSa, Names, SaId};
 use super::timer::TimerKey;
 use super::v1::credential::Credential;
+use super::v1::foreign;
 use super::v1::main_mode::KeyExchange;
 use super::v1::main_mode::responder::Responder;
 use super::v1::nat_traversal::Version;
@@ -43,9 +44,13 @@ impl Ike {
             }
         }
         let alone = !self.is_established_with(peer.ip());
-        let mut cx = context(&mut self.node, cx);
+        let outer = cx;
+        let mut cx = context(&mut self.node, outer);
         let cx = &mut cx;
         let begins = matches!(header.exchange_type, ExchangeType::MAIN_MODE | ExchangeType::AGGRESSIVE);
+        if let Some(what) = foreign::of(header.exchange_type) {
+            return cx.ignore(peer, IkeError::NotSupported(what));
+        }
         if !begins || header.message_id != 0 {
             return cx.ignore(peer, IkeError::Unexpected("not the first message of a phase 1"));
         }
@@ -71,6 +76,11 @@ impl Ike {
                 None => {}
             }
         }
+        if !self.admits_first(received, outer) {
+            return;
+        }
+        let mut cx = context(&mut self.node, outer);
+        let cx = &mut cx;
         if header.exchange_type == ExchangeType::AGGRESSIVE {
             let begun = aggressive::begin(received, alone, &self.sas, cx);
             return match begun {
@@ -118,6 +128,11 @@ impl Ike {
     /// Message 3: the peer receives what is sent to its address, and is worth an ISAKMP SA and Diffie-Hellman.
     pub(super) fn receive_third(&mut self, received: &Received<'_>, cx: &mut IkeContext<'_>) {
         let header = &received.header;
+        if let Some(half_open) = self.half_open.repeated(received.peer, &received.digest, cx.now) {
+            // Message 1 with the cookie that we asked for, again.
+            let (local, peer, reply) = (half_open.local, half_open.peer, half_open.reply.clone());
+            return context(&mut self.node, cx).send(local, peer, reply);
+        }
         let Some(half_open) = self.half_open.get(header.cky_i, header.cky_r, cx.now) else { return };
         let mut cx = context(&mut self.node, cx);
         let cx = &mut cx;
@@ -239,7 +254,9 @@ fn half_open(
     cx: &mut Context<'_>,
 ) -> HalfOpen {
     let Choice { reply, agreed, seconds, .. } = choice;
-    let (cky_i, cky_r) = (received.header.cky_i, cx.cookie(number));
+    let cky_i = received.header.cky_i;
+    // A cookie that we asked for stays (MS-IKEE section 3.9.5.3).
+    let cky_r = if received.header.cky_r.is_zero() { cx.cookie(number) } else { received.header.cky_r };
     let header = Header::new(cky_i, cky_r, ExchangeType::MAIN_MODE, Flags::NONE, 0);
     let (vendor_ids, we_can) = vendor_id::payloads(&cx.node.config.vendor_ids, occasion);
     let payloads = [Payload::Sa(reply)].into_iter().chain(vendor_ids).collect();

@@ -98,6 +98,11 @@ impl Exchange {
         Some(answer.as_deref())
     }
 
+    /// The message that is repeated until it is answered.
+    pub(crate) fn repeated(&self) -> Option<&[u8]> {
+        self.repeating.as_deref()
+    }
+
     /// Whether the message with this digest was accepted last, and not answered.
     pub(crate) fn is_unanswered(&self, digest: &Digest) -> bool {
         self.answering.as_ref() == Some(digest)

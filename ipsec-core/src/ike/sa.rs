@@ -125,6 +125,8 @@ pub(crate) struct IsakmpSa {
     pub(crate) heard: bool,
     /// What unauthenticated messages of main mode say of why it may come to nothing: worth reporting, never acted upon.
     pub(crate) noted: Option<FailureReason>,
+    /// Cookies of denial-of-service protection that were answered.
+    pub(crate) dos_cookies: u32,
     /// Main mode has just been completed.
     pub(crate) fresh: bool,
     /// The peer says that it knows no older SA with us.
@@ -160,6 +162,7 @@ impl IsakmpSa {
             quick_modes_begun: 0,
             heard: false,
             noted: None,
+            dos_cookies: 0,
             fresh: false,
             purge: false,
             deleted_by_peer: Vec::new(),

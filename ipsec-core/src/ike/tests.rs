@@ -4,6 +4,8 @@ mod aggressive_mode;
 mod commit_bit;
 mod dead_peer;
 mod deletes;
+mod dos;
+mod foreign;
 mod fragments;
 mod harness;
 mod limits;

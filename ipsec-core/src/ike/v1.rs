@@ -9,6 +9,7 @@ pub mod auth;
 pub(crate) mod credential;
 pub(crate) mod dead_peer;
 mod exchange;
+pub(crate) mod foreign;
 pub(crate) mod fragment;
 pub(crate) mod informational;
 pub mod keymat;

@@ -8,7 +8,7 @@ use super::phase1::{Accepted, Established, Phase1};
 use super::quick_mode::initiator::Initiator;
 use super::quick_mode::responder::{Request, Responder};
 use super::quick_mode::{self, QuickMode};
-use super::{Checked, Received, Refused};
+use super::{Checked, Received, Refused, foreign};
 use crate::ike::context::{Context, Step};
 use crate::ike::effect::{Acquire, Effect};
 use crate::ike::failure::{Failure, FailureReason, IkeError, Phase};
@@ -52,7 +52,10 @@ impl IsakmpSa {
                 let notify = NotifyType::INVALID_MESSAGE_ID.0;
                 cx.ignore(received.peer, IkeError::PeerMisbehaved { notify, rule });
             }
-            _ => cx.ignore(received.peer, IkeError::Unexpected("an exchange we do not have")),
+            (exchange, _) => match foreign::of(exchange) {
+                Some(what) => self.refuse_foreign(received, what, cx),
+                None => cx.ignore(received.peer, IkeError::Unexpected("an exchange we do not have")),
+            },
         }
     }
 
@@ -420,7 +423,7 @@ impl IsakmpSa {
     }
 
     /// Sends an error notification under the protection of this SA.
-    fn notify(
+    pub(super) fn notify(
         &self,
         notify: NotifyType,
         protocol: ProtocolId,

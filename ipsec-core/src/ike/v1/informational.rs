@@ -20,6 +20,9 @@ use crate::wire::ikev1::{Attribute, Delete, Doi, Notification, NotifyType, Proto
 use crate::wire::isakmp::{Chain, ExchangeType, Flags, Header, Payload, decode_chain};
 use crate::wire::{Reader, Writer};
 
+/// Cookies of denial-of-service protection that one main mode answers.
+const DOS_COOKIES: u32 = 16;
+
 impl IsakmpSa {
     /// Sends payloads in an informational exchange under this SA; gives the datagram. Nothing when it is not established.
     pub(crate) fn inform(&self, payloads: Vec<Payload>, cx: &mut Context<'_>) -> Option<Vec<u8>> {
@@ -143,12 +146,32 @@ impl IsakmpSa {
         if self.established().is_none()
             && let Ok((chain, _)) = decode_chain(received.header.next_payload, received.body)
         {
+            self.answer_dos_cookie(&chain, cx);
             let error = chain.notifications().find(|n| n.notify_type.is_error());
             if let Some(error) = error {
                 self.noted = Some(self.phase1.refused_with(error.notify_type.0));
             }
         }
         cx.ignore(received.peer, IkeError::Unauthenticated);
+    }
+
+    /// A responder asks for a cookie: message 1 goes to it once more, with the cookie (MS-IKEE section 3.9.5.2). Anybody may
+    /// have said so; hence message 1 itself is repeated as before, and cookies are answered a few times only.
+    fn answer_dos_cookie(&mut self, chain: &Chain, cx: &mut Context<'_>) {
+        let [Payload::Notification(notification)] = chain.payloads() else { return };
+        let waits = cx.node.config.answers_dos_cookies && self.phase1.awaits_choice();
+        let (Ok(cookie), Some(first)) =
+            (<[u8; 8]>::try_from(notification.data.as_slice()), self.exchange.repeated())
+        else {
+            return;
+        };
+        if !waits || notification.notify_type != NotifyType::DOS_COOKIE || self.dos_cookies == DOS_COOKIES {
+            return;
+        }
+        self.dos_cookies += 1;
+        let mut datagram = first.to_vec();
+        datagram.iter_mut().skip(8).zip(cookie).for_each(|(octet, asked)| *octet = asked);
+        cx.send_under(&self.names, self.names.local, self.names.peer, datagram);
     }
 
     fn act_upon(&mut self, chain: &Chain, cx: &mut Context<'_>) {

@@ -146,6 +146,11 @@ impl Phase1 {
         }
     }
 
+    /// Whether message 2 of main mode is missing.
+    pub(crate) fn awaits_choice(&self) -> bool {
+        matches!(self, Phase1::MainModeInitiator(Initiator::WaitMessage2 { .. }))
+    }
+
     /// Message 2 of aggressive mode, once the shared secret has shown that it is the peer's.
     pub(crate) fn proven(&self) -> Option<&Second> {
         match self {

@@ -61,6 +61,7 @@ number! {
         INITIAL_CONTACT = 24578 => "INITIAL-CONTACT",
         R_U_THERE = 36136 => "R-U-THERE",
         R_U_THERE_ACK = 36137 => "R-U-THERE-ACK",
+        DOS_COOKIE = 40004 => "NOTIFY_DOS_COOKIE",
     }
 }
 

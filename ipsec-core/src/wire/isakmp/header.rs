@@ -106,6 +106,11 @@ number! {
         IKE_AUTH = 35 => "IKE_AUTH",
         CREATE_CHILD_SA = 36 => "CREATE_CHILD_SA",
         INFORMATIONAL_V2 = 37 => "INFORMATIONAL",
+        /// Of AuthIP (MS-AIPS), as are the next three.
+        AUTHIP_MAIN_MODE = 243 => "AuthIP main mode",
+        AUTHIP_QUICK_MODE = 244 => "AuthIP quick mode",
+        AUTHIP_EXTENDED_MODE = 245 => "AuthIP extended mode",
+        AUTHIP_NOTIFY = 246 => "AuthIP notify",
     }
 }
 
