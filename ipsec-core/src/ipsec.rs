@@ -3,6 +3,7 @@
 //! The walks are in [`outbound`] and [`inbound`]; what waits for IKE is in [`pending`]. This file owns the state, orders
 //! timers and applies what IKE wants done.
 
+mod default_response;
 mod floating;
 mod flow;
 mod inbound;
@@ -259,6 +260,7 @@ impl Ipsec {
             let allows = |e: &&SpdEntry| matches!(&e.action, Action::Protect(p) if pair.satisfies(p));
             let entries = [door(crate::spd::Direction::outbound), door(crate::spd::Direction::inbound)];
             let [outbound, inbound] = entries.map(|e| e.filter(allows).map(|e| e.id));
+            let inbound = inbound.or(outbound).or_else(|| default_response::keeps(&spd, pair));
             match (inbound.or(outbound), outbound.or(inbound)) {
                 (Some(entry), Some(sends_for)) => (pair.entry, pair.sends_for) = (entry, sends_for),
                 _ => self.delete_pair(id, DeleteReason::Policy, now),

@@ -3,6 +3,7 @@
 //! RFC 4301 speaks of SPD-S, SPD-O and SPD-I; here each entry says for which directions it counts. Entries of RFC 4301
 //! count for both; a Windows tunnel rule is two one-way entries.
 
+mod default_response;
 mod index;
 
 use alloc::string::String;
@@ -191,13 +192,14 @@ fn counts_on(entry: &SpdEntry, kind: ConnectionKind, counts: fn(Direction) -> bo
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spd {
     entries: Vec<SpdEntry>,
+    default_response: Option<SpdEntry>,
     index: Index,
 }
 
 impl Spd {
     /// An SPD of these entries, in match order.
     pub fn new(entries: Vec<SpdEntry>) -> Self {
-        Spd { index: Index::new(&entries), entries }
+        Spd { index: Index::new(&entries), entries, default_response: None }
     }
 
     /// All entries in match order.
@@ -209,7 +211,8 @@ impl Spd {
     pub fn get(&self, id: EntryId) -> Option<&SpdEntry> {
         // An id is usually the place.
         let at_place = usize::try_from(id.0).ok().and_then(|place| self.entries.get(place));
-        at_place.filter(|e| e.id == id).or_else(|| self.entries.iter().find(|e| e.id == id))
+        let elsewhere = || self.entries.iter().chain(&self.default_response).find(|e| e.id == id);
+        at_place.filter(|e| e.id == id).or_else(elsewhere)
     }
 
     /// First entry for a packet leaving through an interface of this kind.
@@ -283,7 +286,7 @@ impl Spd {
         peer: IpAddr,
         kind: ConnectionKind,
     ) -> Option<(&SpdEntry, &Protect)> {
-        self.counting(kind, Direction::inbound).find_map(|e| {
+        let rule = self.counting(kind, Direction::inbound).find_map(|e| {
             let Action::Protect(protect) = &e.action else { return None };
             let endpoints = match protect.mode {
                 Mode::Transport => !tunnel,
@@ -293,6 +296,7 @@ impl Spd {
                 }
             };
             (endpoints && e.selector.covers(wanted)).then_some((e, protect))
-        })
+        });
+        rule.or_else(|| self.respond_by_default(wanted, local, peer, kind).filter(|_| !tunnel))
     }
 }

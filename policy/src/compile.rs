@@ -24,6 +24,8 @@
 //! | both mirrored, inbound rule first | never leaves: a tunnel to ourselves is asked for first | accepted only from the tunnel |
 //!
 //! Order: IKE's own ports, the default exemptions, all filters by [weight](crate::weight::Weight), and last an entry that lets everything pass.
+//! The default response rule is behind all of them: it answers where no rule is about a computer (see
+//! [`default_response`]).
 //! A mirrored negotiate entry counts for both directions, so one SA pair serves them; it takes the weight of its
 //! outbound half. Filters speak of IPv4 unless an address says otherwise: `any` against `any` leaves IPv6 alone, as
 //! Windows Server 2003 does.
@@ -46,6 +48,7 @@ use crate::filter::Server;
 use crate::profile::Profile;
 use crate::store::Store;
 
+pub mod default_response;
 mod exemptions;
 mod expand;
 pub(crate) mod listing;
@@ -186,7 +189,8 @@ pub fn compile(store: &Store, local: &LocalAddresses) -> Result<PolicyDatabases,
         pad.entries = main_mode::entries(&[(store, policy)], local)?;
     }
     entries.push(exemptions::default_permit());
-    Ok(PolicyDatabases { spd: Arc::new(Spd::new(numbered(entries)?)), pad: Arc::new(pad) })
+    let spd = default_response::add(Spd::new(numbered(entries)?), store.assigned().into_iter())?;
+    Ok(PolicyDatabases { spd: Arc::new(spd), pad: Arc::new(pad) })
 }
 
 fn numbered(mut entries: Vec<SpdEntry>) -> Result<Vec<SpdEntry>, CompileError> {

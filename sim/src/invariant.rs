@@ -356,13 +356,20 @@ impl Invariants {
         self.protected.iter().find(|(n, _, s)| *n == node && covers(s))?;
         let watched = self.nodes.get(&node)?;
         let spd = watched.spd.as_ref()?;
-        let in_clear = |entry: &SpdEntry| match &entry.action {
-            Action::Bypass => true,
+        // What the default response rule has been asked to protect is not in clear while it lives.
+        let asked = |default: &SpdEntry, f: &FlowKey| {
+            let its = |((n, _), p): (&(NodeId, PairId), &Pair)| {
+                *n == node && p.entry == default.id && p.selector.matches(f)
+            };
+            self.pairs.iter().any(its)
+        };
+        let in_clear = |entry: &SpdEntry, f: &FlowKey| match &entry.action {
+            Action::Bypass => !spd.default_behind(entry.id).is_some_and(|default| asked(default, f)),
             Action::Protect(protect) => protect.fallback && watched.soft.contains(&entry.id),
             Action::Discard => false,
         };
         let bypassed = [flow, back].iter().any(|f| {
-            spd.outbound(f, kind).is_some_and(in_clear)
+            spd.outbound(f, kind).is_some_and(|entry| in_clear(entry, f))
                 && self.protected.iter().any(|(n, _, s)| *n == node && s.matches(f))
         });
         (!bypassed).then_some(flow)
@@ -411,7 +418,9 @@ impl Invariants {
         let Some(gone) = self.pairs.remove(&(node, pair)) else { return };
         let spd = self.nodes.get(&node).and_then(|w| w.spd.as_ref());
         let action = spd.and_then(|s| s.get(gone.entry)).map(|e| &e.action);
-        if !matches!(action, Some(Action::Protect(p)) if !p.fallback) {
+        // With its last pair a filter of the default response rule is gone, and its node owes nothing.
+        let dynamic = spd.and_then(|s| s.default_response()).is_some_and(|default| default.id == gone.entry);
+        if dynamic || !matches!(action, Some(Action::Protect(p)) if !p.fallback) {
             self.protected.retain(|(n, p, _)| (*n, *p) != (node, pair));
         }
     }

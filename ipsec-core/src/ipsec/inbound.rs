@@ -290,7 +290,10 @@ impl Ipsec {
         };
         self.counters.hit(entry.id);
         let accepted = match &entry.action {
-            Action::Bypass => true,
+            Action::Bypass => match self.asked_for(entry.id, &flow) {
+                Some(default) => return Err(DropReason::ClearTextRefused(default)),
+                None => true,
+            },
             Action::Discard => return Err(DropReason::PolicyDiscard(entry.id)),
             Action::Protect(protect) => {
                 protect.accept_clear_inbound || protect.fallback && self.is_soft(entry.id, flow.remote, now)

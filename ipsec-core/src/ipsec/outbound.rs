@@ -74,7 +74,7 @@ impl Ipsec {
                 match &entry.action {
                     // Step 3a.
                     Action::Discard => self.refuse(leaving, DropReason::PolicyDiscard(entry.id)),
-                    Action::Bypass => self.leave_clear(leaving, entry.id, now),
+                    Action::Bypass => self.leave_unless_asked(leaving, entry.id, now),
                     // Step 3b.
                     Action::Protect(protect) => self.protect(leaving, &spd, entry, protect, again, now),
                 }
@@ -84,6 +84,15 @@ impl Ipsec {
 
     fn refuse(&mut self, leaving: Leaving, reason: DropReason) {
         self.drop_packet(leaving.packet, leaving.interface, reason, Some(leaving.flow));
+    }
+
+    /// No rule protects it; the default response rule may have been asked to.
+    fn leave_unless_asked(&mut self, leaving: Leaving, entry: EntryId, now: Instant) {
+        match self.answered(entry, &leaving.packet, &leaving.info, &leaving.flow, now) {
+            Ok(Some(pair)) => self.seal(leaving, pair, now),
+            Ok(None) => self.leave_clear(leaving, entry, now),
+            Err(reason) => self.refuse(leaving, reason),
+        }
     }
 
     fn leave_clear(&mut self, leaving: Leaving, entry: EntryId, now: Instant) {
@@ -118,7 +127,11 @@ impl Ipsec {
         else {
             return None;
         };
-        let Action::Protect(protect) = &entry.action else { return None };
+        let protect = match &entry.action {
+            Action::Protect(protect) => protect,
+            Action::Bypass => return self.asked_for(entry.id, &flow),
+            Action::Discard => return None,
+        };
         // Where clear text is accepted, the quoted packet may have come in clear; not while a pair carries its flow.
         let (_, peer) = self.endpoints(protect.mode, &flow)?;
         let clear = protect.accept_clear_inbound || protect.fallback && self.is_soft(entry.id, peer, now);

@@ -16,6 +16,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
+mod default_response;
 mod doors;
 mod exhaustion;
 mod floating;

@@ -407,7 +407,7 @@ fn protection(active: &ActiveRule<'_>) -> Result<Option<Protect>, CompileError> 
     }))
 }
 
-fn offer(method: &SecurityMethod) -> Offer {
+pub(super) fn offer(method: &SecurityMethod) -> Offer {
     let limit = |n: u32| (n != 0).then_some(n);
     let esp = |esp: crate::security_method::Esp| EspTransform {
         cipher: esp.confidentiality.map_or(CoreCipher::Null, cipher),

@@ -8,6 +8,7 @@
 //! | transport, neither side is us | all of ours | each side |
 //! | tunnel, endpoint is a peer | all of ours | the endpoint |
 //! | tunnel, endpoint is us | the endpoint | peers of the outbound tunnel rules that carry the traffic back; else anyone |
+//! | default response | any | any |
 //!
 //! The more specific pair counts first. When two rules give the same pair with different methods, the one created
 //! first counts and the other's methods are never offered: joining them would let a peer authenticate in a way its rule
@@ -21,7 +22,7 @@ use ipsec_core::pad::{AuthMethod as CoreAuth, MainModeProposal, PadEntry, PadEnt
 use ipsec_core::selector::{AddressRange, Prefix};
 
 use super::expand::{ActiveRule, active_rules, cipher, scopes};
-use super::{CompileError, LocalAddresses};
+use super::{CompileError, LocalAddresses, default_response};
 use crate::auth_method::AuthMethod;
 use crate::filter::{Address, Filter};
 use crate::filter_action::Action;
@@ -138,6 +139,13 @@ fn pairs<'a>(
         for (ours, peer) in sides(store, local, active, &rules)? {
             pairs.push(Pair { rule, auth, local: ours, peer });
         }
+    }
+    if policy.default_response.active {
+        let auth = policy.default_response.auth.as_slice();
+        if auth.is_empty() {
+            return Err(CompileError::NoAuthentication { rule: default_response::NAME.to_owned() });
+        }
+        pairs.push(Pair { rule: default_response::NAME, auth, local: Scope::Any, peer: Scope::Any });
     }
     pairs.sort_by_key(|p| core::cmp::Reverse(p.weight()));
     Ok(pairs)

@@ -20,7 +20,9 @@ use ipsec_core::pad::{Pad, PadEntry};
 use ipsec_core::spd::{Action as CoreAction, Direction, Pfs, Spd};
 
 use super::expand::CompiledFilter;
-use super::{CompileError, LocalAddresses, exemptions, expand, main_mode as pairs, numbered};
+use super::{
+    CompileError, LocalAddresses, default_response, exemptions, expand, main_mode as pairs, numbered,
+};
 use crate::dynamic::{Dynamic, PfsGroup};
 use crate::policy::Policy;
 use crate::store::Store;
@@ -33,7 +35,9 @@ pub fn compile_stores(stores: &Stores, local: &LocalAddresses) -> Result<PolicyD
     entries.extend(filters(stores, local)?.iter().map(CompiledFilter::entry));
     entries.push(exemptions::default_permit());
     let pad = Pad { entries: main_mode(stores, local)? };
-    Ok(PolicyDatabases { spd: Arc::new(Spd::new(numbered(entries)?)), pad: Arc::new(pad) })
+    let assigned = stores.persistent.assigned().into_iter().chain(stores.local.assigned());
+    let spd = default_response::add(Spd::new(numbered(entries)?), assigned)?;
+    Ok(PolicyDatabases { spd: Arc::new(spd), pad: Arc::new(pad) })
 }
 
 /// All filters in match order.
