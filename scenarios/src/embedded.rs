@@ -25,6 +25,9 @@ macro_rules! directory {
 pub const TWINS: &str = include_str!("../twins.toml");
 
 const DIRECTORIES: &[Directory] = &[
+    directory!("default-response": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
+    directory!("default-response-alice-first": "twin.toml"),
+    directory!("default-response-off": "twin.toml"),
     directory!("kb301284-alice-bob-transport": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
     directory!("kb301284-alice-bob-and-eve": "twin.toml", "steps.toml", "eve.netsh"),
     directory!("kb301284-all-traffic": "twin.toml"),

@@ -1,4 +1,4 @@
-//! The two articles' own stories.
+//! The articles' own stories.
 
 use ipsec_scenarios::{Outcomes, RunOptions, embedded, run};
 
@@ -45,6 +45,16 @@ fn kb816514_holds() {
 #[test]
 fn kb301284_holds() {
     assert_held(&played("kb301284-alice-bob-transport", 1));
+}
+
+#[test]
+fn the_default_response_holds() {
+    assert_held(&played("default-response", 1));
+}
+
+#[test]
+fn default_response_trace() {
+    trace_is_as_expected("default-response");
 }
 
 #[test]

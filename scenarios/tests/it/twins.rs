@@ -16,6 +16,8 @@ macro_rules! twins {
 }
 
 twins! {
+    default_response_alice_first: "default-response-alice-first",
+    default_response_off: "default-response-off",
     kb301284_alice_bob_and_eve: "kb301284-alice-bob-and-eve",
     kb301284_all_traffic: "kb301284-all-traffic",
     kb301284_pfs_on_one_side: "kb301284-pfs-on-one-side",
