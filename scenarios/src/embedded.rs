@@ -105,10 +105,12 @@ const FAMILIES: &[Directory] = &[
     ),
     directory!(
         "profile": "family.toml",
+        "again.steps.toml",
         "agreed.check.toml",
         "alice.netsh",
         "bob.netsh",
         "hosts.topology.toml",
+        "idle.check.toml",
         "one-flow.steps.toml",
         "refused.check.toml"
     ),
