@@ -31,6 +31,9 @@ pub(crate) struct NetshArgs {
     /// The computer's release, as in `ipseclab profile`.
     #[arg(long, value_name = "NAME", value_parser = release)]
     release: Option<&'static Profile>,
+    /// Only the tools that the release has; others answer as they do on it.
+    #[arg(long, requires = "release")]
+    own_tools: bool,
     /// Go on after errors and list all of them; nothing is kept or written.
     #[arg(long, conflicts_with = "store")]
     check: bool,
@@ -53,7 +56,9 @@ pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
         Some(release) => LocalAddresses::lan(&args.addresses).with_release(release),
         None => LocalAddresses::lan(&args.addresses),
     };
-    let setting = Setting { read: Some(&files::read), computer: Some(&local), ..Setting::default() };
+    let tools_of = args.release.filter(|_| args.own_tools);
+    let setting =
+        Setting { read: Some(&files::read), computer: Some(&local), tools_of, ..Setting::default() };
     if args.check {
         return check(args, &setting);
     }

@@ -28,6 +28,7 @@ pub mod rule;
 pub mod security_method;
 pub mod store;
 pub mod stores;
+pub mod tools;
 pub mod weight;
 
 pub use auth_method::AuthMethod;

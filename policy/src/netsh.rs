@@ -19,6 +19,7 @@ use core::fmt;
 
 use crate::compile::LocalAddresses;
 use crate::live::Live;
+use crate::profile::Profile;
 use crate::store::Store;
 use crate::stores::Stores;
 
@@ -69,6 +70,8 @@ pub struct Setting<'a> {
     pub computer: Option<&'a LocalAddresses>,
     /// The running computer, for `dynamic show` of security associations and statistics.
     pub live: Option<&'a Live>,
+    /// Only the tools of this release are there; others answer as they do on it. Without it all are.
+    pub tools_of: Option<&'static Profile>,
     /// Only a stored policy is edited, and nothing runs that dynamic mode could talk to.
     pub stored_only: bool,
 }

@@ -72,7 +72,7 @@ fn is_netsh(word: &str) -> bool {
 }
 
 fn is_command(word: &str) -> bool {
-    is_netsh(word) || ipsecpol::is_tool(word)
+    is_netsh(word) || ipsecpol::tool(word).is_some()
 }
 
 /// Carries out a batch file.

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::script::Unwritable;
 use super::source::Source;
-use crate::store::StoreError;
+use crate::store::{ObjectKind, StoreError};
+use crate::tools;
 
 /// An error in a script. The store is as it was before the script.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -141,6 +142,9 @@ pub enum ErrorKind {
     /// Something is to be negotiated, and no quick-mode policy says how.
     #[error("the rule negotiates and has no quick-mode policy, expected qmpolicy=")]
     NoQmPolicy,
+    /// The release lacks the tool.
+    #[error("{0}")]
+    NoSuchTool(tools::Missing),
     /// A netsh line needs the value of a batch variable that the script does not set.
     #[error("the value of `{name}` is not known, expected it to be set in this script")]
     UnknownVariable {
@@ -161,13 +165,29 @@ pub enum ErrorKind {
     },
 }
 
+impl ErrorKind {
+    /// The number in Windows' own message, `ERR IPsec[05010] : ...`, where a public source has it; its sentence is not known.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Store(StoreError::AlreadyExists { kind: ObjectKind::FilterList, .. }) => Some(5010),
+            Self::Store(StoreError::AlreadyExists { kind: ObjectKind::FilterAction, .. }) => Some(5014),
+            _ => None,
+        }
+    }
+}
+
 impl std::error::Error for Error {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
-        writeln!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.kind)?;
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.kind)?;
+        if let Some(code) = self.kind.code() {
+            write!(f, " (netsh: ERR IPsec[{code:05}])")?;
+        }
+        writeln!(f)?;
         writeln!(f, "{gutter} |")?;
         writeln!(f, "{number} | {}", self.text)?;
         // Tabs and wide characters before the fault are repeated as blanks of the same kind, so that the caret fits.

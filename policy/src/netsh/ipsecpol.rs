@@ -38,6 +38,7 @@ use crate::dynamic::PfsGroup;
 use crate::rule::{ConnectionType, TunnelEndpoint};
 use crate::security_method::{MainModeMethod, SecurityMethod};
 use crate::stores::Stores;
+use crate::tools::Tool;
 
 mod apply;
 mod filter_spec;
@@ -47,11 +48,9 @@ mod words;
 use filter_spec::{FilterSpec, filter_spec};
 use words::Word;
 
-/// Whether a word of a batch file is one of the tools.
-pub(super) fn is_tool(word: &str) -> bool {
-    let word = word.trim_matches('"').to_ascii_lowercase();
-    let name = word.rsplit(['\\', '/']).next().unwrap_or("");
-    matches!(name.strip_suffix(".exe").unwrap_or(name), "ipsecpol" | "ipseccmd")
+/// The tool that a word of a batch file names.
+pub(super) fn tool(word: &str) -> Option<Tool> {
+    Tool::of_command(word).filter(|t| matches!(t, Tool::IpsecPol | Tool::IpsecCmd))
 }
 
 /// What the methods of `-n` say together.

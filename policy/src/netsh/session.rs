@@ -14,6 +14,7 @@ use super::token::{self, Argument};
 use super::{Note, NoteKind, Output, Setting};
 use crate::store::StoreError;
 use crate::stores::Stores;
+use crate::tools::{self, Tool};
 
 /// Lines are joined up to this many bytes; `cmd` itself takes 8,191 characters.
 pub(super) const LONGEST_LINE: usize = 16 << 10;
@@ -232,12 +233,21 @@ impl<'a> Session<'a> {
     }
 
     /// What stands behind `ipsecpol` or `ipseccmd`.
-    pub(super) fn ipsecpol(&mut self, source: &Source) -> Result<(), Error> {
-        let result = ipsecpol::execute(self.stores, source.text(), self.setting).map(|reply| {
+    pub(super) fn ipsecpol(&mut self, source: &Source, tool: Tool) -> Result<(), Error> {
+        let whole = 0..source.text().len();
+        let ran =
+            self.has(tool, whole).and_then(|()| ipsecpol::execute(self.stores, source.text(), self.setting));
+        let result = ran.map(|reply| {
             self.output.commands += 1;
             self.say(source, reply);
         });
         result.or_else(|fault| self.fail(source, fault))
+    }
+
+    /// Whether the release has a tool.
+    fn has(&self, tool: Tool, span: Range<usize>) -> Result<(), Fault> {
+        let missing = self.setting.tools_of.and_then(|release| tools::answer(release, tool, false));
+        missing.map_or(Ok(()), |missing| Err(Fault::new(span, ErrorKind::NoSuchTool(missing))))
     }
 
     /// A line given to netsh itself: in a `netsh -f` file or at its prompt.
@@ -402,6 +412,7 @@ impl<'a> Session<'a> {
 
     fn dump(&mut self, arguments: &[Argument]) -> Result<(), Fault> {
         let span = arguments.first().map_or(0..0, Argument::span);
+        self.has(Tool::NetshIpsec, span.clone())?;
         self.check_output(&span)?;
         let text = script::dump(self.stores).map_err(|e| Fault::new(span, ErrorKind::Unwritable(e)))?;
         self.output.commands += 1;
@@ -420,6 +431,7 @@ impl<'a> Session<'a> {
 
     /// Carries out a command that could be read.
     fn run(&mut self, source: &Source, bound: Bound) -> Result<(), Fault> {
+        self.has(Tool::NetshIpsec, bound.span.clone())?;
         self.check_output(&bound.span)?;
         if let Some(why) = self.without_effect(&bound)? {
             self.note(source.start(), NoteKind::NoEffect, why);

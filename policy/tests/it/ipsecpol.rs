@@ -123,3 +123,43 @@ fn what_is_wrong_is_named() {
         assert!(refused.contains(why), "{call}: {refused}");
     }
 }
+
+/// Each release has its tool; the others answer that they are not there, and nothing changes.
+#[test]
+fn each_release_has_its_tools() {
+    use ipsec_policy::profile::{RFC, WINDOWS_2000, WINDOWS_2003, WINDOWS_XP_SP2};
+    let calls = [
+        "ipsecpol -w REG -p P -r R -f 0+1.2.3.4",
+        "ipseccmd -w REG -p P -r R -f 0+1.2.3.4",
+        "netsh ipsec static add policy P",
+    ];
+    let runs = |release| {
+        calls.map(|call| {
+            let setting = Setting { tools_of: Some(release), ..Setting::default() };
+            match run(&mut Stores::new(), "s", call.as_bytes(), &setting) {
+                Ok(_) => "runs".to_owned(),
+                Err(error) => error.kind.to_string(),
+            }
+        })
+    };
+    let unknown = |tool: &str| format!("'{tool}' is not recognized as an internal or external command.");
+    let no_context = "The following command was not found: ipsec.";
+    let [pol, cmd, netsh] = runs(&WINDOWS_2000);
+    assert!(
+        pol == "runs" && cmd.starts_with(&unknown("ipseccmd")) && netsh.starts_with(no_context),
+        "{netsh}"
+    );
+    let [pol, cmd, netsh] = runs(&WINDOWS_XP_SP2);
+    assert!(
+        pol.starts_with(&unknown("ipsecpol")) && cmd == "runs" && netsh.starts_with(no_context),
+        "{netsh}"
+    );
+    let [pol, cmd, netsh] = runs(&WINDOWS_2003);
+    assert!(
+        pol.ends_with("has netsh ipsec for this") && cmd.starts_with(&unknown("ipseccmd")) && netsh == "runs"
+    );
+    assert_eq!(runs(&RFC), ["runs"; 3]);
+    // Other contexts of netsh are there on every release.
+    let setting = Setting { tools_of: Some(&WINDOWS_2000), ..Setting::default() };
+    assert!(run(&mut Stores::new(), "s", b"netsh interface ip show config", &setting).is_ok());
+}

@@ -8,6 +8,7 @@ mod properties;
 mod script;
 mod shell;
 mod syntax;
+mod table;
 mod wild;
 
 use ipsec_core::selector::Prefix;

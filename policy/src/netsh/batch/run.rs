@@ -318,11 +318,11 @@ impl<'s, 'a> Machine<'s, 'a> {
             self.session.interactive = false;
             return self.netsh(&rest, written, unknown.or(unset));
         }
-        if ipsecpol::is_tool(word.text()) {
+        if let Some(tool) = ipsecpol::tool(word.text()) {
             if !self.known(written, unknown.or(unset))? {
                 return Ok(Flow::Unsure);
             }
-            self.session.ipsecpol(&rest)?;
+            self.session.ipsecpol(&rest, tool)?;
             return Ok(Flow::Next);
         }
         if self.session.interactive && !matches!(name, "rem" | "echo" | "pause" | "cls" | "set" | "goto") {

@@ -17,6 +17,8 @@ pub struct Parameter {
     pub command: String,
     /// The tag, or the property.
     pub tag: &'static str,
+    /// Whether it may be given without its name, in its turn.
+    pub positional: bool,
     /// What it may hold.
     pub values: String,
     /// What holds when it is left out, in netsh's notation.
@@ -39,6 +41,7 @@ pub fn parameters() -> Vec<Parameter> {
                     mode,
                     command: command.to_string(),
                     tag: tag.name,
+                    positional: tag.positional,
                     values: values(tag.kind),
                     default,
                     default_mark,
@@ -54,6 +57,7 @@ pub fn parameters() -> Vec<Parameter> {
         mode: Mode::Dynamic,
         command: "set config".to_owned(),
         tag: property.name,
+        positional: false,
         values: property.values(),
         default: property.default_text(),
         default_mark: Some(property.default_mark()),
