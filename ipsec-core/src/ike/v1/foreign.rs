@@ -4,6 +4,8 @@
 //! informational exchanges do: HASH(1) = prf(SKEYID_a, M-ID | rest) (RFC 2409 section 5.6). Who has the keys is told; nobody
 //! else is answered. AuthIP shares the port and the header, nothing more.
 
+use alloc::vec::Vec;
+
 use super::phase1::Phase1;
 use super::{Received, auth, keymat, protect, verify_hash};
 use crate::ike::context::Context;
@@ -48,6 +50,12 @@ impl IsakmpSa {
             (_, Err(error)) => return cx.ignore(received.peer, error),
             (_, Ok(Some(chain))) => chain,
         };
+        // The hash does not cover the exchange type: what somebody relabelled on the way must stay good under its own.
+        let payloads: Vec<PayloadType> = chain.payloads().iter().map(Payload::payload_type).collect();
+        let second = if what == Foreign::NewGroupMode { PayloadType::SA } else { ATTRIBUTE };
+        if payloads != [PayloadType::HASH, second] {
+            return cx.ignore(received.peer, IkeError::NotSupported(what));
+        }
         self.mark_used(message_id);
         self.follow(received, cx);
         let (what, notify) = match what {
