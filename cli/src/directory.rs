@@ -21,10 +21,20 @@ pub(crate) fn wanted(text: &str) -> Result<Wanted, Error> {
         return names.into_iter().map(own).collect::<Result<_, _>>().map(Wanted::Many);
     }
     let path = Path::new(text);
-    if path.join("family.toml").exists() {
+    if is_family(path) {
         return family(path).map(Wanted::Many);
     }
     scenario(text).map(Box::new).map(Wanted::One)
+}
+
+/// Whether a directory holds a family of scenarios.
+pub(crate) fn is_family(path: &Path) -> bool {
+    path.join("family.toml").exists()
+}
+
+/// Whether this is a name within the directory of a family: `my-family/a-scenario`.
+pub(crate) fn is_member(path: &Path) -> bool {
+    path.components().count() > 1 && !path.is_dir() && path.parent().is_some_and(is_family)
 }
 
 /// A scenario that comes with the program.
@@ -39,12 +49,21 @@ fn family(path: &Path) -> Result<Vec<Scenario>, Error> {
     family.names().filter_map(|name| family.scenario(name)).collect::<Result<_, _>>().map_err(wrong)
 }
 
+/// One scenario of a directory with a `family.toml`.
+fn member(path: &Path) -> Result<Scenario, Error> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let scenarios = family(path.parent().unwrap_or(path))?;
+    let found = scenarios.into_iter().find(|s| s.name == name);
+    found.ok_or_else(|| Error::usage(format!("{}: the family has no such scenario", path.display())))
+}
+
 /// The scenario that an argument names: one that comes with the program, or a directory.
 fn scenario(text: &str) -> Result<Scenario, Error> {
     let path = Path::new(text);
     match embedded::resolve(text) {
         Ok(name) => own(name),
         Err(_) if path.is_dir() => load(path),
+        Err(_) if is_member(path) => member(path),
         Err(fitting) if fitting.is_empty() => Err(Error::usage(format!(
             "there is no scenario or directory `{text}`; `ipseclab list` names the scenarios"
         ))),

@@ -32,7 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// List the scenarios that come with this program, by family.
-    List,
+    List(list::ListArgs),
     /// Run a scenario: story, security associations, checks, digest, captures. Of several: a table.
     Run(run::RunArgs),
     /// Be an IPsec node on this computer: real sockets, a TUN device, until SIGTERM.
@@ -49,7 +49,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::List => list::list(),
+        Command::List(args) => list::list(&args),
         Command::Run(args) => run::run(&args),
         Command::Live(args) => live::live(&args),
         Command::Replay(args) => replay::replay(&args),

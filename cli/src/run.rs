@@ -135,7 +135,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, Error> {
 /// The replay command, with the directory a scenario came from instead of its name.
 pub(crate) fn replay(args: &RunArgs, command: &str, scenario: &Scenario) -> String {
     let path = Path::new(&args.scenario);
-    if path.is_dir() && !path.join("family.toml").exists() {
+    if directory::is_family(path) {
+        command.replacen(&scenario.name, &path.join(&scenario.name).display().to_string(), 1)
+    } else if path.is_dir() || directory::is_member(path) {
         command.replacen(&scenario.name, &args.scenario, 1)
     } else {
         command.into()

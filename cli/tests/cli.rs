@@ -46,6 +46,15 @@ fn list_names_every_scenario() {
 }
 
 #[test]
+fn list_of_a_family_says_why() {
+    let text = stdout(&ipseclab(&["list", "nat-hairpinning-*"]));
+    assert!(text.starts_with("# nat: "), "{text}");
+    assert!(text.contains("RFC 4787 section 6"), "{text}");
+    assert!(!text.contains("kb816514"), "{text}");
+    assert_eq!(code(&ipseclab(&["list", "nobody-*"])), 2);
+}
+
+#[test]
 fn a_prefix_chooses_the_story_before_its_twins() {
     let out = folder("prefix");
     let output = ipseclab(&["run", "kb816514", "--out", &out.display().to_string()]);
@@ -109,11 +118,20 @@ fn a_family_in_which_one_fails_fails() {
     assert_eq!(code(&output), 1, "{}", stderr(&output));
     assert!(stdout(&output).contains("1 of 2 scenarios held every check"), "{}", stdout(&output));
     assert!(stdout(&output).contains("FAILED  outcome: refused, wanted protected"), "{}", stdout(&output));
+    let again = format!("{}/mine-tcp", out.display());
     assert!(
-        stderr(&output).contains("to see it again: ipseclab run mine-tcp --seed 1"),
+        stderr(&output).contains(&format!("again: ipseclab run {again} --seed 1")),
         "{}",
         stderr(&output)
     );
+    let output = ipseclab(&["run", &again]);
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains(&format!("again: ipseclab run {again} --seed 1")),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(code(&ipseclab(&["run", &format!("{}/mine-nobody", out.display())])), 2);
     let junit = run("protected", &["--format", "junit"]);
     assert_eq!(code(&junit), 1);
     assert_eq!(stdout(&junit).matches("<failure message=").count(), 1);

@@ -27,6 +27,20 @@ fn kb301284_recovers() {
     recovers("kb301284-alice-bob-transport", TENTH, 0..10);
 }
 
+/// NAT-D, floating, quick modes and packets in UDP are lost, doubled and overtaken like everything else.
+#[test]
+fn nat_traversal_recovers() {
+    for name in [
+        "nat-ei-apd-rfc3947-tunnel-initiator",
+        "nat-apd-apd-draft02-transport-both",
+        "nat-ad-ei-rfc3947-transport-responder",
+        "nat-two-clients-draft02-transport",
+        "nat-releases-windows-2003-and-windows-xp-sp2",
+    ] {
+        recovers(name, FaultPlan { corruption: Ppm(20_000), ..TENTH }, 0..3);
+    }
+}
+
 #[test]
 fn kb816514_survives_corruption() {
     recovers("kb816514-neta-netb-tunnel", FaultPlan { corruption: Ppm(100_000), ..FaultPlan::NONE }, 0..5);
