@@ -63,6 +63,8 @@ fn missing() -> Option<String> {
         "swanctl",
         "charon-systemd",
         "timeout",
+        "ike-scan",
+        "setpriv",
     ];
     for program in programs {
         let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();

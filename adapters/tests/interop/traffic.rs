@@ -38,6 +38,34 @@ pub(crate) fn tcp(lab: &mut Lab, client: &str, server: &str, address: SocketAddr
     }
 }
 
+/// A ping every 10 ms while SAs are renewed: all of them are answered, and the memory of `process` is flat. For half a minute, or
+/// as many seconds as `IPSECLAB_SOAK_SECONDS` says.
+pub(crate) fn soak(lab: &Lab, from: &str, to: &str, process: u32) -> Outcome {
+    let seconds: u32 = std::env::var("IPSECLAB_SOAK_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(30);
+    let pings = |seconds: u32| -> Outcome {
+        let count = (seconds * 100).to_string();
+        let text = lab.run(from, &["ping", "-n", "-q", "-i", "0.01", "-c", &count, "-W", "3", to])?;
+        let all = format!("{count} packets transmitted, {count} received");
+        if text.contains(&all) { Ok(()) } else { Err(text) }
+    };
+    pings(seconds / 3)?;
+    let before = resident(process)?;
+    pings(seconds - seconds / 3)?;
+    let after = resident(process)?;
+    // Four megabytes are noise: buffers that were not needed before.
+    if after > before + 4_096 {
+        return Err(format!("memory grew from {before} kB to {after} kB"));
+    }
+    Ok(())
+}
+
+/// Resident memory of a process in kilobytes.
+fn resident(process: u32) -> Result<u64, String> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).map_err(|e| e.to_string())?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse().ok()).ok_or_else(|| "no VmRSS".to_owned())
+}
+
 /// Programs in namespaces take a while to begin.
 pub(crate) fn settle() {
     pause(300);

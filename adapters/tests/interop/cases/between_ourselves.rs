@@ -4,10 +4,10 @@ use ipsec_adapters::control::Request;
 use ipsec_adapters::replay::replay;
 
 use super::{Case, Named, explained};
-use crate::lab::{Lab, Outcome, until};
+use crate::lab::{Lab, Outcome, myself, until};
 use crate::node::Node;
 use crate::topology::{gateways, hosts};
-use crate::traffic::{ping, tcp};
+use crate::traffic::{ping, soak, tcp};
 use crate::wire::Wire;
 
 pub(crate) fn all() -> Vec<(String, Case)> {
@@ -26,7 +26,8 @@ pub(crate) fn all() -> Vec<(String, Case)> {
             Box::new(move || transport(suite, filter, true)),
         ));
     }
-    let others: [Named; 9] = [
+    let others: [Named; 10] = [
+        ("refusals_say_what_is_missing", refusals),
         ("recorded_run_is_repeated", recorded),
         ("alice_and_bob", alice_and_bob),
         ("stop_tells_the_peer", stop_tells_the_peer),
@@ -169,7 +170,7 @@ fn reload() -> Outcome {
     })
 }
 
-/// Lifetimes of ten seconds, and a ping every 10 ms for half a minute: all of them are answered.
+/// Lifetimes of ten seconds, and no ping is lost.
 fn rekeying() -> Outcome {
     explained(gateways()?, |lab| {
         let more = |local, remote| format!("seconds = 10\nlocal = [\"{local}\"]\nremote = [\"{remote}\"]\n");
@@ -177,14 +178,36 @@ fn rekeying() -> Outcome {
         let gwa = Node::start(lab, "gwa", &connection(a, b, &more("10.1.0.0/16", "10.2.0.0/16")))?;
         let _gwb = Node::start(lab, "gwb", &connection(b, a, &more("10.2.0.0/16", "10.1.0.0/16")))?;
         ping(lab, "ha", "10.2.0.10")?;
-        let pings =
-            lab.run("ha", &["ping", "-n", "-q", "-i", "0.01", "-c", "3000", "-W", "2", "10.2.0.10"])?;
+        soak(lab, "ha", "10.2.0.10", gwa.process())?;
         let pair = gwa.pair(&[])?;
-        if pair.pair < 4 {
-            return Err(format!("too few rekeyings: pair {}", pair.pair));
+        if pair.pair < 4 { Err(format!("too few rekeyings: pair {}", pair.pair)) } else { Ok(()) }
+    })
+}
+
+/// What a computer lacks, a node says before it starts, with exit code 3, and leaves nothing behind.
+fn refusals() -> Outcome {
+    explained(gateways()?, |lab| {
+        let (_gwa, _gwb) = tunnel_ends(lab, "aes128-sha1")?;
+        let me = myself()?;
+        let key = "[[connection]]\nname = \"a\"\nkey = \"k\"\nremote = [\"192.0.2.0/24\"]\n";
+        let control = format!("machine.control = \"{}\"\n", lab.path("second.control").display());
+        let taken = format!("machine.control = \"{}\"\n", lab.path("gwa.control").display());
+        let outside = "machine.outside = [\"out0\"]\n";
+        let elsewhere = "machine.outside = [\"wlan7\"]\n";
+        for (space, user, lines, why) in [
+            ("gwa", "root", format!("{outside}{control}"), "UDP port 0.0.0.0:500: Address already in use"),
+            ("gwa", "root", format!("{outside}{taken}"), "another node answers there"),
+            ("ha", "root", format!("{elsewhere}{control}"), "interface `wlan7`: it does not exist"),
+            ("gwb", "nobody", "machine.outside = [\"out0\"]\nmachine.control = \"\"\n".to_owned(), "CAP_NET"),
+        ] {
+            let file = lab.write("second.toml", &(lines + key))?.display().to_string();
+            let words = ["setpriv", "--reuid", user, "--clear-groups", &me, "--node", &file];
+            match lab.run(space, &words) {
+                Err(message) if message.contains(why) => {}
+                other => return Err(format!("expected `{why}`, got {other:?}")),
+            }
         }
-        let all = pings.contains("3000 packets transmitted, 3000 received");
-        if all { Ok(()) } else { Err(pings) }
+        ping(lab, "ha", "10.2.0.10")
     })
 }
 

@@ -7,7 +7,7 @@ use crate::lab::{Lab, Outcome, until};
 use crate::node::Node;
 use crate::strongswan::{Connection, StrongSwan};
 use crate::topology::{gateways, gateways_behind_nat};
-use crate::traffic::{ping, settle, tcp};
+use crate::traffic::{ping, settle, soak, tcp};
 use crate::wire::Wire;
 
 /// Megabytes as the cases count them.
@@ -32,6 +32,8 @@ struct Tunnel {
     aggressive: bool,
     we_begin: bool,
     nat: Nat,
+    /// Lines of our connection.
+    our_lines: &'static str,
     /// Lines of our `[ike]`.
     ike_lines: &'static str,
     /// Lines of strongSwan's connection, and of its child.
@@ -47,6 +49,7 @@ const KB: Tunnel = Tunnel {
     aggressive: false,
     we_begin: true,
     nat: Nat::None,
+    our_lines: "",
     ike_lines: "",
     theirs: ("", ""),
     octets: 5 * MEGABYTE,
@@ -102,8 +105,8 @@ impl Tunnel {
         let policy = format!(
             "[ike]\n{}[[connection]]\nname = \"net\"\nlocal-address = \"{local}\"\nremote-address = \"{remote}\"\n\
              remote-id = \"{remote_id}\"\nlocal = [\"{}\"]\nremote = [\"{}\"]\nproposals = [\"{}\"]\n\
-             suites = [\"{}\"]\naggressive = {}\nkey = \"{KEY}\"\n{pfs}",
-            self.ike_lines, nets.0, nets.1, self.ike, self.esp, self.aggressive
+             suites = [\"{}\"]\naggressive = {}\nkey = \"{KEY}\"\n{pfs}{}",
+            self.ike_lines, nets.0, nets.1, self.ike, self.esp, self.aggressive, self.our_lines
         );
         let node = Node::start(lab, space, &policy)?;
         let other = if we_are_a { "gwb" } else { "gwa" };
@@ -196,7 +199,11 @@ pub(crate) fn all() -> Vec<(String, Case)> {
     for (name, tunnel) in tunnels {
         cases.push((format!("strongswan_{name}"), Box::new(move || tunnel.run())));
     }
-    let others: [Named; 9] = [
+    let others: [Named; 13] = [
+        ("rekeying_by_them_loses_nothing", rekeying_by_them),
+        ("rekeying_by_us_loses_nothing", rekeying_by_us),
+        ("ike_scan_disturbs_nothing", ike_scan),
+        ("transport_mode_is_negotiated", transport_mode),
         ("kb816514_netsh_script", netsh_script),
         ("dead_peer_is_noticed", dead_peer),
         ("phase_2_rekeyed_by_us", rekeyed_by_us),
@@ -368,5 +375,81 @@ fn dead_peer() -> Outcome {
         })?;
         let _again = StrongSwan::again(lab, "gwb")?;
         ping(lab, ends.us.0, ends.them.1)
+    })
+}
+
+/// They renew their SAs every few seconds, both phases.
+fn rekeying_by_them() -> Outcome {
+    let tunnel =
+        Tunnel { theirs: ("rekey_time = 11s\n over_time = 20s\n", "rekey_time = 6s\n rand_time = 2s"), ..KB };
+    rekeying(tunnel)
+}
+
+/// We do.
+fn rekeying_by_us() -> Outcome {
+    rekeying(Tunnel { our_lines: "seconds = 10\n", ..KB })
+}
+
+fn rekeying(tunnel: Tunnel) -> Outcome {
+    explained(tunnel.lab()?, |lab| {
+        let ends = tunnel.start(lab)?;
+        ping(lab, ends.us.0, ends.them.1)?;
+        soak(lab, ends.us.0, ends.them.1, ends.node.process())?;
+        let pair = ends.node.pair(&[])?;
+        if pair.pair < 4 { Err(format!("too few rekeyings: pair {}", pair.pair)) } else { Ok(()) }
+    })
+}
+
+/// ike-scan finds a responder, and neither its proposals nor malformed datagrams disturb a running tunnel.
+fn ike_scan() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let ends = up(lab)?;
+        let first = ends.node.pair(&[])?;
+        let trans = "--trans=5,1,1,2";
+        let found = lab.run("gwb", &["ike-scan", "--sport=0", trans, "203.0.113.1"])?;
+        if !found.contains("Main Mode Handshake returned") || !found.contains("Enc=3DES Hash=MD5") {
+            return Err(found);
+        }
+        // Wrong versions, lengths, exchange types and payloads, fast.
+        for options in [
+            &["--headerver=0x30"][..],
+            &["--hdrlen=10"],
+            &["--hdrlen=60000"],
+            &["--exchange=99"],
+            &["--nextpayload=77"],
+            &["--aggressive", "--id=nobody", "--dhgroup=2"],
+            &["--bandwidth=10M", "--retry=1", "--interval=1"],
+        ] {
+            let words =
+                [&["timeout", "20", "ike-scan", "--sport=0", trans, "--retry=2"], options, &["203.0.113.1"]];
+            let _ = lab.run("gwb", &words.concat());
+        }
+        ping(lab, ends.us.0, ends.them.1)?;
+        let now = ends.node.sas()?;
+        if now.pairs.iter().all(|p| p.pair != first.pair) || now.isakmp.len() != 1 {
+            return Err(format!("the tunnel was disturbed: {now:?}"));
+        }
+        Ok(())
+    })
+}
+
+/// strongSwan's user-space ESP carries tunnels only; transport mode is agreed on, and then it cannot install it.
+fn transport_mode() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let policy = "[[connection]]\nname = \"net\"\nmode = \"transport\"\nlocal-address = \"203.0.113.1\"\n\
+                      remote-address = \"203.0.113.2\"\nproposals = [\"3des-md5-modp1024\"]\n\
+                      suites = [\"des-md5\"]\nkey = \"-actual key-\"\n";
+        let node = Node::start(lab, "gwa", policy)?;
+        let (a, b) = ("203.0.113.1", "203.0.113.2");
+        let theirs = KB.theirs(b, a, (b, a), ("203.0.113.2/32", "203.0.113.1/32"));
+        let _strongswan =
+            StrongSwan::start(lab, "gwb", &Connection { more_child: "mode = transport".into(), ..theirs })?;
+        node.order(&Request::Initiate { rule: "net".to_owned() })?;
+        until("strongSwan has chosen our proposal in transport mode", || {
+            let log = std::fs::read_to_string(lab.path("gwb-charon.log")).ok()?;
+            (log.contains("parsed QUICK_MODE request")
+                && log.contains("selected proposal: ESP:DES_CBC/HMAC_MD5_96"))
+            .then_some(())
+        })
     })
 }
