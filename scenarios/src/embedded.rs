@@ -108,6 +108,7 @@ const FAMILIES: &[Directory] = &[
         "again.steps.toml",
         "agreed.check.toml",
         "alice.netsh",
+        "asked.check.toml",
         "bob.netsh",
         "hosts.topology.toml",
         "idle.check.toml",

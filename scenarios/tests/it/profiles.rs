@@ -23,6 +23,11 @@ fn idle_time_is_counted_as_each_release_counts() {
 }
 
 #[test]
+fn cookies_are_asked_for_and_given_where_the_release_can() {
+    hold("profile-dos-protection-*");
+}
+
+#[test]
 fn methods_are_taken_in_order_or_missed_for_the_right_reason() {
     hold("methods-*");
 }
@@ -38,6 +43,6 @@ fn every_pair_is_there() {
             }
         }
     }
-    let others = ["profile-idle-", "profile-traffic-"];
+    let others = ["profile-idle-", "profile-traffic-", "profile-dos-protection-"];
     assert_eq!(names.iter().filter(|n| !others.iter().any(|other| n.starts_with(other))).count(), 72);
 }
