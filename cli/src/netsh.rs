@@ -31,6 +31,9 @@ pub(crate) struct NetshArgs {
     /// The computer's release, as in `ipseclab profile`.
     #[arg(long, value_name = "NAME", value_parser = release)]
     release: Option<&'static Profile>,
+    /// An argument of the scripts, which batch files call %1, %2 and so on; may be repeated.
+    #[arg(long = "argument", value_name = "TEXT", allow_hyphen_values = true)]
+    arguments: Vec<String>,
     /// Only the tools that the release has; others answer as they do on it.
     #[arg(long, requires = "release")]
     own_tools: bool,

@@ -298,6 +298,29 @@ fn netsh_checks_scripts_to_their_ends() {
     assert!(text.contains("kjyw-ipsec5.bat:30:") && text.contains("18 commands, 3 refused"), "{text}");
 }
 
+/// Batch files get their arguments; scripts in the older notations come out as netsh's.
+#[test]
+fn netsh_runs_batch_files_with_arguments() {
+    let wild = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy/tests/data/wild/spylog-ipsecspylog.bat");
+    let wild = wild.display().to_string();
+    let output = ipseclab(&["netsh", &wild, "--dump", "--argument", "install", "--argument", "-skip-filter"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.contains("add policy name=\"SpyLogBlock\"") && !text.contains("add rule"), "{text}");
+    let out = folder("netsh-older");
+    let script = out.join("older.cmd");
+    std::fs::write(&script, "ipseccmd -w REG -p P -r R -f 0+10.0.0.1::TCP -n BLOCK -x\n").unwrap();
+    let script = script.display().to_string();
+    let text = stdout(&ipseclab(&["netsh", &script, "--dump", "--release", "windows-xp", "--own-tools"]));
+    assert!(
+        text.contains("add filter filterlist=\"R filter list\" srcaddr=me dstaddr=10.0.0.1 protocol=TCP"),
+        "{text}"
+    );
+    let output = ipseclab(&["netsh", &script, "--release", "windows-2003", "--own-tools"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("'ipseccmd' is not recognized"), "{}", stderr(&output));
+}
+
 /// Exports go into the current directory, and never over a file that is not an export.
 #[test]
 fn netsh_exports_harm_no_file() {

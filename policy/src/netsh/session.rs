@@ -572,7 +572,8 @@ pub(super) fn run_script(session: &mut Session<'_>, lines: &[Source]) -> Result<
 
 fn script_line(session: &mut Session<'_>, line: &Source) -> Result<(), Error> {
     let line = without_prompt(session, &line.trim());
-    if line.text().is_empty() || is_remark(line.text()) { Ok(()) } else { session.line(&line) }
+    let remark = is_remark(line.text()) || line.text().starts_with(';');
+    if line.text().is_empty() || remark { Ok(()) } else { session.line(&line) }
 }
 
 /// Remarks of netsh scripts, and those of batch files where people mix the two.

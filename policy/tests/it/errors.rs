@@ -43,6 +43,7 @@ fn every_kind_in_words() {
         "add rule name=R policy=P filterlist=L filteraction=Missing",
         "add rule name=R policy=P filter=L action=A",
         "add rule name=R policy=P filterlist=L filteraction=A tunnel=any",
+        "add rule name=R policy=P filterlist=L filteraction=A tunnel=192.0.2.0/24",
         "add show name=x",
         "add",
         "create policy name=x",

@@ -37,7 +37,7 @@ fn a_tunnel_is_two_calls() {
     );
     let (theirs, _) = store_of(
         "s",
-        b"add policy P assign=y\nadd filter O 10.1.0.0 srcmask=16 dstaddr=10.2.0.0 dstmask=16 mirrored=no\n\
+        b"add policy P assign=y activatedefaultrule=no\nadd filter O 10.1.0.0 srcmask=16 dstaddr=10.2.0.0 dstmask=16 mirrored=no\n\
           add filter I 10.2.0.0 srcmask=16 dstaddr=10.1.0.0 dstmask=16 mirrored=no\nadd filteraction A qmsec=\"ESP[DES,MD5]\"\n\
           add rule O P O A tunnel=203.0.113.2 psk=\"-actual key-\"\nadd rule I P I A tunnel=203.0.113.1 psk=\"-actual key-\"",
     );

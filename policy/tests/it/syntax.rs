@@ -33,6 +33,7 @@ fn one_command_in_many_spellings() {
         "netsh\r\nipsec static\r\nadd policy name=X\r\nbye\r\necho done",
         "pushd ipsec static\nadd policy name=X\npopd",
         "ipsec static\nadd policy name=X\nexit",
+        "; remark\nipsec static\n  ; another\nadd policy X",
         "# from a dump\nipsec static add policy name=X",
         "add policy name=X",
         "add policy name=X\nexit\nadd policy name=Y",

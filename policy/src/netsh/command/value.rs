@@ -90,7 +90,15 @@ pub(in crate::netsh) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
         }),
         Kind::QmMethods => return qm_methods(text).map(Value::QmMethods),
         Kind::MmMethods => mm_methods(text).map(Value::MmMethods),
-        Kind::Tunnel => tunnel(text).map(Value::Tunnel),
+        Kind::Tunnel => {
+            // "IP address or subnet" says one guide, one address the other and every tool.
+            if let Some(Address::Subnet(net)) = address(text)
+                && net.prefix_len() < net.max_prefix_len()
+            {
+                return Err(format!("{}: a subnet is no tunnel endpoint", expected(kind)));
+            }
+            tunnel(text).map(Value::Tunnel)
+        }
         Kind::Connection => word(text, &["lan", "dialup", "all"]).map(|w| {
             Value::Connection(match w {
                 "lan" => ConnectionType::Lan,
