@@ -60,7 +60,15 @@ fn of_scripts(file: &File, others: &Others, outside: &Outside) -> Result<PolicyD
             tracing::info!("{name}:{note}");
         }
     }
-    compile(&store, &LocalAddresses::of(&outside.interfaces).with_release(profile)).map_err(|e| e.to_string())
+    let local = LocalAddresses::of(&outside.interfaces).with_release(profile);
+    let policy = compile(&store, &local).map_err(|e| e.to_string())?;
+    if policy.spd.default_response().is_none() {
+        return Ok(policy);
+    }
+    // Its traffic is known only when a peer asks, but routes lead into this node by policy: it would leave in clear.
+    tracing::warn!("the default response rule is left out: a live node protects what its rules are about");
+    let spd = Arc::new((*policy.spd).clone().without_default_response());
+    Ok(PolicyDatabases { spd, ..policy })
 }
 
 fn entry(number: u32, connection: &Connection) -> Result<SpdEntry, String> {

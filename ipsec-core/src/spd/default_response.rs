@@ -31,6 +31,12 @@ impl Spd {
         Spd { default_response: Some(entry), ..self }
     }
 
+    /// The same policy without the rule, for a node that cannot send what it asks for.
+    #[must_use]
+    pub fn without_default_response(self) -> Self {
+        Spd { default_response: None, ..self }
+    }
+
     /// The default response rule, if there is one.
     pub fn default_response(&self) -> Option<&SpdEntry> {
         self.default_response.as_ref()

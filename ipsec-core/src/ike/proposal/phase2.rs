@@ -361,7 +361,7 @@ fn without_life(transform: &Transform) -> Vec<Attribute> {
 
 /// The initiator's check: one suite, one transform for each protocol, as it was offered (RFC2408-4.2-11).
 ///
-/// A lifetime where we said none modifies nothing: it is the peer's own, and strongSwan spells out the 28,800 s that an offer
+/// A whole lifetime where we said none modifies nothing: it is the peer's own, and strongSwan spells out the 28,800 s that an offer
 /// without one means (RFC 2407 section 4.5).
 pub fn confirm(offered: &SaPayload, offers: &[Offer], reply: &SaPayload) -> Option<Confirmed> {
     let number = reply.proposals.first()?.number;
@@ -377,7 +377,9 @@ pub fn confirm(offered: &SaPayload, offers: &[Offer], reply: &SaPayload) -> Opti
             t.number == transform.number
                 && t.id == transform.id
                 && (same_attributes(&t.attributes, &transform.attributes)
-                    || !names_life(&t.attributes) && same_attributes(&t.attributes, &without_life(transform)))
+                    || !names_life(&t.attributes)
+                        && read_lifetime(&transform.attributes).is_some()
+                        && same_attributes(&t.attributes, &without_life(transform)))
         };
         ours.transforms.iter().find(same)?;
         let spi = Spi(proposal.spi_u32().filter(|spi| *spi > 255)?);

@@ -160,13 +160,16 @@ fn proposals_of_one_number_are_wanted_together() {
     let confirmed = phase2::confirm(&offered, &offers, &reply).unwrap();
     assert_eq!((confirmed.offer, confirmed.peer), (bundle(), ours));
     // strongSwan 5.9 adds the lifetime that an offer without one means; another key length would be another suite.
-    let added = |attribute: Attribute| {
+    let added = |attributes: &[Attribute]| {
         let mut reply = reply.clone();
-        reply.proposals[1].transforms[0].attributes.push(attribute);
+        reply.proposals[1].transforms[0].attributes.extend_from_slice(attributes);
         phase2::confirm(&offered, &offers, &reply).is_some()
     };
-    assert!(added(Attribute::basic(2_u16, 28_800_u16)));
-    assert!(!added(Attribute::basic(6_u16, 128_u16)));
+    let life = [Attribute::basic(1_u16, 1_u16), Attribute::basic(2_u16, 28_800_u16)];
+    assert!(added(&life));
+    // The type comes before its duration, and neither alone (RFC 2407 section 4.5).
+    assert!(!added(&life[..1]) && !added(&life[1..]));
+    assert!(!added(&[Attribute::basic(6_u16, 128_u16)]));
     // Half of a suite is not the suite.
     let half = SaPayload::new(reply.proposals[..1].to_vec());
     assert!(phase2::confirm(&offered, &offers, &half).is_none());
