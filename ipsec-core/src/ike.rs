@@ -582,7 +582,8 @@ fn announce_deleted(sas: &BTreeMap<SaId, IsakmpSa>, pair: &pair::Pair, cx: &mut 
             && sa.names.local.ip() == pair.local
             && pair.is_of(&sa.names)
     };
-    if let Some(sa) = sas.values().rev().find(with_peer) {
+    let its_own = |sa: &&IsakmpSa| pair.udp.is_some() && sa.names.client == pair.client;
+    if let Some(sa) = sas.values().filter(with_peer).max_by_key(|sa| (its_own(sa), sa.names.id)) {
         sa.announce_deleted(&pair.inbound, cx);
     }
 }

@@ -14,7 +14,7 @@ mod status;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::mem;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
 use crate::config::Config;
 use crate::fragment::Reassembler;
@@ -430,13 +430,6 @@ impl Ipsec {
 
     fn is_soft(&self, entry: EntryId, peer: IpAddr, now: Instant) -> bool {
         self.soft.get(&(entry, peer)).is_some_and(|until| now < *until)
-    }
-
-    /// Follows the peer of a pair, and puts it on record. Whether there was anything to follow.
-    fn move_peer(&mut self, pair: PairId, local: SocketAddr, peer: SocketAddr) -> bool {
-        let Some(from) = self.sad.move_peer(pair, local, peer) else { return false };
-        self.event(Event::PeerMoved { pair, from, to: peer });
-        true
     }
 
     /// IKE's own datagrams leave by the route table, without asking the SPD (RFC 4301 section 4.4.1: IKE bypasses).

@@ -10,7 +10,7 @@
 //! addresses of NAT-OA serve the checksum and nothing else. In tunnel mode the inner addresses crossed no NAT, and are
 //! judged as without one (section 3.1.1, first choice).
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::ip::{IpInfo, protocol, read_u16, refresh_length, upper_checksum, write};
 use crate::packet::Packet;
@@ -48,6 +48,12 @@ pub fn classify(payload: &[u8]) -> Option<Content<'_>> {
         [_, _, _, _, ..] => Some(Content::Esp(payload)),
         _ => None,
     }
+}
+
+/// Whether a datagram could be sent there (RFC 1122 section 3.2.1.3; RFC 768: port 0 takes no answers).
+pub(crate) fn reachable(peer: SocketAddr) -> bool {
+    let everybody = matches!(peer.ip(), IpAddr::V4(address) if address.is_broadcast());
+    peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast() && !everybody
 }
 
 /// Source and destination port of the UDP header.

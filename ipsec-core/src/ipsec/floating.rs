@@ -1,12 +1,12 @@
 //! UDP for IPsec: IKE on ports 500 and 4500, ESP on 4500 (RFC 3947, RFC 3948), and peers that move behind their NATs.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use super::{Ipsec, flow};
 use crate::interface::InterfaceId;
-use crate::io::DropReason;
+use crate::io::{DropReason, Event};
 use crate::ip::IpInfo;
-use crate::natt::{self, Content};
+use crate::natt::{self, Content, reachable};
 use crate::packet::Packet;
 use crate::sad::{Pair, PairId};
 use crate::spd::{Action, SpdEntry};
@@ -68,28 +68,37 @@ impl Ipsec {
     /// now, if it is one whose NAT may move it (RFC 3947 section 7).
     ///
     /// The outer source is the one thing that the ICV does not cover. So where no answer could go, nobody moves to.
-    ///
-    /// In transport mode the peer's address is in the selectors: the pair goes with it as far as the policy entry reaches.
     pub(super) fn follow(&mut self, id: PairId, info: &IpInfo, ports: natt::Ports, now: Instant) {
         let local = SocketAddr::new(info.destination, ports.1);
         let peer = SocketAddr::new(info.source, ports.0);
-        let Some(pair) = self.sad.get(id).filter(|pair| pair.udp.is_some_and(|udp| udp.follow)) else {
+        let follows = self.sad.get(id).is_some_and(|pair| pair.udp.is_some_and(|udp| udp.follow));
+        if !follows {
             return;
-        };
+        }
         if !reachable(peer) || self.owns(peer.ip()) {
             return;
         }
+        if self.move_peer(id, local, peer) {
+            self.with_ike(now, |ike, cx| ike.peer_moved(id, local, peer, cx));
+        }
+    }
+
+    /// Follows the peer of a pair, and puts it on record. Whether there was anything to follow.
+    ///
+    /// In transport mode the peer's address is in the selectors: the pair goes with it as far as the policy entry reaches.
+    pub(super) fn move_peer(&mut self, id: PairId, local: SocketAddr, peer: SocketAddr) -> bool {
+        let Some(pair) = self.sad.get(id) else { return false };
         let elsewhere = pair.is_transport() && pair.peer != peer.ip();
         let reaches = |id| {
             let entry = self.config.policy.spd.get(id);
             entry.is_some_and(|entry| entry.selector.remote.iter().any(|range| range.contains(peer.ip())))
         };
         if elsewhere && !(reaches(pair.entry) && reaches(pair.sends_for)) {
-            return;
+            return false;
         }
-        if self.move_peer(id, local, peer) {
-            self.with_ike(now, |ike, cx| ike.peer_moved(id, local, peer, cx));
-        }
+        let Some(from) = self.sad.move_peer(id, local, peer) else { return false };
+        self.event(Event::PeerMoved { pair: id, from, to: peer });
+        true
     }
 
     /// Whether other clients may have the addresses of this pair's traffic: behind its NAT, or, where a tunnel is open to
@@ -116,12 +125,6 @@ impl Ipsec {
         let limit = self.config.limits.flow_bindings;
         if self.sad.claim(id, flow, part, limit, now) { Ok(()) } else { Err(DropReason::OverlappingFlow(id)) }
     }
-}
-
-/// Whether a datagram could be sent there (RFC 1122 section 3.2.1.3; RFC 768: port 0 takes no answers).
-fn reachable(peer: SocketAddr) -> bool {
-    let everybody = matches!(peer.ip(), IpAddr::V4(address) if address.is_broadcast());
-    peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast() && !everybody
 }
 
 /// A UDP datagram to us, with both ends. `None` when its length or checksum is wrong.

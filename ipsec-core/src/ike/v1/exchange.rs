@@ -17,6 +17,7 @@ use crate::ike::retransmit::{Due, Exchange};
 use crate::ike::sa::{IsakmpSa, Names, QUICK_MODES, QuickModeExchange};
 use crate::ike::timer::TimerKey;
 use crate::io::{DeleteReason, Event};
+use crate::natt;
 use crate::rng::Label;
 use crate::sad::IpsecProtocol;
 use crate::spd::{Action, EntryId};
@@ -189,7 +190,8 @@ impl IsakmpSa {
 
     fn follow_to(&mut self, local: SocketAddr, peer: SocketAddr, cx: &mut Context<'_>) {
         self.last_authentic = Some(cx.now);
-        if !self.names.may_follow(local, self.established().is_some()) {
+        let can_be = natt::reachable(peer) && peer.ip() != local.ip();
+        if !can_be || !self.names.may_follow(local, self.established().is_some()) {
             return;
         }
         let allowed = self.names.entry_in(&cx.policy.pad, local.ip(), peer.ip());
@@ -349,7 +351,8 @@ impl IsakmpSa {
     pub(crate) fn wait_for_phase1(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
         keep_waiting(&mut self.exchange, received, cx);
         if let (true, Some(message_2)) = (self.phase1.lacks_message_3(), self.exchange.last_answer()) {
-            cx.send(self.names.local, self.names.peer, message_2.to_vec());
+            // To where it is now: with message 3 it may have changed ports (RFC 3947 section 4).
+            cx.send(received.local, received.peer, message_2.to_vec());
         }
     }
 

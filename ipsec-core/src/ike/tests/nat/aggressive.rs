@@ -116,6 +116,22 @@ fn message_3_on_the_old_port_is_not_heard() {
     assert_eq!(world.nodes[1].ike.sas.values().filter(|sa| sa.established().is_some()).count(), 1);
 }
 
+/// When message 3 is lost, what comes under the SA makes the responder ask for it again, on the port that it comes from.
+#[test]
+fn a_lost_message_3_is_sent_again() {
+    let mut world = named(&speaking(rfc(), true), CLIENT);
+    world.acquire(0);
+    for _ in 0..2 {
+        let (node, datagram) = world.take().unwrap();
+        world.deliver(node, &datagram);
+    }
+    world.take().unwrap();
+    world.run_for(60);
+    for node in &world.nodes {
+        assert_eq!((node.inbound.len(), node.failures().len()), (1, 0), "{:?}", node.events);
+    }
+}
+
 /// The key is found by identity before anybody knows of the NAT: a private address finds none.
 #[test]
 fn behind_a_nat_an_initiator_needs_a_name() {

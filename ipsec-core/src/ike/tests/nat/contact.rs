@@ -1,8 +1,9 @@
 //! INITIAL-CONTACT and deletes of peers that share an address (RFC 3947 section 6).
 
-use super::world::*;
+use super::world::{self, *};
 use crate::ike::tests::harness::*;
 use crate::io::DeleteReason;
+use crate::pad::Identity;
 
 fn setup() -> Setup {
     speaking(rfc(), false)
@@ -15,6 +16,7 @@ fn two_clients(second: &'static str) -> (World, usize) {
     for node in [0, second] {
         world.acquire(node);
         world.settle();
+        world.run_for(60);
     }
     (world, second)
 }
@@ -42,6 +44,44 @@ fn a_client_that_returns_takes_its_old_sas_away() {
     world.settle();
     assert_eq!(world.nodes[1].deleted(), [(lost, DeleteReason::InitialContact)]);
     assert_eq!(world.nodes[1].ike.sizes().isakmp_sas, 1);
+}
+
+/// A second client that cannot be told from the first: the same private address, behind a box behind the same box. Its
+/// INITIAL-CONTACT takes the first one's SAs away; that one is told, comes back, and both live on.
+#[test]
+fn a_client_with_the_same_private_address_is_not_shut_out() {
+    let mut world = World::new(&setup(), CLIENT);
+    let second = world.add_client(&setup(), "10.9.0.6");
+    world.nodes[second].pad_entry(|entry| entry.identity = Some(Identity::Address(ip(INSIDE[0]))));
+    world.acquire(0);
+    world.settle();
+    world.run_for(60);
+    world.acquire(second);
+    world.settle();
+    let server = &world.nodes[1];
+    assert_eq!(server.deleted(), [(server.inbound[0].pair, DeleteReason::InitialContact)]);
+    assert_eq!(world.nodes[0].deleted(), [(world.nodes[0].inbound[0].pair, DeleteReason::PeerDeleted)]);
+    assert_eq!(world.nodes[0].ike.sizes().isakmp_sas, 0);
+    world.acquire(0);
+    world.settle();
+    let sizes = world.nodes[1].ike.sizes();
+    assert_eq!((sizes.isakmp_sas, sizes.pairs, world.nodes[1].deleted().len()), (2, 2, 1));
+}
+
+/// The same private address behind another box is somebody else (RFC 3948 section 5.1).
+#[test]
+fn a_private_address_behind_another_nat_is_another_identity() {
+    let mut world = World::new(&setup(), CLIENT);
+    let second = world.add_client(&setup(), "10.9.0.6");
+    world.boxes.push(world::Box::dynamic("192.0.2.50"));
+    world.places[second].behind = Some(2);
+    world.nodes[second].pad_entry(|entry| entry.identity = Some(Identity::Address(ip(INSIDE[0]))));
+    world.acquire(0);
+    world.settle();
+    world.run_for(60);
+    world.acquire(second);
+    world.settle();
+    assert_eq!((world.nodes[1].deleted(), world.nodes[1].ike.sizes().isakmp_sas), ([].into(), 2));
 }
 
 #[test]

@@ -105,6 +105,19 @@ fn clients_that_change_places_stay_themselves() {
     }
 }
 
+/// Nothing covers the outer source of an authentic message: where no answer could go, nobody is.
+#[test]
+fn nobody_moves_to_where_no_answer_can_go() {
+    let mut world = established(CLIENT);
+    let old = heads_for(&world, 1);
+    for (address, port) in [("198.51.100.1", 0), ("0.0.0.0", 4500), ("224.0.0.1", 4500), (OUTSIDE[1], 4500)] {
+        world.acquire(0);
+        let (node, first) = world.take().unwrap();
+        world.deliver(node, &Datagram { local: SocketAddr::new(ip(address), port), ..first });
+        assert_eq!((heads_for(&world, 1), noted(&world.nodes[1])), (old, 0), "{address}:{port}");
+    }
+}
+
 /// RFC 3947 section 7: an end behind a dynamic NAT must not follow.
 #[test]
 fn an_end_behind_a_nat_follows_nobody() {
