@@ -81,6 +81,23 @@ fn authentic_foreign_exchanges_are_refused_by_name() {
     }
 }
 
+/// HASH(1) does not cover the exchange type, and quick mode's is the same: whoever alters the type on the way must not use up
+/// the message.
+#[test]
+fn a_quick_mode_that_claims_to_be_another_exchange_is_still_one() {
+    let mut net = connected();
+    net.acquire(0);
+    let honest = net.take().unwrap();
+    let before = net.nodes[1].fingerprint();
+    for exchange in [33, 6] {
+        let mut altered = honest.clone();
+        altered.payload[18] = exchange;
+        assert_eq!(net.nodes[1].receive(net.now, &altered), []);
+    }
+    assert_eq!(net.nodes[1].fingerprint(), before);
+    assert_eq!(net.nodes[1].receive(net.now, &honest).len(), 1);
+}
+
 #[test]
 fn forged_foreign_exchanges_change_nothing() {
     for exchange in [33, 6, 243, 244, 245, 246] {

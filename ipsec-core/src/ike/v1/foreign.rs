@@ -83,8 +83,21 @@ impl IsakmpSa {
         let plain = protect::decrypt(&keys.key, &iv, received.body).map_err(|_| failed)?;
         let (chain, _) = decode_chain(received.header.next_payload, &plain.body).map_err(IkeError::Decode)?;
         let expected = auth::hash_informational(keys.alg, &keys.skeyids.skeyid_a, message_id, chain.from(1));
-        verify_hash(&chain, 0, &expected, "HASH(1) of a foreign exchange").map(|()| Some(chain))
+        verify_hash(&chain, 0, &expected, "HASH(1) of a foreign exchange")?;
+        // HASH(1) does not cover the exchange type, and that of quick mode is computed the same way: a message of quick mode
+        // whose type was altered on its way must leave no trace. It has more payloads.
+        match has_shape(received.header.exchange_type, &chain) {
+            true => Ok(Some(chain)),
+            false => Err(IkeError::Unexpected("payloads of another exchange than this claims to be")),
+        }
     }
+}
+
+/// Whether these are the payloads of such an exchange: HASH(1), SA of new group mode, HASH, ATTR of a transaction.
+fn has_shape(exchange_type: ExchangeType, chain: &Chain) -> bool {
+    let types: Vec<PayloadType> = chain.payloads().iter().map(Payload::payload_type).collect();
+    let of_exchange = if exchange_type == ExchangeType::NEW_GROUP_MODE { PayloadType::SA } else { ATTRIBUTE };
+    types == [PayloadType::HASH, of_exchange]
 }
 
 /// Whether a transaction is about XAUTH.

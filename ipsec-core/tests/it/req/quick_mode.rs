@@ -364,7 +364,7 @@ fn replies_that_are_refused() {
         let transform = &mut sa.proposals[0].transforms[0];
         match case {
             1 => transform.id = 3,
-            2 => transform.attributes.push(Attribute::basic(1_u16, 1_u16)),
+            2 => transform.attributes.push(Attribute::basic(6_u16, 128_u16)),
             3 => drop(transform.attributes.remove(0)),
             4 => sa.proposals[0].spi = vec![0; 4],
             5 => {
