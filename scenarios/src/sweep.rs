@@ -31,7 +31,7 @@ use crate::embedded;
 use crate::error::{LoadError, missing};
 use crate::faults::FaultPlan;
 use crate::scenario::Scenario;
-use crate::steps::Do;
+use crate::steps::{Do, Flow};
 use crate::traffic::{self, Running};
 
 pub use case::{Case, Kind, Tally};
@@ -94,8 +94,12 @@ impl<'a> Sweep<'a> {
         };
         sweep.quiet = sweep.play(Vec::new())?;
         let quiet = &sweep.quiet;
+        let why = quiet.complaint().unwrap_or_default();
         if !quiet.is_sound() || quiet.answered.iter().any(|(_, got)| *got == 0) {
-            return Err(missing("steps.toml", format!("the run without faults already fails: {quiet:?}")));
+            return Err(missing(
+                "steps.toml",
+                format!("the run without faults already fails: {why}, {:?}", quiet.answered),
+            ));
         }
         Ok(sweep)
     }
@@ -129,6 +133,16 @@ impl<'a> Sweep<'a> {
         self.play_before(rules, &mut ())
     }
 
+    /// The flows that are started and are to be answered, and when.
+    fn starts(&self) -> impl Iterator<Item = (&'a Flow, Instant)> {
+        let steps = &self.scenario.steps;
+        let started = steps.steps.iter().filter_map(|step| match &step.r#do {
+            Do::Start(flow) => Some((steps.flow(flow.get_ref())?, Instant::EPOCH + step.at.get_ref().0)),
+            _ => None,
+        });
+        started.filter(|(flow, _)| !flow.unanswered)
+    }
+
     /// Plays the scenario with these rules before a sink.
     ///
     /// # Errors
@@ -140,10 +154,7 @@ impl<'a> Sweep<'a> {
         let mut network = builder.build().map_err(|e| missing("topology.toml", e.to_string()))?;
         traffic::listen(self.scenario, &mut network)?;
         let (mut story, mut probes): (Vec<Running>, Vec<Running>) = (Vec::new(), Vec::new());
-        for step in &self.scenario.steps.steps {
-            let Do::Start(flow) = &step.r#do else { continue };
-            let Some(flow) = self.scenario.steps.flow(flow.get_ref()) else { continue };
-            let at = Instant::EPOCH + step.at.get_ref().0;
+        for (flow, at) in self.starts() {
             story.push(traffic::start(self.scenario, &mut network, flow, at)?);
             probes.push(traffic::start(self.scenario, &mut network, flow, PROBED)?);
         }

@@ -9,8 +9,8 @@ use super::Sweep;
 use super::tamper::{Field, altered, cut, field};
 use super::watch::{Ending, Message};
 
-/// Exchange type of main mode (RFC 2408 section 3.1: Identity Protection).
-const MAIN_MODE: u8 = 2;
+/// Exchange types of main mode (RFC 2408 section 3.1: Identity Protection) and aggressive mode.
+const PHASE_1: [u8; 2] = [2, 4];
 /// Exchange type of quick mode (RFC 2409 section 5.5).
 const QUICK_MODE: u8 = 32;
 /// Past the first repetition, which comes after 1 s.
@@ -21,7 +21,7 @@ const LATE: Duration = Duration::from_millis(1_500);
 pub enum Kind {
     /// Each datagram vanishes.
     Drop,
-    /// Each pair of messages of main mode vanishes when first sent.
+    /// Each pair of messages of main mode, or aggressive mode, vanishes when first sent.
     DropMainModePair,
     /// Each pair of messages of quick mode vanishes when first sent.
     DropQuickModePair,
@@ -147,7 +147,7 @@ impl Sweep<'_> {
             Kind::Delay => each(Deed::Delay(LATE), Expect::Recovers),
             Kind::Swap => each(Deed::Swap, Expect::Recovers),
             Kind::Replay(seconds) => each(Deed::Replay(Duration::from_secs(seconds)), Expect::Undisturbed),
-            Kind::DropMainModePair => self.message_pairs(kind, MAIN_MODE),
+            Kind::DropMainModePair => self.message_pairs(kind, self.phase_1()),
             Kind::DropQuickModePair => self.message_pairs(kind, QUICK_MODE),
             Kind::DropIkePair => self.ike_pairs(),
             Kind::FlipOctet => (1..=n).flat_map(|i| self.flips(kind, i, false)).collect(),
@@ -170,7 +170,11 @@ impl Sweep<'_> {
         let octets: usize = self.tampered().map(|i| self.datagrams()[i - 1].bytes.len()).sum();
         let messages = self.tampered().count();
         match kind {
-            Kind::DropMainModePair => ("m(m-1)/2, m = 6".into(), 6 * 5 / 2),
+            Kind::DropMainModePair => {
+                // RFC 2409 section 5: six messages, or three.
+                let m = if self.phase_1() == PHASE_1[0] { 6 } else { 3 };
+                (format!("m(m-1)/2, m = {m}"), m * (m - 1) / 2)
+            }
             Kind::DropQuickModePair => {
                 let q = 3 * self.quick_modes();
                 (format!("m(m-1)/2 for each of q quick modes, m = 3, q = {}", q / 3), q)
@@ -258,6 +262,15 @@ impl Sweep<'_> {
     /// The datagrams worth altering: not those in clear.
     fn tampered(&self) -> impl Iterator<Item = usize> + '_ {
         (1..).zip(self.datagrams()).filter(|(_, d)| d.message != Message::Clear).map(|(i, _)| i)
+    }
+
+    /// The exchange type that phase 1 has.
+    fn phase_1(&self) -> u8 {
+        let exchange = self.datagrams().iter().find_map(|d| match d.message {
+            Message::Ike { exchange, .. } if PHASE_1.contains(&exchange) => Some(exchange),
+            _ => None,
+        });
+        exchange.unwrap_or(PHASE_1[0])
     }
 
     fn quick_modes(&self) -> usize {
@@ -353,6 +366,9 @@ fn expected(message: Message, field: Field) -> Expect {
         (Message::Ike { .. }, Field::Isakmp | Field::Body) => Expect::Ignored,
         // The message itself is the honest one, or what IKEv1 leaves unauthenticated; who gets the answer may be another.
         (Message::Ike { .. }, _) => Expect::Recovers,
+        // Who takes it for whose is the business of the NAT between; what is in it is as honest as before.
+        (Message::EspInUdp, Field::Body) => Expect::Refused,
+        (Message::EspInUdp, _) => Expect::Recovers,
         (Message::Clear, _) | (Message::Esp | Message::Ah, Field::Spent) => Expect::Recovers,
         (Message::Esp | Message::Ah, Field::Header) => Expect::Lost,
         (Message::Esp | Message::Ah, _) => Expect::Refused,

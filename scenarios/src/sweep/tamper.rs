@@ -28,7 +28,7 @@ pub enum Field {
     /// The rest of the outer IPv4 header, and UDP's: without it the datagram is another one, or none.
     Header,
     /// What an IKE datagram says that IKEv1 authenticates nowhere and that makes no difference here: vendor IDs in the
-    /// first two messages, and the header's flags Commit and Authentication Only (RFC 2408 section 3.1).
+    /// first two messages, the hashes of NAT discovery, and the header's flags Commit and Authentication Only (RFC 2408 section 3.1).
     Unsigned,
     /// The ISAKMP header.
     Isakmp,
@@ -38,6 +38,14 @@ pub enum Field {
 
 /// What the octet at `at` is, of which the bits `xor` are altered.
 pub fn field(datagram: &Datagram, at: usize, xor: u8) -> Field {
+    let in_udp = datagram.message == Message::EspInUdp;
+    // Behind a non-ESP marker everything is as without one (RFC 3948 section 2.2).
+    let marker = marker(datagram);
+    let at = match at.checked_sub(IP + UDP) {
+        Some(behind) if behind < marker => IP + UDP - 1,
+        Some(_) => at - marker,
+        None => at,
+    };
     let ike = matches!(datagram.message, Message::Ike { .. });
     match at {
         8 if datagram.bytes.get(at).is_some_and(|ttl| ttl ^ xor <= 1) => Field::Spent,
@@ -45,20 +53,28 @@ pub fn field(datagram: &Datagram, at: usize, xor: u8) -> Field {
         6 if xor & 0x3f == 0 => Field::Mutable,
         4 | 5 => Field::Ident,
         0..IP => Field::Header,
+        _ if (ike || in_udp) && at < IP + UDP => Field::Header,
         _ if !ike => Field::Body,
-        _ if at < IP + UDP => Field::Header,
         FLAGS if xor & !(COMMIT | AUTHENTICATION_ONLY) == 0 => Field::Unsigned,
         _ if at < IP + UDP + ISAKMP => Field::Isakmp,
-        _ if is_vendor_id(&datagram.bytes, at) => Field::Unsigned,
+        _ if is_unsigned(datagram.bytes.get(marker..).unwrap_or(&[]), at) => Field::Unsigned,
         _ => Field::Body,
     }
 }
 
-/// Whether the octet at `at` is in the body of a vendor ID payload (RFC 2408 section 3.16) of a message in clear, or
-/// announces one.
-fn is_vendor_id(bytes: &[u8], at: usize) -> bool {
+/// Octets of the non-ESP marker in front of an ISAKMP message.
+fn marker(datagram: &Datagram) -> usize {
+    const PORT: [u8; 2] = 4_500_u16.to_be_bytes();
+    let port = |at: usize| datagram.bytes.get(at..at + 2) == Some(&PORT);
+    let ike = matches!(datagram.message, Message::Ike { .. });
+    if ike && (port(IP) || port(IP + 2)) { 4 } else { 0 }
+}
+
+/// Whether the octet at `at` is in the body of a payload of a message in clear that nothing covers, or announces one: vendor
+/// IDs (RFC 2408 section 3.16), and the hashes of NAT discovery in RFC 3947 and in its draft.
+fn is_unsigned(bytes: &[u8], at: usize) -> bool {
     const ENCRYPTED: u8 = 1;
-    const VENDOR_ID: u8 = 13;
+    const UNSIGNED: [u8; 3] = [13, 20, 130];
     let isakmp = bytes.get(IP + UDP..).unwrap_or(&[]);
     let (Some(mut next), Some(flags)) = (isakmp.get(16).copied(), isakmp.get(19)) else { return false };
     let (mut payload, mut announced) = (ISAKMP, 16);
@@ -66,7 +82,7 @@ fn is_vendor_id(bytes: &[u8], at: usize) -> bool {
         let Some(&[following, _, high, low]) = isakmp.get(payload..payload + 4) else { return false };
         let len = usize::from(u16::from_be_bytes([high, low]));
         let body = IP + UDP + payload + 4..IP + UDP + payload + len;
-        if next == VENDOR_ID && (body.contains(&at) || at == IP + UDP + announced) {
+        if UNSIGNED.contains(&next) && (body.contains(&at) || at == IP + UDP + announced) {
             return true;
         }
         (announced, next, payload) = (payload, following, payload + len.max(4));
@@ -81,7 +97,7 @@ pub fn altered(datagram: &Datagram, at: usize, xor: u8) -> Vec<u8> {
     if let Some(octet) = bytes.get_mut(at) {
         *octet ^= xor;
     }
-    let ike = matches!(datagram.message, Message::Ike { .. });
+    let ike = matches!(datagram.message, Message::Ike { .. } | Message::EspInUdp);
     let checksum = (10..12).contains(&at) || ike && (IP + 6..IP + 8).contains(&at);
     if !checksum {
         mend_checksums(&mut bytes);
@@ -99,10 +115,11 @@ pub fn cut(datagram: &Datagram, len: usize, isakmp: bool) -> Vec<u8> {
         }
     };
     write(2, &(len as u16).to_be_bytes());
-    if matches!(datagram.message, Message::Ike { .. }) {
+    if matches!(datagram.message, Message::Ike { .. } | Message::EspInUdp) {
         write(IP + 4, &(len.saturating_sub(IP) as u16).to_be_bytes());
         if isakmp {
-            write(IP + UDP + 24, &(len.saturating_sub(IP + UDP) as u32).to_be_bytes());
+            let isakmp = IP + UDP + marker(datagram);
+            write(isakmp + 24, &(len.saturating_sub(isakmp) as u32).to_be_bytes());
         }
     }
     mend_checksums(&mut bytes);

@@ -25,6 +25,8 @@ pub enum Message {
     },
     /// ESP.
     Esp,
+    /// ESP in UDP (RFC 3948).
+    EspInUdp,
     /// AH.
     Ah,
     /// In clear, because no policy protects it.
@@ -52,6 +54,7 @@ impl Datagram {
                 exchange: *isakmp.get(18)?,
                 id: u32::from_be_bytes(isakmp.get(20..24)?.try_into().ok()?),
             },
+            (protocol::UDP, None) if view.sa().is_some() => Message::EspInUdp,
             _ => Message::Clear,
         };
         Some(Datagram { from, message, bytes: bytes.to_vec() })
@@ -184,7 +187,8 @@ impl Watch {
             |e: &Ends, a: IpAddr, b: IpAddr| (e.protocol, e.source, e.destination) == (view.protocol, a, b);
         let (a, b) = (view.source, view.destination);
         let leaks = self.protected.iter().any(|e| between(e, a, b) || between(e, b, a));
-        self.ending.leaks += u32::from(leaks);
+        // In transport mode, what is encapsulated is between the same addresses.
+        self.ending.leaks += u32::from(leaks && !view.is_ipsec() && !view.is_keepalive());
         if time < PROBED && node != NodeId::ADVERSARY {
             self.ending.datagrams.extend(Datagram::new(node, bytes));
         }

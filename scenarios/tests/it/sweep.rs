@@ -78,3 +78,34 @@ fn altered_ike_makes_nothing() {
     holds_for_first(&mut sweep, Kind::TruncateIsakmp, of(2), 1);
     holds_for_first(&mut sweep, Kind::TruncateIsakmp, of(32), 1);
 }
+
+/// Aggressive mode's three messages, and R-U-THERE with its acknowledgement, like all others.
+#[test]
+fn every_fault_of_aggressive_mode_and_dead_peer_detection() {
+    for name in ["aggressive-psk", "dpd-one-sided"] {
+        let kinds = [Kind::Drop, Kind::DropMainModePair, Kind::DropQuickModePair, Kind::DropIkePair];
+        holds(name, &kinds);
+        holds(name, &[Kind::Duplicate, Kind::Delay, Kind::Swap, Kind::Replay(1), Kind::Replay(60)]);
+    }
+}
+
+#[test]
+fn altered_messages_of_aggressive_mode_and_dead_peer_detection_make_nothing() {
+    let of = |wanted: u8| move |m| matches!(m, Message::Ike { exchange, .. } if exchange == wanted);
+    for (name, exchange, count) in [("aggressive-psk", 4, 3), ("dpd-one-sided", 5, 4)] {
+        let scenario = embedded::scenario(name).unwrap();
+        let mut sweep = Sweep::new(&scenario, 1).unwrap();
+        holds_for_first(&mut sweep, Kind::FlipOctet, of(exchange), count);
+        holds_for_first(&mut sweep, Kind::TruncateIsakmp, of(exchange), 2);
+    }
+}
+
+/// Floated IKE and ESP in UDP, between a client and its NAT.
+#[test]
+fn every_fault_of_nat_traversal() {
+    for name in ["nat-ei-apd-rfc3947-tunnel-initiator", "nat-ei-apd-draft02-transport-initiator"] {
+        let kinds = [Kind::Drop, Kind::DropMainModePair, Kind::DropQuickModePair, Kind::DropIkePair];
+        holds(name, &kinds);
+        holds(name, &[Kind::Duplicate, Kind::Delay, Kind::Swap, Kind::Replay(1), Kind::Replay(60)]);
+    }
+}
