@@ -208,6 +208,11 @@ pub enum Event {
         /// Which.
         step: DpdStep,
     },
+    /// A quick mode that waited for CONNECTED goes on (RFC 2408 section 3.1).
+    QuickModeConnected {
+        /// The pair.
+        pair: PairId,
+    },
     /// Cookies are asked for from now on before first messages are remembered, or no longer (MS-IKEE section 3.9).
     DosProtection {
         /// Begins, or ends.

@@ -310,7 +310,8 @@ pub struct Happened {
     /// The node.
     pub node: Spanned<String>,
     /// What: `aggressive-mode`, `main-mode` (established), `asked`, `alive`, `dead` (dead peer detection), `deleted initial-contact`
-    /// (a pair, and why), `notified INITIAL-CONTACT`, `ignored: ` and why.
+    /// (a pair, and why), `notified INITIAL-CONTACT`, `connected` (a quick mode with the commit bit), `delete-answered`,
+    /// `dos-protection begins` and `ends`, `ignored: ` and why.
     pub what: String,
     /// At least so often.
     #[serde(default)]

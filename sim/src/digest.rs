@@ -210,6 +210,7 @@ fn event_numbers(event: &Event) -> (u8, [u64; 3]) {
             DpdStep::Alive { sequence } => (55, [number(cky_i), (*sequence).into(), 0]),
             DpdStep::Dead => (56, [number(cky_i), 0, 0]),
         },
+        Event::QuickModeConnected { pair } => (54, [pair.0, 0, 0]),
         Event::DosProtection { active } => (53, [u64::from(*active), 0, 0]),
         Event::PairDeleted { pair, why } => (44, [pair.0, *why as u64, 0]),
         Event::IsakmpSaDeleted { cky_i, cky_r, why } => (45, [number(cky_i), number(cky_r), *why as u64]),

@@ -194,6 +194,8 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
             DpdStep::Alive { .. } => ("DPD", format!("{peer} lives")),
             DpdStep::Dead => ("DPD", format!("{peer} is held dead")),
         },
+        // The established pair follows.
+        Event::QuickModeConnected { .. } => return None,
         Event::DosProtection { active } => {
             let what = if *active { "begins: cookies are asked for" } else { "ends: normal operation" };
             ("DoS mode", what.into())

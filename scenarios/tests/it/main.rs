@@ -3,6 +3,7 @@
 mod errors;
 mod faults;
 mod ike_scan;
+mod microsoft;
 mod model;
 mod nat;
 mod peers;

@@ -199,6 +199,21 @@ fn peers_are_read_whole() {
     }
 }
 
+/// CONNECTED, deletes with nonces and their answers, cookies before main mode.
+#[test]
+fn microsofts_exchanges_are_read_whole() {
+    if !has_tshark() {
+        return;
+    }
+    // Main mode's last two, quick mode's four, INITIAL-CONTACT of both; the deletes with their answers; a cookie is clear.
+    for (name, encrypted) in [("commit-bit", 8), ("reliable-delete", 10), ("dos-protection", 8)] {
+        for (link, frames) in judged(name, 1) {
+            let count = frames.iter().filter(|f| f.encrypted).count();
+            assert!(link != "outside" || count >= encrypted, "{name}: {count} encrypted ISAKMP messages");
+        }
+    }
+}
+
 /// Each release with itself, and so each one's vendor IDs, NAT discovery, commit bit and deletes.
 #[test]
 fn releases_of_windows_are_read_whole() {

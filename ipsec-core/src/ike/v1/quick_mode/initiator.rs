@@ -206,6 +206,7 @@ impl Initiator {
             }
             (Initiator::WaitConnected { plan, made }, Accepted::Connected) => {
                 let replaces = plan.acquire.replaces;
+                step.cx.event(Event::QuickModeConnected { pair: plan.pair });
                 send_on(&made.outbound, replaces, made.info, step);
                 step.rest();
                 QuickMode::Finished
