@@ -21,6 +21,7 @@ pub mod clock;
 pub mod control;
 mod error;
 pub mod guard;
+mod keys;
 pub mod live;
 mod log;
 mod mark;

@@ -11,7 +11,6 @@ use ipsec_core::config::{Config, PolicyDatabases, WorkMode};
 use ipsec_core::interface::InterfaceId;
 use ipsec_core::packet::PacketPool;
 use ipsec_core::{Command, Event, Input, Instant, Ipsec, Output};
-use ipsec_sim::wireshark::KeyRing;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
@@ -20,6 +19,7 @@ use crate::clock::Clock;
 use crate::control::{Control, IsakmpSas, Traffic};
 use crate::error::OpenError;
 use crate::guard::Guard;
+use crate::keys::KeyLog;
 use crate::outside::Outside;
 use crate::record::{Recorder, Sources};
 use crate::routes::Routes;
@@ -85,7 +85,7 @@ pub struct Node {
     guard: Option<Guard>,
     ring: Option<Ring>,
     recorder: Option<Recorder>,
-    keys: KeyRing,
+    keys: KeyLog,
     pool: PacketPool,
     inputs: Vec<Input>,
     isakmp: IsakmpSas,
@@ -165,7 +165,7 @@ impl Node {
             guard,
             ring,
             recorder,
-            keys: KeyRing::default(),
+            keys: KeyLog::default(),
             pool: PacketPool::default(),
             inputs: Vec::new(),
             isakmp: IsakmpSas::default(),
@@ -394,11 +394,10 @@ impl Node {
         }
         log::event(event, self.ipsec.status().spd());
         self.isakmp.note(event, self.clock.now());
-        if let (Event::Keys(keys), Some(folder)) = (event, &self.settings.keys) {
-            self.keys.learn(keys);
-            if let Err(error) = self.keys.write(folder) {
-                tracing::warn!(%error, folder = %folder.display(), "keys could not be written");
-            }
+        if let (Event::Keys(keys), Some(folder)) = (event, &self.settings.keys)
+            && let Err(error) = self.keys.learn(keys, folder)
+        {
+            tracing::warn!(%error, folder = %folder.display(), "keys could not be written");
         }
         host.event(event);
     }

@@ -77,8 +77,10 @@ fn work(a: &mut Node, b: &mut Node, host: &mut dyn Host, mut done: impl FnMut(&N
     panic!("it did not come to that");
 }
 
+/// Two addresses that no other run of this test uses at the same time.
 fn addresses() -> (IpAddr, IpAddr) {
-    ([127, 0, 0, 2].into(), [127, 0, 0, 3].into())
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    ([127, high, low, 2].into(), [127, high, low, 3].into())
 }
 
 fn pairs(node: &Node) -> usize {

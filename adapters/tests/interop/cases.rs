@@ -1,6 +1,7 @@
 //! The cases.
 
 mod between_ourselves;
+mod with_scapy;
 mod with_strongswan;
 
 use crate::lab::{Lab, Outcome};
@@ -13,7 +14,7 @@ pub(crate) type Named = (&'static str, fn() -> Outcome);
 
 /// All cases by name.
 pub(crate) fn all() -> Vec<(String, Case)> {
-    with_strongswan::all().into_iter().chain(between_ourselves::all()).collect()
+    [with_strongswan::all(), between_ourselves::all(), with_scapy::all()].into_iter().flatten().collect()
 }
 
 /// Adds the logs to what went wrong.

@@ -1,5 +1,5 @@
 //! Live nodes against real peers, in network namespaces that each case makes for itself. Needs root, iproute2, nftables,
-//! strongSwan with charon-systemd and swanctl, and tshark; without them, every case is skipped and says why, unless
+//! strongSwan with charon-systemd and swanctl, ike-scan, scapy and tshark; without them, every case is skipped and says why, unless
 //! `IPSECLAB_REQUIRE_INTEROP=1`.
 //!
 //! The program runs itself in namespaces: `--node FILE` is `ipseclab live`, `--serve` and `--fetch` are a TCP server and its
@@ -72,6 +72,13 @@ fn missing() -> Option<String> {
             return Some(format!("program `{program}` is not installed"));
         }
     }
+    if !Command::new("/usr/bin/python3")
+        .args(["-c", "import scapy, cryptography"])
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
+        return Some("python3-scapy is not installed".to_owned());
+    }
     let tun = Path::new("/dev/net/tun").exists();
     (!tun).then(|| "there is no /dev/net/tun".to_owned())
 }
@@ -88,6 +95,9 @@ fn live(file: &str) -> ExitCode {
         if Path::new(file).with_extension("record").exists() {
             let path = |extension| Path::new(file).with_extension(extension);
             live.file_mut().machine.record = Some((path("rec"), Some(path("secrets"))));
+        }
+        if Path::new(file).with_extension("log-keys").exists() {
+            live.file_mut().machine.keys = Some(Path::new(file).with_extension("keys"));
         }
         live.run()
     };

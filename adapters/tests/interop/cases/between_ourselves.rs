@@ -46,7 +46,7 @@ pub(crate) fn all() -> Vec<(String, Case)> {
 
 const OCTETS: u64 = 5 << 20;
 
-fn connection(local: &str, remote: &str, more: &str) -> String {
+pub(super) fn connection(local: &str, remote: &str, more: &str) -> String {
     format!(
         "[[connection]]\nname = \"net\"\nlocal-address = \"{local}\"\nremote-address = \"{remote}\"\n\
          proposals = [\"3des-sha1-modp1024\"]\nkey = \"between ourselves\"\n{more}\n"
