@@ -60,8 +60,14 @@ pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
         None => LocalAddresses::lan(&args.addresses),
     };
     let tools_of = args.release.filter(|_| args.own_tools);
-    let setting =
-        Setting { read: Some(&files::read), computer: Some(&local), tools_of, ..Setting::default() };
+    let arguments: Vec<&str> = args.arguments.iter().map(String::as_str).collect();
+    let setting = Setting {
+        arguments: &arguments,
+        read: Some(&files::read),
+        computer: Some(&local),
+        tools_of,
+        ..Setting::default()
+    };
     if args.check {
         return check(args, &setting);
     }
