@@ -45,6 +45,7 @@ families! {
     rebinding: "nat-rebinding-*",
     reboots: "nat-reboot-*",
     reboots_behind_the_nat: "nat-inner-reboot-*",
+    reboots_outside: "nat-outer-reboot-*",
     another_address: "nat-move-address-*",
     ah: "nat-ah-*",
     versions: "nat-t-*",
