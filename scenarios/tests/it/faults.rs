@@ -42,6 +42,13 @@ fn nat_traversal_recovers() {
 }
 
 #[test]
+fn microsofts_exchanges_recover() {
+    for name in ["commit-bit", "reliable-delete", "dos-protection"] {
+        recovers(name, FaultPlan { corruption: Ppm(20_000), ..TENTH }, 0..3);
+    }
+}
+
+#[test]
 fn kb816514_survives_corruption() {
     recovers("kb816514-neta-netb-tunnel", FaultPlan { corruption: Ppm(100_000), ..FaultPlan::NONE }, 0..5);
 }

@@ -109,3 +109,16 @@ fn every_fault_of_nat_traversal() {
         holds(name, &[Kind::Duplicate, Kind::Delay, Kind::Swap, Kind::Replay(1), Kind::Replay(60)]);
     }
 }
+
+/// Between two computers with Windows Server 2003: the commit bit and CONNECTED; deletes that are answered.
+#[test]
+fn microsofts_exchanges_meet_every_fault() {
+    let kinds = [Kind::Drop, Kind::Duplicate, Kind::Delay, Kind::Swap, Kind::Replay(1)];
+    holds("commit-bit", &kinds);
+    holds("dos-protection", &kinds);
+    let scenario = embedded::scenario("commit-bit").unwrap();
+    let mut sweep = Sweep::new(&scenario, 1).unwrap();
+    let quick_mode = |m| matches!(m, Message::Ike { exchange: 32, .. });
+    holds_for_first(&mut sweep, Kind::FlipOctet, quick_mode, 4);
+    holds_for_first(&mut sweep, Kind::TruncateIsakmp, quick_mode, 4);
+}
