@@ -26,7 +26,8 @@ pub(crate) fn all() -> Vec<(String, Case)> {
             Box::new(move || transport(suite, filter, true)),
         ));
     }
-    let others: [Named; 10] = [
+    let others: [Named; 11] = [
+        ("captures_and_keys_are_tsharks", captures),
         ("refusals_say_what_is_missing", refusals),
         ("recorded_run_is_repeated", recorded),
         ("alice_and_bob", alice_and_bob),
@@ -261,6 +262,47 @@ fn recorded() -> Outcome {
         match replay(&run, &lab.path("nothing")) {
             Err(why) if why.contains("without its secrets") => Ok(()),
             other => Err(format!("without secrets: {other:?}")),
+        }
+    })
+}
+
+/// The ring of captures, with the keys that were asked for: tshark decrypts all of it, and finds every ICV right.
+fn captures() -> Outcome {
+    explained(gateways()?, |lab| {
+        lab.write("gwa.log-keys", "")?;
+        let ring = format!("machine.capture.path = \"{}\"\n", lab.path("node.pcapng").display());
+        let (a, b) = ("203.0.113.1", "203.0.113.2");
+        let more = |local, remote| {
+            format!("suites = [\"3des-sha1\"]\nlocal = [\"{local}\"]\nremote = [\"{remote}\"]\n")
+        };
+        let gwa = Node::start(lab, "gwa", &(ring + &connection(a, b, &more("10.1.0.0/16", "10.2.0.0/16"))))?;
+        let _gwb = Node::start(lab, "gwb", &connection(b, a, &more("10.2.0.0/16", "10.1.0.0/16")))?;
+        ping(lab, "ha", "10.2.0.10")?;
+        gwa.stop(lab)?;
+        let (file, keys) = (lab.path("node.0.pcapng"), lab.path("gwa.keys"));
+        for path in [&file, &keys] {
+            let mode = std::fs::metadata(path).map_err(|e| e.to_string())?.permissions();
+            if std::os::unix::fs::PermissionsExt::mode(&mode) & 0o077 != 0 {
+                return Err(format!("others may read {}", path.display()));
+            }
+        }
+        let (file, keys) = (file.display().to_string(), format!("WIRESHARK_CONFIG_DIR={}", keys.display()));
+        let count = |filter: &str| {
+            let words =
+                ["env", &keys, "tshark", "-r", &file, "-Y", filter, "-T", "fields", "-e", "frame.number"];
+            lab.run("ha", &words).map(|text| text.lines().count())
+        };
+        let (sealed, opened) = (count("esp")?, count("esp && icmp && esp.icv_good == 1")?);
+        let (isakmp, quick) = (count("isakmp")?, count("isakmp.exchangetype == 32 && isakmp.hash")?);
+        if sealed == 0 || sealed != opened || quick != 3 {
+            return Err(format!(
+                "ESP: {opened} of {sealed} opened; ISAKMP: {isakmp}, {quick} quick modes decrypted"
+            ));
+        }
+        // The clear side is in the same file, as an interface of its own.
+        match count("frame.interface_name == \"protected\" && icmp")? {
+            clear if clear == sealed => Ok(()),
+            clear => Err(format!("{sealed} sealed packets and {clear} in clear")),
         }
     })
 }
