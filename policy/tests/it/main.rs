@@ -3,6 +3,7 @@
 mod articles;
 mod dynamic;
 mod errors;
+mod examples;
 mod ipsecpol;
 mod properties;
 mod script;

@@ -8,6 +8,7 @@ mod model;
 mod nat;
 mod peers;
 mod profiles;
+mod seed_rows;
 mod seeds;
 mod stories;
 mod sweep;
