@@ -38,6 +38,8 @@ struct Tunnel {
     ike_lines: &'static str,
     /// Lines of strongSwan's connection, and of its child.
     theirs: (&'static str, &'static str),
+    /// What strongSwan proposes, if not the same as we.
+    they_propose: Option<(&'static str, &'static str)>,
     octets: u64,
 }
 
@@ -52,6 +54,7 @@ const KB: Tunnel = Tunnel {
     our_lines: "",
     ike_lines: "",
     theirs: ("", ""),
+    they_propose: None,
     octets: 5 * MEGABYTE,
 };
 
@@ -75,6 +78,7 @@ impl Tunnel {
 
     /// What strongSwan is told: addresses, identities and networks, its own first.
     fn theirs(self, local: Name, remote: Name, ids: (Name, Name), nets: (Name, Name)) -> Connection {
+        let (proposals, esp) = self.they_propose.unwrap_or((self.ike, self.esp));
         Connection {
             local,
             remote,
@@ -82,8 +86,8 @@ impl Tunnel {
             remote_id: ids.1,
             local_net: nets.0,
             remote_net: nets.1,
-            proposals: self.ike.to_owned(),
-            esp: self.pfs.map_or_else(|| self.esp.to_owned(), |group| format!("{}-{group}", self.esp)),
+            proposals: proposals.to_owned(),
+            esp: self.pfs.map_or_else(|| esp.to_owned(), |group| format!("{esp}-{group}")),
             aggressive: self.aggressive,
             key: KEY,
             more: self.theirs.0.to_owned(),
@@ -191,6 +195,27 @@ pub(crate) fn all() -> Vec<(String, Case)> {
         ("aggressive_mode_they_begin", Tunnel { aggressive: true, we_begin: false, ..KB }),
         ("pfs", Tunnel { pfs: Some("modp1024"), ..KB }),
         ("pfs_other_group_they_begin", Tunnel { pfs: Some("modp2048"), we_begin: false, ..KB }),
+        (
+            "their_defaults",
+            Tunnel {
+                ike: "aes128-sha256-modp2048",
+                esp: "aes128-sha1",
+                they_propose: Some(("default", "default")),
+                ..KB
+            },
+        ),
+        (
+            "many_proposals_they_begin",
+            Tunnel {
+                they_propose: Some((
+                    "aes256-sha512-modp2048,aes192-sha384-modp1536,3des-sha1-modp2048,3des-md5-modp1024",
+                    "aes256-sha256,aes128-sha1,3des-sha1,des-md5",
+                )),
+                we_begin: false,
+                ..KB
+            },
+        ),
+        ("they_ask_whether_we_live", Tunnel { theirs: ("dpd_delay = 1s", "dpd_action = restart"), ..KB }),
         ("nat_before_us", Tunnel { nat: Nat::Us, ..KB }),
         ("nat_before_them", Tunnel { nat: Nat::Them, we_begin: false, ..KB }),
         ("nat_before_us_aggressive", Tunnel { nat: Nat::Us, aggressive: true, ..KB }),
