@@ -226,6 +226,23 @@ fn persistent_policy_adds_and_overrides() {
     assert_eq!(directions.last(), Some(&Direction::Both));
 }
 
+/// Of all policies together the most specific pair of addresses counts for main mode, then the dynamic one.
+#[test]
+fn main_mode_filters_of_all_policies_have_one_order() {
+    let script = "ipsec static add filter L me 10.0.0.2\nipsec static add filteraction A\nipsec static add policy P assign=y activatedefaultrule=no\n\
+        ipsec static add rule R P L A psk=stored\nipsec dynamic add mmpolicy M\nipsec dynamic add qmpolicy Q\n\
+        ipsec dynamic add rule me any M Q psk=dynamic";
+    let mut stores = Stores::new();
+    run(&mut stores, "s", script.as_bytes(), &Setting::default()).unwrap();
+    let names = |stores: &Stores| {
+        let databases = compile_stores(stores, &computer(&["10.0.0.1"])).unwrap();
+        databases.pad.entries.iter().map(|e| e.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&stores), ["R", "me <-> any"]);
+    more(&mut stores, "add rule me 10.0.0.2 M Q psk=dynamic").unwrap();
+    assert_eq!(names(&stores), ["me <-> 10.0.0.2", "me <-> any"]);
+}
+
 #[test]
 fn show_in_our_own_words() {
     let (_, text) = after(

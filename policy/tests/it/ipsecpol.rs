@@ -57,11 +57,13 @@ fn a_tunnel_is_two_calls() {
 /// Every option that says something about stored policy.
 #[test]
 fn stored_policy_in_netsh_words() {
-    let (stores, _) = after(
+    let (stores, output) = after(
         "ipseccmd -w REG -p \"Lock down\":30 -r \"Web\" -f \"*+0:80:TCP 0+10.1.2.3/255.255.255.0::17\" (0+DNS:53:UDP) [*+0:135:TCP] -n \"AH[SHA]+ESP[DES,NONE]5000K/900SP2\" AH[MD5] INPASS -soft -lan -1s 3DES-SHA-2 DES-MD5-1 -1k 10Q/3600S -1p -a KERBEROS CERT:\"CN=Root, O=Example\" -x\n\
          ipseccmd -w REG -p \"Lock down\" -r ignored -f DEFAULT -n ESP[3DES,SHA] -a PRESHARE:k\n\
          ipseccmd -w REG -p Other -r Gone -f 0=1.2.3.4\nipseccmd -w REG -p Other -o\nipseccmd -w REG -p \"Lock down\" -y",
     );
+    let notes = crate::notes(&output);
+    assert!(output.notes.len() == 1 && notes.contains("main mode's is used"), "{notes}");
     insta::assert_snapshot!(dump(&stores).unwrap());
 }
 
@@ -118,6 +120,7 @@ fn what_is_wrong_is_named() {
         ("ipsecpol -f \"0+1.2.3.4", "not closed"),
         ("ipsecpol -f 0+%PEER%", "the value of `%PEER%` is not known"),
         ("ipsecpol -soft yes", "found `yes`"),
+        ("ipsecpol -f DEFAULT", "part of a stored policy"),
     ] {
         let refused = refused(call);
         assert!(refused.contains(why), "{call}: {refused}");

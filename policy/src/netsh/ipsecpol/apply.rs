@@ -68,6 +68,12 @@ fn stored(store: &mut Store, call: &Call, reply: &mut Reply) -> Result<(), Error
         default_response(&mut policy, call);
     }
     store.put_policy(policy)?;
+    if let Negotiation::Methods { pfs: PfsGroup::Group1 | PfsGroup::Group2 | PfsGroup::Group3, .. } =
+        call.negotiation
+    {
+        let text = "a stored policy has no PFS group of its own: main mode's is used";
+        reply.remarks.push((call.span.clone(), NoteKind::Remark, text.to_owned()));
+    }
     let filters = filters(store, call, reply);
     let rule = call.rule.clone().unwrap_or_else(|| format!("{name} rule"));
     for (action, suffix) in [(None, ""), (Some(Action::Permit), " permit"), (Some(Action::Block), " block")] {
@@ -165,6 +171,13 @@ fn dynamic(stores: &mut Stores, call: &Call, reply: &mut Reply) -> Result<(), Er
     if call.filters.is_empty() {
         let expected = "-f with filters, or -u".to_owned();
         return if call.clear { Ok(()) } else { Err(ErrorKind::Incomplete { expected }) };
+    }
+    if call.filters.contains(&FilterSpec::DefaultResponse) {
+        let what = "`DEFAULT` without -w".to_owned();
+        return Err(ErrorKind::NotSupported {
+            what,
+            instead: "the default response rule is part of a stored policy",
+        });
     }
     let filters = filters(&stores.local, call, reply);
     let name = free_name(stores);
