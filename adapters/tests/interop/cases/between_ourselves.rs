@@ -26,7 +26,8 @@ pub(crate) fn all() -> Vec<(String, Case)> {
             Box::new(move || transport(suite, filter, true)),
         ));
     }
-    let others: [Named; 11] = [
+    let others: [Named; 12] = [
+        ("crash_of_one_and_only_the_other_speaks", crash),
         ("captures_and_keys_are_tsharks", captures),
         ("refusals_say_what_is_missing", refusals),
         ("recorded_run_is_repeated", recorded),
@@ -304,5 +305,28 @@ fn captures() -> Outcome {
             clear if clear == sealed => Ok(()),
             clear => Err(format!("{sealed} sealed packets and {clear} in clear")),
         }
+    })
+}
+
+/// One end is killed and comes back; the other, which alone has something to say, notices and begins anew.
+fn crash() -> Outcome {
+    explained(gateways()?, |lab| {
+        let more = |local, remote| format!("local = [\"{local}\"]\nremote = [\"{remote}\"]\n");
+        let (a, b) = ("203.0.113.1", "203.0.113.2");
+        let ask = "ike.dead-peer-seconds = 2\n";
+        let policy = |text: String| format!("{ask}{text}");
+        let gwa = Node::start(lab, "gwa", &policy(connection(a, b, &more("10.1.0.0/16", "10.2.0.0/16"))))?;
+        let gwb = Node::start(lab, "gwb", &policy(connection(b, a, &more("10.2.0.0/16", "10.1.0.0/16"))))?;
+        ping(lab, "ha", "10.2.0.10")?;
+        let old = gwb.pair(&[])?;
+        gwa.kill(lab)?;
+        let wire = Wire::tap(lab, "gwb", "out0")?;
+        let _gwa = Node::again(lab, "gwa")?;
+        ping(lab, "hb", "10.1.0.10")?;
+        let new = gwb.sas()?.pairs;
+        if new.iter().any(|p| p.pair == old.pair) {
+            return Err("the old pair is still there".to_owned());
+        }
+        wire.end(lab)?.lacks("icmp.type in {0, 8} || ip.addr == 10.0.0.0/8")
     })
 }

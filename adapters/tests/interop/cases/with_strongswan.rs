@@ -224,7 +224,8 @@ pub(crate) fn all() -> Vec<(String, Case)> {
     for (name, tunnel) in tunnels {
         cases.push((format!("strongswan_{name}"), Box::new(move || tunnel.run())));
     }
-    let others: [Named; 13] = [
+    let others: [Named; 14] = [
+        ("we_are_killed_and_only_they_speak", killed_and_silent),
         ("rekeying_by_them_loses_nothing", rekeying_by_them),
         ("rekeying_by_us_loses_nothing", rekeying_by_us),
         ("ike_scan_disturbs_nothing", ike_scan),
@@ -476,5 +477,25 @@ fn transport_mode() -> Outcome {
                 && log.contains("selected proposal: ESP:DES_CBC/HMAC_MD5_96"))
             .then_some(())
         })
+    })
+}
+
+/// After our end they alone have something to say: they notice by RFC 3706 and begin anew.
+fn killed_and_silent() -> Outcome {
+    let theirs = ("dpd_delay = 1s\n dpd_timeout = 5s", "dpd_action = restart");
+    let tunnel = Tunnel { theirs, ..KB };
+    explained(tunnel.lab()?, |lab| {
+        let ends = tunnel.start(lab)?;
+        ping(lab, ends.us.0, ends.them.1)?;
+        ends.node.kill(lab)?;
+        let wire = Wire::tap(lab, "gwb", "out0")?;
+        let node = Node::again(lab, "gwa")?;
+        ping(lab, ends.them.0, ends.us.1)?;
+        let capture = wire.end(lab)?;
+        capture.lacks("icmp.type in {0, 8} || ip.addr == 10.0.0.0/8")?;
+        match node.sas()?.isakmp.first() {
+            Some(sa) if !sa.initiator => Ok(()),
+            other => Err(format!("they should have begun: {other:?}")),
+        }
     })
 }
