@@ -52,6 +52,7 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb816514-wrong-interface": "twin.toml"),
     directory!("netsh-dynamic-demo": "topology.toml", "steps.toml", "server.netsh"),
     directory!("netsh-dynamic-negotiate": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
+    directory!("netsh-ipsecexempt": "topology.toml", "steps.toml", "server.netsh"),
 ];
 
 const PEERS: Directory = directory!("peers": "family.toml", "aggressive.check.toml", "contact.check.toml", "dead.check.toml", "flood.check.toml", "flood.steps.toml", "gateways.topology.toml", "gwa.netsh", "gwb.netsh", "never.check.toml", "not-asked.check.toml", "one-sided.check.toml", "ping.steps.toml", "reboot.steps.toml", "refused.check.toml", "speaks.steps.toml");

@@ -73,6 +73,11 @@ fn netsh_dynamic_demo_holds() {
 }
 
 #[test]
+fn netsh_ipsecexempt_holds() {
+    assert_held(&played("netsh-ipsecexempt", 1));
+}
+
+#[test]
 fn netsh_dynamic_negotiate_holds() {
     assert_held(&played("netsh-dynamic-negotiate", 1));
 }
