@@ -33,7 +33,10 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     let missing = missing();
     let required = std::env::var("IPSECLAB_REQUIRE_INTEROP").is_ok_and(|v| v == "1");
-    let trials = cases::all().into_iter().map(|(name, case)| match &missing {
+    let libreswan = cases::with_libreswan::missing();
+    let lacks =
+        |name: &str| missing.as_ref().or(libreswan.as_ref().filter(|_| name.starts_with("libreswan_")));
+    let trials = cases::all().into_iter().map(|(name, case)| match lacks(&name) {
         Some(why) if required => {
             let why = why.clone();
             Trial::test(name, move || Err(Failed::from(why)))
@@ -41,8 +44,10 @@ fn main() -> ExitCode {
         Some(_) => Trial::test(name, || Ok(())).with_ignored_flag(true),
         None => Trial::test(name, move || case().map_err(Failed::from)),
     });
-    if let Some(why) = missing.as_ref().filter(|_| !required) {
-        println!("skipping every case: {why}");
+    match (&missing, &libreswan) {
+        (Some(why), _) if !required => println!("skipping every case: {why}"),
+        (None, Some(why)) if !required => println!("skipping the cases with libreswan: {why}"),
+        _ => {}
     }
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
