@@ -14,7 +14,30 @@ pub(crate) struct ListArgs {
     scenarios: Option<String>,
 }
 
-/// Scenarios by family: what their names begin with. What each of a family must show stands before its title.
+/// What stands under one heading: the scenarios of a family, or those whose names begin with the same word.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Group<'a> {
+    name: &'a str,
+    title: Option<&'a str>,
+}
+
+impl<'a> Group<'a> {
+    fn of(scenario: &'a str) -> Self {
+        match embedded::families().iter().find(|family| family.names().any(|name| name == scenario)) {
+            Some(family) => Self { name: family.name(), title: Some(family.title()) },
+            None => Self { name: scenario.split('-').next().unwrap_or(scenario), title: None },
+        }
+    }
+
+    fn heading(&self, count: usize) -> String {
+        match self.title {
+            Some(title) => format!("# {title}; {count} scenarios, all of them: ipseclab run {}\n", self.name),
+            None => format!("# {count} scenarios, all of them: ipseclab run '{}-*'\n", self.name),
+        }
+    }
+}
+
+/// Scenarios by group. What each of a family must show stands before its title.
 pub(crate) fn list(args: &ListArgs) -> Result<bool, Error> {
     let names: Vec<&str> = match &args.scenarios {
         None => embedded::names().collect(),
@@ -23,18 +46,15 @@ pub(crate) fn list(args: &ListArgs) -> Result<bool, Error> {
     if names.is_empty() {
         return Err(Error::usage("no scenario has such a name; `ipseclab list` names them all"));
     }
-    let mut families: BTreeMap<&str, Vec<Scenario>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group<'_>, Vec<Scenario>> = BTreeMap::new();
     for name in &names {
         let scenario = embedded::scenario(name).map_err(|e| Error::usage(format!("{name}/{e}")))?;
-        families.entry(name.split('-').next().unwrap_or(name)).or_default().push(scenario);
+        groups.entry(Group::of(name)).or_default().push(scenario);
     }
     let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for (family, scenarios) in &families {
-        let known = embedded::families().iter().find(|f| f.name() == *family);
-        let title = known.map_or(String::new(), |f| format!(": {}", f.title()));
-        let count = scenarios.len();
-        text += &format!("# {family}{title}; {count} scenarios, all of them: ipseclab run '{family}-*'\n");
+    for (group, scenarios) in &groups {
+        text += &group.heading(scenarios.len());
         for scenario in scenarios {
             let expected = scenario.expected.as_ref().map_or(String::new(), |e| format!("{}: ", e.outcome));
             text += &format!("{:width$}  {expected}{}\n", scenario.name, scenario.title);
