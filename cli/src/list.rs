@@ -31,8 +31,10 @@ impl<'a> Group<'a> {
 
     fn heading(&self, count: usize) -> String {
         match self.title {
-            Some(title) => format!("# {title}; {count} scenarios, all of them: ipseclab run {}\n", self.name),
-            None => format!("# {count} scenarios, all of them: ipseclab run '{}-*'\n", self.name),
+            Some(title) => {
+                format!("# {0}: {title}; {count} scenarios, all of them: ipseclab run {0}\n", self.name)
+            }
+            None => format!("# {0}; {count} scenarios, all of them: ipseclab run '{0}-*'\n", self.name),
         }
     }
 }
