@@ -23,11 +23,11 @@ const CLIENTS: [&str; 2] = ["10.0.0.2", "10.0.0.3"];
 const SERVER: &str = "198.51.100.7";
 const OUTSIDE: &str = "203.0.113.1";
 
-fn one(address: &str) -> AddressRange {
+pub(crate) fn one(address: &str) -> AddressRange {
     AddressRange::from(parse_prefix(address).unwrap())
 }
 
-fn policy(selector: Selector, offer: Offer) -> PolicyDatabases {
+pub(crate) fn policy(selector: Selector, offer: Offer) -> PolicyDatabases {
     let protect = Policy::Protect(Protect {
         mode: Mode::Transport,
         offers: vec![offer],

@@ -351,8 +351,11 @@ impl IsakmpSa {
     pub(crate) fn wait_for_phase1(&mut self, received: &Received<'_>, cx: &mut Context<'_>) {
         keep_waiting(&mut self.exchange, received, cx);
         if let (true, Some(message_2)) = (self.phase1.lacks_message_3(), self.exchange.last_answer()) {
-            // To where it is now: with message 3 it may have changed ports (RFC 3947 section 4).
-            cx.send(received.local, received.peer, message_2.to_vec());
+            // To where it is now: with message 3 it may have changed ports (RFC 3947 section 4). The address has not
+            // changed; whoever began the exchange himself could else have this sent to anybody, for a few octets each.
+            if received.peer.ip() == self.names.peer.ip() {
+                cx.send(received.local, received.peer, message_2.to_vec());
+            }
         }
     }
 
