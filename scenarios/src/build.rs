@@ -5,6 +5,7 @@ use ipsec_core::route::Route;
 use ipsec_core::sad::BundleSpec;
 use ipsec_core::{Command, Instant};
 use ipsec_policy::profile::Switch;
+use ipsec_sim::adversary::{Deed, Matcher, Rule, Which};
 use ipsec_sim::packet_filter::{Filter, PacketFilter};
 use ipsec_sim::{Action, Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeConfig};
 
@@ -24,7 +25,11 @@ pub(crate) fn network(scenario: &Scenario, seed: u64, faults: &FaultPlan) -> Res
         config.outside = link.unprotected;
         config.faults = faults.faults();
         config.faults_until = Instant::EPOCH + faults.until;
-        builder.link(config);
+        let link_id = builder.link(config);
+        if link.loses_fragments {
+            let (matcher, which, deed) = (Matcher::Fragment, Which::All, Deed::Drop);
+            builder.rule(Rule { link: Some(link_id), from: None, matcher, which, deed });
+        }
     }
     for node in &scenario.topology.nodes {
         let config = node_config(scenario, node)?;

@@ -57,7 +57,7 @@ const DIRECTORIES: &[Directory] = &[
 
 const PEERS: Directory = directory!("peers": "family.toml", "aggressive.check.toml", "contact.check.toml", "dead.check.toml", "flood.check.toml", "flood.steps.toml", "gateways.topology.toml", "gwa.netsh", "gwb.netsh", "never.check.toml", "not-asked.check.toml", "one-sided.check.toml", "ping.steps.toml", "reboot.steps.toml", "refused.check.toml", "speaks.steps.toml");
 
-const MICROSOFT: Directory = directory!("microsoft": "family.toml", "answered.check.toml", "established.check.toml", "gateways.topology.toml", "gwa.netsh", "gwb.netsh", "happened.check.toml", "ping.steps.toml");
+const MICROSOFT: Directory = directory!("microsoft": "family.toml", "answered.check.toml", "established.check.toml", "forged.check.toml", "forged.steps.toml", "fragments.check.toml", "gateways.topology.toml", "gwa.netsh", "gwb.netsh", "happened.check.toml", "no-fragments.check.toml", "ping.steps.toml");
 
 const FAMILIES: &[Directory] = &[
     PEERS,

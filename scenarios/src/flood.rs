@@ -1,5 +1,7 @@
 //! First messages of aggressive mode, well-formed, from somebody who has no key.
 
+use std::net::IpAddr;
+
 use ipsec_core::Instant;
 use ipsec_core::crypto::{Cipher, Group, HashAlg};
 use ipsec_core::ike::proposal::phase1;
@@ -20,30 +22,38 @@ pub(crate) fn injections(
     begin: Instant,
     flood: &Flood,
 ) -> Result<Vec<Injection>, LoadError> {
-    let wanted = flood.link.get_ref();
-    let link = scenario.topology.links.iter().position(|l| l.name.get_ref() == wanted);
-    let node = scenario.topology.node(flood.node.get_ref());
-    let interface = node.and_then(|n| n.interfaces.iter().find(|i| i.link.get_ref() == wanted));
-    let (Some(link), Some(interface)) = (link, interface) else {
-        let message = format!("flood: `{}` is not on link `{wanted}`", flood.node.get_ref());
-        return Err(missing("steps.toml", message));
-    };
-    let destination = interface.address.get_ref().0.address;
+    let (link, destination) = target(scenario, "flood", flood.link.get_ref(), flood.node.get_ref())?;
     let one = |number: u32| Injection {
         at: begin + flood.interval.0 * number,
-        link: LinkId(link as u16),
+        link,
         next_hop: destination,
         bytes: first_message(flood, number, destination),
     };
     Ok((0..flood.count).map(one).collect())
 }
 
-fn first_message(flood: &Flood, number: u32, destination: std::net::IpAddr) -> Vec<u8> {
+/// The link of this name, and the node's address there.
+pub(crate) fn target(
+    scenario: &Scenario,
+    step: &str,
+    wanted: &str,
+    name: &str,
+) -> Result<(LinkId, IpAddr), LoadError> {
+    let link = scenario.topology.links.iter().position(|l| l.name.get_ref() == wanted);
+    let node = scenario.topology.node(name);
+    let interface = node.and_then(|n| n.interfaces.iter().find(|i| i.link.get_ref() == wanted));
+    match (link, interface) {
+        (Some(link), Some(interface)) => Ok((LinkId(link as u16), interface.address.get_ref().0.address)),
+        _ => Err(missing("steps.toml", format!("{step}: `{name}` is not on link `{wanted}`"))),
+    }
+}
+
+fn first_message(flood: &Flood, number: u32, destination: IpAddr) -> Vec<u8> {
     let proposal =
         MainModeProposal { cipher: Cipher::TripleDes, hash: HashAlg::Sha1, group: Group::Modp1024 };
     let address = match flood.from {
-        std::net::IpAddr::V4(address) => address.octets().to_vec(),
-        std::net::IpAddr::V6(address) => address.octets().to_vec(),
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     };
     let id_type = if flood.from.is_ipv4() { IdType::IPV4_ADDR } else { IdType::IPV6_ADDR };
     let psk = AuthMethod::PreSharedKey(Secret::new(*b"no key at all"));
@@ -58,11 +68,15 @@ fn first_message(flood: &Flood, number: u32, destination: std::net::IpAddr) -> V
     cookie.0[4..].copy_from_slice(&number.to_be_bytes());
     let header = Isakmp::new(cookie, Cookie::ZERO, ExchangeType::AGGRESSIVE, Flags::NONE, 0);
     let message = header.encode_with(first, &body);
+    from_500(flood.from, destination, &message)
+}
+
+/// A datagram with a message of IKE, from somewhere.
+pub(crate) fn from_500(source: IpAddr, destination: IpAddr, message: &[u8]) -> Vec<u8> {
     // Without a UDP checksum, which RFC 768 allows over IPv4.
     let len = (8 + message.len()) as u16;
     let mut segment: Vec<u8> = [500, 500, len, 0].into_iter().flat_map(u16::to_be_bytes).collect();
     segment.extend(message);
-    let source = flood.from;
     let outer =
         Header { source, destination, protocol: protocol::UDP, ttl: 60, ident: 9, dont_fragment: false };
     datagram(outer, &segment)

@@ -31,6 +31,7 @@ pub mod error;
 pub mod family;
 pub mod faults;
 mod flood;
+mod forge;
 pub mod names;
 mod observe;
 pub mod random;

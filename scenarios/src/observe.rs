@@ -7,6 +7,7 @@ use ipsec_core::io::{MainModeInfo, QuickModeInfo};
 use ipsec_core::packet::PacketId;
 use ipsec_core::sad::PairId;
 use ipsec_core::selector::FlowKey;
+use ipsec_core::wire::isakmp::{Cookie, Header, PayloadType, split};
 use ipsec_core::{DropReason, Event, Instant};
 use ipsec_sim::ip::{IpView, protocol};
 use ipsec_sim::nat::Mapped;
@@ -47,6 +48,8 @@ pub(crate) struct Observer {
     pub(crate) failures: BTreeMap<(NodeId, &'static str, String), Failed>,
     /// Kinds of packets on each link; how many.
     pub(crate) seen: BTreeMap<(LinkId, Traffic), u32>,
+    /// The cookies of the last message on each link that had both.
+    pub(crate) cookies: BTreeMap<LinkId, (Cookie, Cookie)>,
     /// What could be read on each link: protocol and addresses of the outermost header; when last.
     pub(crate) readable: BTreeMap<(LinkId, u8, IpAddr, IpAddr), Instant>,
     /// Whole packets that reached the stack of their destination.
@@ -74,6 +77,7 @@ impl Observer {
             drops: BTreeMap::new(),
             failures: BTreeMap::new(),
             seen: BTreeMap::new(),
+            cookies: BTreeMap::new(),
             readable: BTreeMap::new(),
             delivered: BTreeSet::new(),
             arrived: BTreeSet::new(),
@@ -92,6 +96,15 @@ impl Observer {
     /// The link of this name.
     pub(crate) fn link(&self, name: &str) -> Option<LinkId> {
         self.names.links.iter().position(|n| n == name).map(|i| LinkId(i as u16))
+    }
+
+    fn isakmp(&mut self, link: LinkId, header: &Header) {
+        if !header.cky_r.is_zero() {
+            self.cookies.insert(link, (header.cky_i, header.cky_r));
+        }
+        if header.next_payload == PayloadType::FRAGMENT {
+            *self.seen.entry((link, Traffic::IsakmpFragment)).or_default() += 1;
+        }
     }
 
     fn event(&mut self, time: Instant, node: NodeId, event: &Event) {
@@ -160,6 +173,9 @@ impl Sink for Observer {
                 let Some(view) = IpView::parse(packet.bytes()) else { return };
                 let kind = traffic(&view);
                 *self.seen.entry((link, kind)).or_default() += 1;
+                if let Some((header, _)) = view.isakmp().and_then(|message| split(message).ok()) {
+                    self.isakmp(link, &header);
+                }
                 if !matches!(kind, Traffic::Isakmp | Traffic::Esp | Traffic::Ah | Traffic::EspInUdp) {
                     self.readable.insert((link, view.protocol, view.source, view.destination), time);
                 }

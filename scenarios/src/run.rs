@@ -16,7 +16,6 @@ use crate::check::Facts;
 use crate::computer::Computer;
 use crate::error::{LoadError, missing};
 use crate::faults::{FaultPlan, RECOVERY};
-use crate::flood;
 use crate::names;
 use crate::observe::Observer;
 use crate::record::Recording;
@@ -29,6 +28,7 @@ use crate::steps::{Do, Inject, NetshLine};
 use crate::story::lifetime;
 use crate::traffic::{self, Answers, Running};
 use crate::twin::{Direction, Outcome};
+use crate::{flood, forge};
 
 /// When a twin's flow starts.
 const TWIN_START: Instant = Instant::from_secs(2);
@@ -196,6 +196,14 @@ impl<'a> Act<'a> {
                 Do::Flood(flood) => {
                     let what = format!("{} first messages from {} begin", flood.count, flood.from);
                     self.sinks.2.story.say(at, flood.node.get_ref(), &what);
+                }
+                Do::ForgeFragments(what) => {
+                    let cookies = self.sinks.2.link(what.link.get_ref());
+                    let cookies = cookies.and_then(|link| self.sinks.2.cookies.get(&link).copied());
+                    let forged = forge::injections(self.scenario, at, what, cookies)?;
+                    let says = format!("{} forged fragments from {}", forged.len(), what.from);
+                    self.sinks.2.story.say(at, what.node.get_ref(), &says);
+                    forged.into_iter().for_each(|injection| self.network.inject(injection));
                 }
                 Do::Rebind(node) => {
                     let action = Action::Rebind { move_address: false };

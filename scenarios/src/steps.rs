@@ -145,6 +145,8 @@ pub enum Do {
     Inject(Inject),
     /// Send first messages of aggressive mode to a node, from somebody without a key.
     Flood(Flood),
+    /// Send forged fragments of an IKE message to a node, from somebody who reads the link.
+    ForgeFragments(ForgeFragments),
     /// Let this translator move every mapping to a new external port.
     Rebind(Spanned<String>),
     /// Let this translator use its next external address, with new ports.
@@ -193,6 +195,25 @@ pub struct Flood {
     pub count: u32,
     /// One each.
     pub interval: Span,
+}
+
+/// A false message under the cookies that were last read on the link, in fragments of MS-IKEE section 2.2.3.1. It looks like an
+/// encrypted message of main mode.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgeFragments {
+    /// The link they appear on.
+    pub link: Spanned<String>,
+    /// The node that gets them.
+    pub node: Spanned<String>,
+    /// Their source address, whoever that really is.
+    pub from: IpAddr,
+    /// How many the message has.
+    pub fragments: u8,
+    /// How many messages under each fragment ID.
+    pub messages: u32,
+    /// How many fragment IDs, from 1 on: the first that a peer uses.
+    pub ids: u16,
 }
 
 /// One thing that must hold at the end.
@@ -356,6 +377,9 @@ pub struct Seen {
 pub enum Traffic {
     /// UDP port 500.
     Isakmp,
+    /// ISAKMP with a fragment of Microsoft's (MS-IKEE section 2.2.3.1); it counts as ISAKMP too.
+    #[serde(rename = "isakmp-fragment")]
+    IsakmpFragment,
     /// IP protocol 50.
     Esp,
     /// IP protocol 51.
@@ -522,6 +546,10 @@ impl Names<'_> {
             Do::Flood(flood) => {
                 self.link(&flood.link, "flood.link")?;
                 self.node(&flood.node, "flood.node")
+            }
+            Do::ForgeFragments(forge) => {
+                self.link(&forge.link, "forge_fragments.link")?;
+                self.node(&forge.node, "forge_fragments.node")
             }
             Do::Rebind(node) => self.nat(node, "do.rebind"),
             Do::MoveAddress(node) => self.nat(node, "do.move_address"),

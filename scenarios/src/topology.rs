@@ -50,6 +50,9 @@ pub struct Link {
     /// Whether strangers can read it: the invariant "no clear inner packet" counts here.
     #[serde(default)]
     pub unprotected: bool,
+    /// Whether fragments of IP datagrams are lost on it, as at firewalls that look for ports.
+    #[serde(default)]
+    pub loses_fragments: bool,
 }
 
 fn default_latency() -> Span {

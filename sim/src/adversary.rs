@@ -44,6 +44,8 @@ pub enum Matcher {
     },
     /// This IP protocol.
     Protocol(u8),
+    /// Part of a fragmented IP datagram, the first one too.
+    Fragment,
 }
 
 /// Which of the matching packets.
@@ -178,6 +180,7 @@ impl Matcher {
             Matcher::Ike => view.is_ike(),
             Matcher::IkeMessage { exchange, message } => number == Some((exchange, message)),
             Matcher::Protocol(p) => view.protocol == p,
+            Matcher::Fragment => view.is_fragment(),
         }
     }
 }
@@ -252,6 +255,15 @@ mod tests {
         let packet = isakmp(2, 0);
         let mut judge = |link, node| adversary.judge(LinkId(link), NodeId(node), &packet).is_some();
         assert!(!judge(1, 5) && !judge(0, 5) && !judge(1, 4) && judge(1, 5) && !judge(1, 5));
+    }
+
+    #[test]
+    fn fragments_are_the_first_one_and_the_others() {
+        // RFC 791 section 3.1: MORE FRAGMENTS or an offset.
+        let [mut first, mut other] = [isakmp(2, 0), isakmp(2, 0)];
+        (first[6], other[7]) = (0x20, 1);
+        let matches = |bytes: &[u8]| Matcher::Fragment.matches(&IpView::parse(bytes).unwrap(), None);
+        assert_eq!([&first, &other, &isakmp(2, 0)].map(|b| matches(b)), [true, true, false]);
     }
 
     #[test]

@@ -78,6 +78,12 @@ impl Network {
         id
     }
 
+    /// Lets the adversary inject a packet at a time that is not past.
+    pub fn inject(&mut self, injection: Injection) {
+        self.world.queue.push(injection.at.max(self.now), Occasion::Injection(self.injections.len()));
+        self.injections.push(injection);
+    }
+
     /// IPsec and address translation of `node` start afresh, with their first configuration and no memory, as after a power
     /// cut: they tell nobody. What is on the links still arrives.
     pub fn reboot(&mut self, node: NodeId) {

@@ -241,9 +241,11 @@ impl Sweep<'_> {
             Expect::Passes if ending.opened != 1 => Some("did not pass".into()),
             Expect::Refused | Expect::Passes | Expect::Lost => None,
             Expect::Ignored if ending.established > 0 => Some("made an SA".into()),
-            // Who uses a message says nothing about it, and nobody repeats anything.
+            // Who uses a message says nothing about it, and nobody repeats more than ever.
             Expect::Ignored
-                if ending.refused == 0 && ending.repeated == 0 && ending.notified >= quiet.notified =>
+                if ending.refused == 0
+                    && ending.repeated <= quiet.repeated
+                    && ending.notified >= quiet.notified =>
             {
                 Some("was used".into())
             }
@@ -259,9 +261,9 @@ impl Sweep<'_> {
         matches!(self.datagrams().get(n - 1).map(|d| d.message), Some(Message::Ike { .. }))
     }
 
-    /// The datagrams worth altering: not those in clear.
+    /// The datagrams worth altering.
     fn tampered(&self) -> impl Iterator<Item = usize> + '_ {
-        (1..).zip(self.datagrams()).filter(|(_, d)| d.message != Message::Clear).map(|(i, _)| i)
+        (1..).zip(self.datagrams()).filter(|(_, d)| d.is_worth_altering()).map(|(i, _)| i)
     }
 
     /// The exchange type that phase 1 has.
@@ -331,7 +333,7 @@ impl Sweep<'_> {
 
     fn flips(&self, kind: Kind, n: usize, all: bool) -> Vec<Case> {
         let datagram = &self.datagrams()[n - 1];
-        let len = if datagram.message == Message::Clear { 0 } else { datagram.bytes.len() };
+        let len = if datagram.is_worth_altering() { datagram.bytes.len() } else { 0 };
         let bits = |at: usize| if all { 0..8 } else { at % 8..at % 8 + 1 };
         let places = (0..len).flat_map(|at| bits(at).map(move |bit| (at, 1u8 << bit)));
         places
@@ -345,7 +347,7 @@ impl Sweep<'_> {
 
     fn cuts(&self, kind: Kind, n: usize, isakmp: bool) -> Vec<Case> {
         let datagram = &self.datagrams()[n - 1];
-        let some = if isakmp { self.is_ike(n) } else { datagram.message != Message::Clear };
+        let some = datagram.is_worth_altering() && (!isakmp || self.is_ike(n));
         let len = if some { datagram.bytes.len() } else { 0 };
         (1..len)
             .map(|len| {

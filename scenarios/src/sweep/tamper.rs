@@ -28,7 +28,8 @@ pub enum Field {
     /// The rest of the outer IPv4 header, and UDP's: without it the datagram is another one, or none.
     Header,
     /// What an IKE datagram says that IKEv1 authenticates nowhere and that makes no difference here: vendor IDs in the
-    /// first two messages, the hashes of NAT discovery, and the header's flags Commit and Authentication Only (RFC 2408 section 3.1).
+    /// first two messages, the hashes of NAT discovery, the header's flags Commit and Authentication Only (RFC 2408 section 3.1),
+    /// and what a fragment repeats of the header of its message, which comes whole in its data (MS-IKEE section 3.3.6.1).
     Unsigned,
     /// The ISAKMP header.
     Isakmp,
@@ -56,6 +57,7 @@ pub fn field(datagram: &Datagram, at: usize, xor: u8) -> Field {
         _ if (ike || in_udp) && at < IP + UDP => Field::Header,
         _ if !ike => Field::Body,
         FLAGS if xor & !(COMMIT | AUTHENTICATION_ONLY) == 0 => Field::Unsigned,
+        _ if is_of_fragment(datagram.bytes.get(marker..).unwrap_or(&[]), at, xor) => Field::Unsigned,
         _ if at < IP + UDP + ISAKMP => Field::Isakmp,
         _ if is_unsigned(datagram.bytes.get(marker..).unwrap_or(&[]), at) => Field::Unsigned,
         _ => Field::Body,
@@ -68,6 +70,19 @@ fn marker(datagram: &Datagram) -> usize {
     let port = |at: usize| datagram.bytes.get(at..at + 2) == Some(&PORT);
     let ike = matches!(datagram.message, Message::Ike { .. });
     if ike && (port(IP) || port(IP + 2)) { 4 } else { 0 }
+}
+
+/// Whether the octet at `at` is the exchange type or message ID in front of a fragment, or an alteration of its flags that
+/// leaves the only known one as it is (MS-IKEE section 2.2.3.1).
+fn is_of_fragment(bytes: &[u8], at: usize, xor: u8) -> bool {
+    const FRAGMENT: u8 = 132;
+    const LAST: u8 = 1;
+    bytes.get(IP + UDP + 16) == Some(&FRAGMENT)
+        && match at.checked_sub(IP + UDP) {
+            Some(18 | 20..24) => true,
+            Some(35) => xor & LAST == 0,
+            _ => false,
+        }
 }
 
 /// Whether the octet at `at` is in the body of a payload of a message in clear that nothing covers, or announces one: vendor

@@ -59,6 +59,12 @@ impl Datagram {
         };
         Some(Datagram { from, message, bytes: bytes.to_vec() })
     }
+
+    /// Not what is in clear by policy, nor fragments of IP: the only link with any loses them
+    /// ([`loses_fragments`](crate::topology::Link::loses_fragments)).
+    pub(super) fn is_worth_altering(&self) -> bool {
+        self.message != Message::Clear && IpView::parse(&self.bytes).is_some_and(|v| !v.is_fragment())
+    }
 }
 
 /// A change of what a node holds established, in order.

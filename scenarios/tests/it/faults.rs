@@ -43,7 +43,7 @@ fn nat_traversal_recovers() {
 
 #[test]
 fn microsofts_exchanges_recover() {
-    for name in ["commit-bit", "reliable-delete", "dos-protection"] {
+    for name in ["commit-bit", "reliable-delete", "dos-protection", "fragmented-main-mode"] {
         recovers(name, FaultPlan { corruption: Ppm(20_000), ..TENTH }, 0..3);
     }
 }

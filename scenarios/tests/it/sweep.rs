@@ -22,7 +22,12 @@ fn holds_for_first(sweep: &mut Sweep<'_>, kind: Kind, wanted: impl Fn(Message) -
     let places: Vec<usize> =
         (1..).zip(sweep.datagrams()).filter(|(_, d)| wanted(d.message)).map(|(n, _)| n).take(count).collect();
     assert_eq!(places.len(), count);
-    for n in places {
+    holds_at(sweep, kind, &places);
+}
+
+/// Makes the runs of a kind that are about these datagrams.
+fn holds_at(sweep: &mut Sweep<'_>, kind: Kind, places: &[usize]) {
+    for &n in places {
         let cases = sweep.cases_of(kind, n);
         let octets = sweep.datagrams()[n - 1].bytes.len();
         assert_eq!(cases.len(), if kind == Kind::FlipOctet { octets } else { octets - 1 });
@@ -108,6 +113,23 @@ fn every_fault_of_nat_traversal() {
         holds(name, &kinds);
         holds(name, &[Kind::Duplicate, Kind::Delay, Kind::Swap, Kind::Replay(1), Kind::Replay(60)]);
     }
+}
+
+/// IP fragments are lost, so messages 5 and 6 leave in fragments of IKE: three each.
+#[test]
+fn fragments_of_ike_meet_every_fault() {
+    holds("fragmented-main-mode", &[Kind::Drop, Kind::DropIkePair]);
+    let kinds = [Kind::Duplicate, Kind::Delay, Kind::Swap, Kind::Replay(1), Kind::Replay(60)];
+    holds("fragmented-main-mode", &kinds);
+    let scenario = embedded::scenario("fragmented-main-mode").unwrap();
+    let mut sweep = Sweep::new(&scenario, 1).unwrap();
+    // The header behind those of IP and UDP says that a fragment follows (MS-IKEE section 2.2.3.1).
+    let is_fragment = |bytes: &[u8]| bytes[20 + 8 + 16] == 132;
+    let places: Vec<usize> =
+        (1..).zip(sweep.datagrams()).filter(|(_, d)| is_fragment(&d.bytes)).map(|(n, _)| n).collect();
+    assert_eq!(places.len(), 6);
+    holds_at(&mut sweep, Kind::FlipOctet, &places[..3]);
+    holds_at(&mut sweep, Kind::TruncateIsakmp, &places[2..3]);
 }
 
 /// Between two computers with Windows Server 2003: the commit bit and CONNECTED; deletes that are answered.
