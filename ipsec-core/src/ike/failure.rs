@@ -148,6 +148,9 @@ pub enum FailureReason {
     /// NAT discovery found the responder behind a NAT, where our configuration accepts none: what Windows XP SP2 does unless
     /// AssumeUDPEncapsulationContextOnSendRule says otherwise (KB 885407, [`crate::config::ResponderBehindNat`]).
     ResponderBehindNat,
+    /// The peer wants to encapsulate in UDP, and we found no NAT: somebody altered NAT-D, which no HASH covers (RFC 3947
+    /// section 8), or put a NAT there since. The ISAKMP SA ends, and the next one looks again.
+    NatDiscoveryDiffers,
     /// The peer's Diffie-Hellman value was refused.
     BadPublicValue,
     /// A message broke a rule.
@@ -193,6 +196,9 @@ impl fmt::Display for FailureReason {
                 "there is a NAT on the way, and only AH was to be used, which no NAT lets through",
             ),
             FailureReason::ResponderBehindNat => f.write_str("the responder is behind a NAT"),
+            FailureReason::NatDiscoveryDiffers => {
+                f.write_str("the peer found a NAT on the way and we found none, so phase 1 has to look again")
+            }
             FailureReason::BadPublicValue => f.write_str("the peer's Diffie-Hellman value is not acceptable"),
             FailureReason::Protocol(e) => write!(f, "{e}"),
             FailureReason::NotSupported(what) => write!(f, "{what} is not supported"),

@@ -425,6 +425,11 @@ impl IsakmpSa {
         let deadline = cx.now + cx.node.linger();
         cx.node.timers.set(TimerKey::QuickMode(self.names.id, message_id), deadline);
         self.quick_modes.insert(message_id, QuickModeExchange { state: QuickMode::Finished, exchange });
+        if refused.reason == FailureReason::NatDiscoveryDiffers {
+            // No quick mode of this SA could succeed, as long as it lives.
+            self.announce_end(cx);
+            self.dead = true;
+        }
         report_failure(&self.names, Phase::QuickMode, false, entry, refused.reason, cx);
     }
 

@@ -150,6 +150,30 @@ fn altered_nat_d_does_no_worse_than_encapsulation_without_need() {
     assert_eq!(nat_of(&world.nodes[1]).map(|nat| nat.is_found()), Some(false));
 }
 
+/// RFC 3947 section 8: the same with the server's message. The client finds a NAT, and asks for encapsulation on port 4500;
+/// the server found none. Detecting that, they begin anew: who alters one message does not keep them apart for the
+/// lifetime of an ISAKMP SA.
+#[test]
+fn a_nat_that_only_the_initiator_found_is_looked_for_again() {
+    for payload in [2, 3] {
+        let mut liar = speaking(rfc(), true);
+        liar.ike.lies = vec![Lie::None, Lie::Body { payload, at: 0, bits: 1 }];
+        let mut world = World::differing([&speaking(rfc(), true), &liar], NOBODY);
+        world.acquire(0);
+        world.settle();
+        assert_eq!(world.nodes[1].failures(), [FailureReason::NatDiscoveryDiffers]);
+        assert_eq!(world.nodes[0].failures(), [FailureReason::Notified(14)]);
+        for node in 0..2 {
+            assert_eq!(world.nodes[node].ike.sizes().isakmp_sas, 0, "node {node}");
+        }
+        world.acquire(0);
+        world.settle();
+        for node in 0..2 {
+            assert_eq!(world.nodes[node].inbound.len(), 1, "node {node}");
+        }
+    }
+}
+
 fn nat_of_any(node: &Node) -> Option<()> {
     node.events.iter().any(|event| matches!(event, Event::MainModeEstablished(_))).then_some(())
 }

@@ -16,12 +16,13 @@ use super::identity;
 use crate::config::NatOaHabit;
 use crate::ike::context::Step;
 use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::proposal::phase2;
 use crate::ike::sa::Names;
 use crate::ike::v1::nat_traversal::Version;
 use crate::sad::{OriginalAddresses, UdpEncapsulation};
 use crate::selector::Selector;
 use crate::spd::Offer;
-use crate::wire::ikev1::{IdType, Identification, NatOa, NotifyType};
+use crate::wire::ikev1::{IdType, Identification, NatOa, NotifyType, SaPayload};
 use crate::wire::isakmp::{Chain, Payload};
 
 /// The version whose UDP-encapsulated modes are negotiated. Without a NAT there is nothing to encapsulate (RFC 3947 section
@@ -39,6 +40,14 @@ pub(crate) fn passable(offers: &[Offer], names: &Names) -> Result<Vec<Offer>, Fa
         true => Err(FailureReason::AhAcrossNat),
         false => Ok(passable),
     }
+}
+
+/// Whether the initiator wants to encapsulate where we found no NAT, though both looked for one.
+pub(crate) fn is_found_by_peer_alone(offered: &SaPayload, names: &Names) -> bool {
+    let version = names.nat.filter(|_| names.across_nat().is_none()).map(|nat| nat.version);
+    version.is_some()
+        && phase2::modes(offered, None).is_empty()
+        && !phase2::modes(offered, version).is_empty()
 }
 
 /// The NAT-OA payloads of message 1 or 2, in transport mode only: with RFC 3947 the initiator's address and then the

@@ -173,9 +173,12 @@ impl Request {
                 }
                 Err(refusals) => {
                     let ah_only = nat.is_some() && phase2::is_ah_everywhere(&self.sa);
-                    let reason = match ah_only || nat::passable(&protect.offers, names).is_err() {
-                        true => FailureReason::AhAcrossNat,
-                        false => FailureReason::NoProposalChosen(refusals),
+                    let reason = if ah_only || nat::passable(&protect.offers, names).is_err() {
+                        FailureReason::AhAcrossNat
+                    } else if nat::is_found_by_peer_alone(&self.sa, names) {
+                        FailureReason::NatDiscoveryDiffers
+                    } else {
+                        FailureReason::NoProposalChosen(refusals)
                     };
                     refused = refused.or(Some((reason, entry.id)));
                 }
