@@ -29,8 +29,8 @@ fn main() -> ExitCode {
         _ => {}
     }
     let mut arguments = Arguments::from_args();
-    // Each case is several busy programs, and some compare times: one after the other.
-    arguments.test_threads = Some(1);
+    // Each case has namespaces of its own, and mostly waits for timers.
+    arguments.test_threads.get_or_insert(3);
     let missing = missing();
     let required = std::env::var("IPSECLAB_REQUIRE_INTEROP").is_ok_and(|v| v == "1");
     let libreswan = cases::with_libreswan::missing();
