@@ -135,7 +135,13 @@ impl World {
             5 => self.now = self.now + Duration::from_millis(u64::from(b.u16()) * 100),
             6 => {
                 let client = usize::from(b.u8() & 1);
-                self.mapped[client] = b.u16();
+                let port = b.u16();
+                // Clients are known by their sockets: what a NAT gives to one, it must have taken from nobody whom the
+                // server still believes there.
+                let other = 1 - client;
+                if port != self.mapped[other] && port != self.peer[other].port() {
+                    self.mapped[client] = port;
+                }
             }
             _ => {
                 let len = usize::from(b.u8());
@@ -187,6 +193,9 @@ impl World {
         }
         let which = which % self.sealed.len();
         let from = SocketAddrV4::new(from, port);
+        if from == self.peer[1 - self.sealed[which].client] {
+            return;
+        }
         if bits == 0 {
             self.genuine(which, from, at as u8);
         } else {
