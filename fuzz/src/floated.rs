@@ -135,13 +135,7 @@ impl World {
             5 => self.now = self.now + Duration::from_millis(u64::from(b.u16()) * 100),
             6 => {
                 let client = usize::from(b.u8() & 1);
-                let port = b.u16();
-                // Clients are known by their sockets: what a NAT gives to one, it must have taken from nobody whom the
-                // server still believes there.
-                let other = 1 - client;
-                if port != self.mapped[other] && port != self.peer[other].port() {
-                    self.mapped[client] = port;
-                }
+                self.mapped[client] = b.u16();
             }
             _ => {
                 let len = usize::from(b.u8());
@@ -193,9 +187,6 @@ impl World {
         }
         let which = which % self.sealed.len();
         let from = SocketAddrV4::new(from, port);
-        if from == self.peer[1 - self.sealed[which].client] {
-            return;
-        }
         if bits == 0 {
             self.genuine(which, from, at as u8);
         } else {
@@ -213,7 +204,8 @@ impl World {
         let nobody = [Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST, SERVER].contains(&place);
         let reachable = from.port() != 0 && !nobody && !place.is_multicast();
         // Transport mode: the policy is about the NAT's address alone.
-        let moves = reachable && (self.tunnel || place == NAT);
+        // Nor to where the other client is, as far as the server knows.
+        let moves = reachable && (self.tunnel || place == NAT) && from != self.peer[1 - client];
         let good = checksum % 3 != 2;
         let esp = self.sealed[which].esp.clone();
         self.arrive(&datagram(from, &esp, checksum));

@@ -71,11 +71,18 @@ impl Ipsec {
     pub(super) fn follow(&mut self, id: PairId, info: &IpInfo, ports: natt::Ports, now: Instant) {
         let local = SocketAddr::new(info.destination, ports.1);
         let peer = SocketAddr::new(info.source, ports.0);
-        let follows = self.sad.get(id).is_some_and(|pair| pair.udp.is_some_and(|udp| udp.follow));
-        if !follows {
+        let Some(pair) = self.sad.get(id) else { return };
+        let is_there = (pair.local, pair.peer_socket()) == (local.ip(), peer);
+        if is_there || !pair.udp.is_some_and(|udp| udp.follow) {
             return;
         }
         if !reachable(peer) || self.owns(peer.ip()) {
+            return;
+        }
+        // Where another client is, as far as we know, the two could not be told apart, and each would get the other's
+        // answers: those of this one are lost instead, until one of them is somewhere else.
+        let is_there = |other: &Pair| other.udp.is_some() && other.peer_socket() == peer;
+        if self.sad.pairs().any(is_there) {
             return;
         }
         if self.move_peer(id, local, peer) {
