@@ -51,13 +51,19 @@ const KEPT: usize = 64;
 pub fn body(data: &[u8]) {
     let mut b = Bytes::new(data);
     let bits = b.u8();
-    let mut world = World::new(bits & 1 != 0, bits & 2 != 0);
+    let mut world = World::new(bits & 1 != 0, bits & 2 != 0, key_of(data));
     for _ in 0..MAX_STEPS {
         if b.is_empty() {
             break;
         }
         world.step(&mut b);
     }
+}
+
+/// A key that follows from all of the input (FNV-1a): no input can hold an ICV that the fuzzer saw with another one.
+fn key_of(data: &[u8]) -> u64 {
+    data.iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// A packet that a client has sealed.
@@ -91,7 +97,7 @@ struct World {
 }
 
 impl World {
-    fn new(tunnel: bool, crowded: bool) -> Self {
+    fn new(tunnel: bool, crowded: bool, key: u64) -> Self {
         let flow_bindings = if crowded { 2 } else { 4_096 };
         let mapped = [61_001, 61_002];
         let mut world = World {
@@ -110,7 +116,7 @@ impl World {
         for client in [0, 1] {
             for inbound in [false, true] {
                 for (node, at_server) in [(&mut world.server, true), (&mut world.clients[client], false)] {
-                    let spec = bundle(tunnel, client, at_server, inbound, mapped[client]);
+                    let spec = bundle(tunnel, client, at_server, inbound, mapped[client], key);
                     node.handle_input(Input::Command(Command::Install(spec)), world.now);
                     assert!(node.poll_output().is_none(), "the SAs cannot be installed");
                 }
@@ -405,20 +411,21 @@ fn node(tunnel: bool, at_server: bool, flow_bindings: usize) -> Ipsec {
 }
 
 /// One direction of a client's pair. The client's number is in the SPI.
-fn bundle(tunnel: bool, client: usize, at_server: bool, inbound: bool, mapped: u16) -> BundleSpec {
+fn bundle(tunnel: bool, client: usize, at_server: bool, inbound: bool, mapped: u16, key: u64) -> BundleSpec {
     let (local, peer) = if at_server { (SERVER, NAT) } else { (LAPTOP, SERVER) };
     let original = match at_server {
         true => OriginalAddresses { local: SERVER.into(), peer: LAPTOP.into() },
         false => OriginalAddresses { local: NAT.into(), peer: SERVER.into() },
     };
     let to_server = at_server == inbound;
+    let own = [2 * client as u8 + u8::from(to_server); 8];
     let sa = SaSpec {
         protocol: IpsecProtocol::Esp,
         spi: Spi(0x0100_0000 + 0x100 * client as u32 + u32::from(to_server)),
         cipher: Cipher::Null,
         cipher_key: Secret::new(vec![]),
         mac: Some(Mac::HmacMd5_96),
-        mac_key: Secret::new(vec![2 * client as u8 + u8::from(to_server); 16]),
+        mac_key: Secret::new([own, key.to_be_bytes()].concat()),
     };
     BundleSpec {
         pair: PairId(client as u64),
