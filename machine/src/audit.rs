@@ -1,0 +1,1 @@
+//! Which events a computer writes to its security log: the audit policy.

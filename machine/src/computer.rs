@@ -1,0 +1,1 @@
+//! The computer: its release, its stores, its services, its network, its logs.

@@ -1,0 +1,1 @@
+//! The event log: records with id, source and inserts, worded as each release words them.

@@ -1,0 +1,1 @@
+//! `netdiag /test:ipsec /debug`, as KB 816514 prints it.

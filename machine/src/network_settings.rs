@@ -1,0 +1,1 @@
+//! What a computer knows of its network: addresses, DNS, WINS and DHCP servers, default gateway.
