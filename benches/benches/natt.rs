@@ -96,6 +96,7 @@ fn node(me: usize, form: Form) -> Ipsec {
                     peer_port: 4500,
                     original: None,
                     follow: false,
+                    client: 1,
                 }),
             },
         };

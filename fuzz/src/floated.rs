@@ -210,8 +210,7 @@ impl World {
         let nobody = [Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST, SERVER].contains(&place);
         let reachable = from.port() != 0 && !nobody && !place.is_multicast();
         // Transport mode: the policy is about the NAT's address alone.
-        // Nor to where the other client is, as far as the server knows.
-        let moves = reachable && (self.tunnel || place == NAT) && from != self.peer[1 - client];
+        let moves = reachable && (self.tunnel || place == NAT);
         let good = checksum % 3 != 2;
         let esp = self.sealed[which].esp.clone();
         self.arrive(&datagram(from, &esp, checksum));
@@ -444,6 +443,7 @@ fn bundle(tunnel: bool, client: usize, at_server: bool, inbound: bool, mapped: u
             peer_port: if at_server { mapped } else { 4500 },
             original: (!tunnel).then_some(original),
             follow: at_server,
+            client: client as u64,
         }),
     }
 }

@@ -79,12 +79,6 @@ impl Ipsec {
         if !reachable(peer) || self.owns(peer.ip()) {
             return;
         }
-        // Where another client is, as far as we know, the two could not be told apart, and each would get the other's
-        // answers: those of this one are lost instead, until one of them is somewhere else.
-        let is_there = |other: &Pair| other.udp.is_some() && other.peer_socket() == peer;
-        if self.sad.pairs().any(is_there) {
-            return;
-        }
         if self.move_peer(id, local, peer) {
             self.with_ike(now, |ike, cx| ike.peer_moved(id, local, peer, cx));
         }

@@ -111,9 +111,18 @@ impl Bindings {
     }
 }
 
-/// One client: the socket that the NAT has given it. Its pairs, rekeyed or for other traffic, share it.
-fn client(pair: &Pair) -> (IpAddr, SocketAddr) {
-    (pair.local, pair.peer_socket())
+/// What the pairs of one client share, rekeyed or for other traffic.
+#[derive(PartialEq, Eq)]
+enum Client {
+    AcrossNat(u64),
+    At(IpAddr, SocketAddr),
+}
+
+fn client(pair: &Pair) -> Client {
+    match pair.udp {
+        Some(udp) => Client::AcrossNat(udp.client),
+        None => Client::At(pair.local, pair.peer_socket()),
+    }
 }
 
 impl Sad {

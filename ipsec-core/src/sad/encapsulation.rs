@@ -18,6 +18,9 @@ pub struct UdpEncapsulation {
     /// Whether the peer is behind a NAT and we are not: its authenticated packets then say where it is. A host behind a
     /// NAT must not follow them (RFC 3947 section 7).
     pub follow: bool,
+    /// Whose it is: the pairs of one client share this number, wherever it moves, and two clients never do. Their sockets
+    /// do not tell: a NAT may give one client the port that another had.
+    pub client: u64,
 }
 
 /// The addresses of a transport mode packet as the peer knows them: what it sends in NAT-OA (RFC 3947 section 5.2).

@@ -135,6 +135,7 @@ fn replay(recording: Recording, esp: EspTransform) {
                     peer_port: datagram.source.1,
                     original: None,
                     follow: true,
+                    client: 1,
                 }),
             };
             node.handle_input(Input::Command(Command::Install(spec)), NOW);

@@ -82,6 +82,7 @@ fn bundle(client: u8, at_server: bool, inbound: bool) -> BundleSpec {
             peer_port: if at_server { 1 + u16::from(client) } else { 4500 },
             original: Some(original),
             follow: at_server,
+            client: client.into(),
         }),
     }
 }

@@ -52,7 +52,7 @@ fn floating(me: u8, from: u8, client: u64, mode: Mode, transform: EspTransform) 
         _ => OriginalAddresses { local: outer(2), peer: outer(1) },
     };
     let original = (mode == Mode::Transport).then_some(original);
-    spec.udp = Some(UdpEncapsulation { local_port: 4500, peer_port, original, follow: me == 2 });
+    spec.udp = Some(UdpEncapsulation { local_port: 4500, peer_port, original, follow: me == 2, client });
     spec
 }
 

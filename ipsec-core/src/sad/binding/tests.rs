@@ -13,6 +13,10 @@ const NAT: [u8; 4] = [198, 51, 100, 7];
 
 /// Pair `pair` of a server with the client whose port the NAT has made `port`.
 fn install(sad: &mut Sad, pair: u64, port: u16) {
+    install_for(sad, pair, port, port.into());
+}
+
+fn install_for(sad: &mut Sad, pair: u64, port: u16, client: u64) {
     for inbound in [true, false] {
         let spec = BundleSpec {
             pair: PairId(pair),
@@ -32,7 +36,13 @@ fn install(sad: &mut Sad, pair: u64, port: u16) {
             }],
             lifetime: Lifetime::default(),
             initiator: false,
-            udp: Some(UdpEncapsulation { local_port: 4500, peer_port: port, original: None, follow: true }),
+            udp: Some(UdpEncapsulation {
+                local_port: 4500,
+                peer_port: port,
+                original: None,
+                follow: true,
+                client,
+            }),
         };
         let streams = Streams::new([1; 32]);
         let cx = InstallContext { streams: &streams, window: 64, margin_permille: 100, now: NOW };
@@ -93,6 +103,19 @@ fn a_client_that_moves_takes_its_flows_along() {
     assert_eq!(sad.move_peer(PairId(1), local, peer), Some(SocketAddr::new(NAT.into(), 61_001)));
     assert_eq!(sad.move_peer(PairId(1), local, peer), None);
     assert_eq!(choose(&sad, flow(1701), NOW), Choice::Pair(PairId(1)));
+}
+
+#[test]
+fn clients_that_had_one_socket_after_each_other_stay_two() {
+    // The NAT forgot the port of client 1 and gave it to client 2: their sockets, as far as we know, are the same.
+    let mut sad = Sad::default();
+    install_for(&mut sad, 1, 61_001, 1);
+    install_for(&mut sad, 2, 61_001, 2);
+    assert!(sad.claim(PairId(1), flow(1701), Part::Member, 9, NOW));
+    assert!(!sad.claim(PairId(2), flow(1701), Part::Member, 9, NOW));
+    assert!(sad.claim(PairId(2), flow(1702), Part::Member, 9, NOW));
+    assert_eq!(choose(&sad, flow(1701), NOW), Choice::Pair(PairId(1)));
+    assert_eq!(choose(&sad, flow(1702), NOW), Choice::Pair(PairId(2)));
 }
 
 #[test]

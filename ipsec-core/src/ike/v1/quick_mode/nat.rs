@@ -139,5 +139,6 @@ pub(crate) fn encapsulation(
         peer_port: names.peer.port(),
         original: original.filter(|_| !tunnel),
         follow: names.peer_may_move(),
+        client: names.client.0,
     })
 }
