@@ -183,6 +183,11 @@ impl Store {
         self.hosts.entry(name.to_lowercase()).or_default().push(address);
     }
 
+    /// Tells the store what host names stand for now, in lower case; filters made before keep the addresses they have.
+    pub fn set_hosts(&mut self, hosts: &BTreeMap<String, Vec<IpAddr>>) {
+        self.hosts.clone_from(hosts);
+    }
+
     /// The addresses of a host name, as far as known.
     #[must_use]
     pub fn resolve(&self, name: &str) -> &[IpAddr] {

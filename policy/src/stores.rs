@@ -1,5 +1,6 @@
 //! Everything that `netsh ipsec` edits on one computer.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::dynamic::{Config, Dynamic, DynamicRule};
@@ -46,6 +47,12 @@ impl Stores {
     pub fn add_host(&mut self, name: &str, address: IpAddr) {
         self.local.add_host(name, address);
         self.persistent.add_host(name, address);
+    }
+
+    /// Tells the stores what host names stand for now, in lower case; filters made before keep the addresses they have.
+    pub fn set_hosts(&mut self, hosts: &BTreeMap<String, Vec<IpAddr>>) {
+        self.local.set_hosts(hosts);
+        self.persistent.set_hosts(hosts);
     }
 
     /// The IPSec service has stopped: dynamic policy is lost, what is stored stays (TechNet cc739550).

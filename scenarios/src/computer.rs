@@ -1,41 +1,38 @@
-//! A node's policies as its administrator edits them: by a script before the run, by `netsh` lines while it runs.
+//! A node's computer: what its topology and script make of `ipsec_machine`'s, and what phase 1 needs beside it.
 
 use std::sync::Arc;
 
 use ipsec_core::config::PolicyDatabases;
-use ipsec_core::interface::ConnectionKind;
 use ipsec_core::pad::{Identity, Pad};
-use ipsec_policy::compile::{LocalAddresses, LocalInterface, compile_stores};
-use ipsec_policy::netsh::{Setting, run};
-use ipsec_policy::{Live, Stores};
+use ipsec_core::{Command, Instant};
+use ipsec_machine::computer::{self, MachineEvent, Output};
+use ipsec_machine::network_settings::{Adapter, NetworkSettings};
+use ipsec_policy::Live;
+use ipsec_policy::compile::CompileError;
+use ipsec_policy::netsh;
 
 use crate::error::{LoadError, missing};
 use crate::scenario::Scenario;
 use crate::topology;
 
-/// The policies of one node.
+/// The computer of one node.
 #[derive(Clone, Debug)]
 pub(crate) struct Computer<'a> {
     node: &'a topology::Node,
-    stores: Stores,
-    local: LocalAddresses,
+    computer: computer::Computer,
 }
 
 impl<'a> Computer<'a> {
     /// The node with what its script made.
     pub(crate) fn new(scenario: &Scenario, node: &'a topology::Node) -> Result<Self, LoadError> {
-        let addresses = node.interfaces.iter().map(|i| i.address.get_ref().0).collect();
-        let local = LocalAddresses {
-            interfaces: vec![LocalInterface { kind: ConnectionKind::Lan, addresses }],
-            ..LocalAddresses::default()
-        };
-        let mut computer =
-            Self { node, stores: Stores::of(node.profile), local: local.with_release(node.profile) };
+        let adapter = |i: &topology::Interface| Adapter::lan(i.name.get_ref(), &[i.address.get_ref().0]);
+        let network =
+            NetworkSettings { adapters: node.interfaces.iter().map(adapter).collect(), ..Default::default() };
+        let mut computer = Self { node, computer: computer::Computer::new(node.profile, network) };
         let file = computer.file();
         if !file.is_empty() {
-            computer.script(file, scenario.files.bytes(file)?, None)?;
-            // The script ran before this start of the computer, so that these properties are in force now.
-            computer.local.exempt = computer.stores.config.exempt;
+            let prepared = computer.computer.prepare(file, scenario.files.bytes(file)?);
+            prepared.map_err(|e| wrong_line(file, e))?;
         }
         Ok(computer)
     }
@@ -44,53 +41,63 @@ impl<'a> Computer<'a> {
         self.node.policy.as_ref().map_or("", |p| p.get_ref().as_str())
     }
 
-    fn script(&mut self, file: &str, bytes: &[u8], live: Option<&Live>) -> Result<String, LoadError> {
-        let local = self.local.clone();
-        let setting = Setting { computer: Some(&local), live, ..Setting::default() };
-        let output = run(&mut self.stores, file, bytes, &setting).map_err(|e| LoadError {
-            file: file.to_string(),
-            line: 0,
-            column: 0,
-            key: None,
-            message: e.to_string(),
-        })?;
-        Ok(output.text)
-    }
-
-    /// What its IPsec layer needs of them.
+    /// What its IPsec layer needs of its policies.
     pub(crate) fn databases(&self) -> Result<PolicyDatabases, LoadError> {
-        let wrong = |e: ipsec_policy::compile::CompileError| missing(self.file(), e.to_string());
-        let mut policy = compile_stores(&self.stores, &self.local).map_err(wrong)?;
-        name(Arc::make_mut(&mut policy.pad), self.node);
-        self.node.aggressive_mode.iter().for_each(|habit| habit.apply(&mut policy));
-        Ok(policy)
+        let databases = self.computer.databases().map_err(|e| self.wrong_policy(&e))?;
+        Ok(self.named(databases))
     }
 
-    /// Starts again: dynamic policy is lost, and the properties that waited for this are in force.
-    pub(crate) fn restart(&mut self) -> Result<PolicyDatabases, LoadError> {
-        self.stores.service_stopped();
-        self.local.exempt = self.stores.config.exempt;
-        self.databases()
+    /// Starts again: what its IPsec layer is to be told.
+    pub(crate) fn restart(&mut self, now: Instant) -> Result<Vec<Command>, LoadError> {
+        self.computer.restart(now);
+        self.commands()
     }
 
-    /// Types a line: what it prints, and new databases when it changed a policy.
+    /// Types a line: what it prints, and what its IPsec layer is to be told.
     pub(crate) fn enter(
         &mut self,
         line: &str,
         live: Option<&Live>,
-    ) -> Result<(String, Option<PolicyDatabases>), LoadError> {
-        let before = self.stores.clone();
-        let text = self.script("steps.toml", line.as_bytes(), live)?;
-        // The properties act by themselves or from the next start on.
-        let changed = before.local != self.stores.local
-            || before.persistent != self.stores.persistent
-            || before.dynamic != self.stores.dynamic;
-        let databases = if changed { Some(self.databases()?) } else { None };
-        Ok((text, databases))
+        now: Instant,
+    ) -> Result<(String, Vec<Command>), LoadError> {
+        let text = self.computer.enter(line, live, now).map_err(|e| wrong_line("steps.toml", e))?;
+        Ok((text, self.commands()?))
+    }
+
+    fn commands(&mut self) -> Result<Vec<Command>, LoadError> {
+        let mut commands = Vec::new();
+        while let Some(output) = self.computer.poll_output() {
+            match output {
+                Output::Driver(Command::SetPolicy(databases)) => {
+                    commands.push(Command::SetPolicy(self.named(databases)));
+                }
+                Output::Driver(command) => commands.push(command),
+                Output::Event(MachineEvent::PolicyFailed { error, .. }) => {
+                    return Err(self.wrong_policy(&error));
+                }
+                Output::Event(_) => {}
+            }
+        }
+        Ok(commands)
+    }
+
+    fn wrong_policy(&self, error: &CompileError) -> LoadError {
+        missing(self.file(), error.to_string())
+    }
+
+    /// Names for phase 1 in place of addresses, and what Windows has not.
+    fn named(&self, mut policy: PolicyDatabases) -> PolicyDatabases {
+        name(Arc::make_mut(&mut policy.pad), self.node);
+        self.node.aggressive_mode.iter().for_each(|habit| habit.apply(&mut policy));
+        policy
     }
 }
 
-/// Names for phase 1 in place of addresses.
+fn wrong_line(file: &str, error: netsh::Error) -> LoadError {
+    let message = netsh::Error { file: file.into(), ..error }.to_string();
+    LoadError { file: file.to_string(), line: 0, column: 0, key: None, message }
+}
+
 fn name(pad: &mut Pad, node: &topology::Node) {
     let fqdn = |name: &String| Identity::Fqdn(name.clone());
     for entry in &mut pad.entries {

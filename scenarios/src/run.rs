@@ -8,7 +8,7 @@ use ipsec_policy::Live;
 use ipsec_sim::adversary::Injection;
 use ipsec_sim::digest::DigestSink;
 use ipsec_sim::ip::{Header, datagram, protocol};
-use ipsec_sim::{Action, LinkId, Network};
+use ipsec_sim::{Action, LinkId, Network, NodeId};
 use sha2::{Digest as _, Sha256};
 
 use crate::build;
@@ -242,14 +242,12 @@ impl<'a> Act<'a> {
             None => Computer::new(self.scenario, node)?,
         };
         let live = self.network.ipsec(id).map(|ipsec| Live::of(ipsec, at));
-        let (text, databases) = computer.enter(line, live.as_ref())?;
+        let (text, commands) = computer.enter(line, live.as_ref(), at)?;
         let story = &mut self.sinks.2.story;
         line.lines().for_each(|line| story.say(at, name, &format!("> {line}")));
         text.lines().for_each(|line| story.say(at, name, &format!("| {line}")));
         self.computers.insert(name.clone(), computer);
-        if let Some(databases) = databases {
-            self.network.schedule(at, id, Action::Ipsec(Command::SetPolicy(databases)));
-        }
+        self.tell(id, commands, at);
         Ok(())
     }
 
@@ -258,9 +256,15 @@ impl<'a> Act<'a> {
         let (Some(id), Some(computer)) = (self.sinks.2.node(name), self.computers.get_mut(name)) else {
             return Ok(());
         };
-        let databases = computer.restart()?;
-        self.network.schedule(at, id, Action::Ipsec(Command::SetPolicy(databases)));
+        let commands = computer.restart(at)?;
+        self.tell(id, commands, at);
         Ok(())
+    }
+
+    fn tell(&mut self, node: NodeId, commands: Vec<Command>, at: Instant) {
+        for command in commands {
+            self.network.schedule(at, node, Action::Ipsec(command));
+        }
     }
 
     fn start(&mut self, flow: &str, at: Instant) -> Result<(), LoadError> {
