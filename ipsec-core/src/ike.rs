@@ -144,6 +144,7 @@ impl Ike {
     /// The datapath wants a pair of SAs. Ignored while the same acquire is being negotiated already.
     pub fn acquire(&mut self, acquire: Acquire, cx: &mut IkeContext<'_>) {
         if !self.is_negotiating(&acquire) {
+            self.node.acquires += 1;
             self.negotiate(acquire, cx);
             self.run_inline(cx);
         }

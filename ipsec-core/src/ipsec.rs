@@ -3,6 +3,7 @@
 //! The walks are in [`outbound`] and [`inbound`]; what waits for IKE is in [`pending`]. This file owns the state, orders
 //! timers and applies what IKE wants done.
 
+mod counters;
 mod default_response;
 mod floating;
 mod flow;
@@ -31,6 +32,7 @@ use crate::selector::FlowKey;
 use crate::spd::{Action, EntryId, Mode, SpdEntry};
 use crate::time::{Duration, Instant};
 use crate::wire::udp;
+pub use counters::{IkeCounters, Octets, TrafficCounters};
 use pending::Pending;
 pub use status::Status;
 
@@ -58,7 +60,7 @@ pub struct Ipsec {
     outputs: VecDeque<Output>,
     pool: PacketPool,
     idents: u32,
-    counters: status::Counters,
+    counters: counters::Counters,
 }
 
 impl Ipsec {
@@ -80,7 +82,7 @@ impl Ipsec {
             outputs: VecDeque::new(),
             pool: PacketPool::default(),
             idents: u32::from_be_bytes(ident),
-            counters: status::Counters::default(),
+            counters: counters::Counters::default(),
         }
     }
 
@@ -206,11 +208,18 @@ impl Ipsec {
 
     /// Removes a pair and has the peer told.
     fn delete_pair(&mut self, id: PairId, why: DeleteReason, now: Instant) {
-        if let Some(pair) = self.sad.remove(id) {
-            self.event(Event::PairDeleted { pair: id, why });
+        if let Some(pair) = self.remove_pair(id, why) {
             let spis = pair.inbound_spis();
             self.with_ike(now, |ike, cx| ike.pair_deleted(id, &spis, why, cx));
         }
+    }
+
+    /// Removes a pair; what it carried stays counted.
+    fn remove_pair(&mut self, id: PairId, why: DeleteReason) -> Option<Pair> {
+        let pair = self.sad.remove(id)?;
+        self.counters.past.add(&pair);
+        self.event(Event::PairDeleted { pair: id, why });
+        Some(pair)
     }
 
     fn command(&mut self, command: Command, now: Instant) {
@@ -226,7 +235,9 @@ impl Ipsec {
                 }
             }
             Command::Initiate(entry, flow) => self.initiate(entry, &flow, now),
-            Command::Install(spec) => self.install(spec, now),
+            Command::Install(spec) => {
+                self.install(spec, now);
+            }
             Command::RekeyPair(id) => self.rekey(id, now),
             Command::DeletePair(id) => self.delete_pair(id, DeleteReason::Command, now),
             Command::Shutdown => {
@@ -343,22 +354,26 @@ impl Ipsec {
     fn apply(&mut self, effect: Effect, now: Instant) {
         match effect {
             Effect::Send(datagram) => self.send_datagram(&datagram),
-            Effect::InstallInbound(spec) | Effect::InstallOutbound(spec) => self.install(spec, now),
+            Effect::InstallInbound(spec) => {
+                self.counters.ike.key_updates += 1;
+                self.counters.ike.key_update_failures += u64::from(!self.install(spec, now));
+            }
+            Effect::InstallOutbound(spec) => {
+                self.counters.ike.key_additions += 1;
+                self.counters.ike.key_addition_failures += u64::from(!self.install(spec, now));
+            }
             Effect::HandOver { new, old } => self.sad.hand_over(old, new),
             Effect::MovePeer { pair, local, peer } => {
                 self.move_peer(pair, local, peer);
             }
             Effect::DeleteSa { pair, why } => {
-                if self.sad.remove(pair).is_some() {
-                    self.event(Event::PairDeleted { pair, why });
-                }
+                self.remove_pair(pair, why);
             }
             Effect::PurgePeer { peer, keep } => {
                 let stale = |p: &&Pair| p.peer == peer && !keep.contains(&p.id);
                 let ids: Vec<PairId> = self.sad.pairs().filter(stale).map(|p| p.id).collect();
                 for pair in ids {
-                    self.sad.remove(pair);
-                    self.event(Event::PairDeleted { pair, why: DeleteReason::InitialContact });
+                    self.remove_pair(pair, DeleteReason::InitialContact);
                 }
             }
             Effect::ReleaseSpi { protocol, spi } => self.sad.release_spi(protocol, spi),
@@ -368,8 +383,8 @@ impl Ipsec {
         }
     }
 
-    /// Installs one direction of a pair. Packets that waited for it leave.
-    fn install(&mut self, spec: BundleSpec, now: Instant) {
+    /// Installs one direction of a pair; whether that was possible. Packets that waited for it leave.
+    fn install(&mut self, spec: BundleSpec, now: Instant) -> bool {
         let cx = InstallContext {
             streams: &self.streams,
             window: self.config.limits.replay_window,
@@ -378,7 +393,7 @@ impl Ipsec {
         };
         if let Err(why) = self.sad.install(&spec, &cx) {
             self.event(Event::InstallFailed { pair: spec.pair, why });
-            return;
+            return false;
         }
         let (peer, inbound) = (spec.peer, spec.inbound);
         if self.config.key_log {
@@ -389,9 +404,11 @@ impl Ipsec {
                 self.release(held, now);
             }
         }
+        true
     }
 
     fn acquire_failed(&mut self, acquire: &Acquire, silent: bool, now: Instant) {
+        self.counters.ike.acquire_failures += 1;
         if let Some(replaced) = acquire.replaces {
             // The old pair lives on to its hard end; until then it is tried again.
             self.sad.retry_soft(replaced, now + REKEY_AGAIN);
@@ -439,6 +456,7 @@ impl Ipsec {
         let local =
             Some(datagram.local.ip()).filter(|a| !a.is_unspecified()).or_else(|| self.source_for(peer));
         let (Some(interface), Some(local)) = (route, local) else {
+            self.counters.ike.send_failures += 1;
             self.drop_id(0, InterfaceId::default(), DropReason::NoRoute, None);
             return;
         };
@@ -472,6 +490,7 @@ impl Ipsec {
     }
 
     fn event(&mut self, event: Event) {
+        self.counters.ike.event(&event);
         self.outputs.push_back(Output::Event(event));
     }
 

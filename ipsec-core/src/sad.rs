@@ -317,12 +317,14 @@ pub struct Sad {
     reserved: BTreeSet<(IpsecProtocol, Spi)>,
     timers: BTreeSet<(Instant, PairId, LifeEnd)>,
     spis_drawn: u64,
+    spis_reserved: u64,
     sas_made: u64,
 }
 
 impl Sad {
     /// Reserves an inbound SPI that no live or reserved SA of this node and protocol has, drawn from `streams`.
     pub fn reserve_spi(&mut self, protocol: IpsecProtocol, streams: &Streams) -> Spi {
+        self.spis_reserved += 1;
         loop {
             self.spis_drawn += 1;
             let spi = Spi(streams.stream(Label::Spi, self.spis_drawn).next_u32());
@@ -332,6 +334,11 @@ impl Sad {
                 return spi;
             }
         }
+    }
+
+    /// How many SPIs were ever asked for.
+    pub fn spis_reserved_so_far(&self) -> u64 {
+        self.spis_reserved
     }
 
     /// How many SPIs are reserved for SAs that are not installed yet.

@@ -1,7 +1,6 @@
 //! What a running computer holds at one moment, for `dynamic show`: security associations and counts, no keys.
 
 use core::net::IpAddr;
-use std::collections::BTreeMap;
 
 use ipsec_core::crypto::Suite;
 use ipsec_core::crypto::{Cipher, Group};
@@ -12,6 +11,10 @@ use ipsec_core::selector::Selector;
 use ipsec_core::spd::{EntryId, Lifetime, Mode, Spd};
 use ipsec_core::{Instant, Ipsec};
 
+pub mod counter;
+
+pub use counter::{Counter, Counts};
+
 /// A computer at one moment.
 #[derive(Clone, Debug)]
 pub struct Live {
@@ -21,12 +24,21 @@ pub struct Live {
     pub main_modes: Vec<IsakmpView>,
     /// Quick-mode SAs, each with both directions.
     pub quick_modes: Vec<LivePair>,
-    /// Peers without IPsec, with which traffic passes in clear, and the filter that allows it.
-    pub soft: Vec<(IpAddr, String)>,
-    /// Counts of key exchange, in the order in which they are shown.
-    pub ike: Vec<(&'static str, u64)>,
-    /// Counts of the driver, likewise.
-    pub ipsec: Vec<(&'static str, u64)>,
+    /// Soft associations: peers without IPsec, with which traffic passes in clear.
+    pub soft: Vec<LiveSoft>,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// A soft association: no SA at all, only the memory that a peer has no IPsec (KB 234580: security operation *None*).
+#[derive(Clone, Debug)]
+pub struct LiveSoft {
+    /// The peer.
+    pub peer: IpAddr,
+    /// The filter that allows it.
+    pub filter: String,
+    /// Seconds until the peer is asked for IPsec again.
+    pub seconds_left: u64,
 }
 
 /// One pair of quick-mode SAs.
@@ -64,57 +76,19 @@ impl Live {
     pub fn of(ipsec: &Ipsec, now: Instant) -> Self {
         let status = ipsec.status();
         let spd = status.spd();
-        let pairs: Vec<&Pair> = status.pairs().collect();
-        let soft: Vec<(IpAddr, String)> =
-            status.soft_associations().map(|(entry, peer, _)| (peer, filter(spd, entry))).collect();
-        let main_modes: Vec<IsakmpView> = status.isakmp_sas().collect();
-        let drops: BTreeMap<&str, u64> = status.drops().collect();
-        let count = |names: &[&str]| names.iter().filter_map(|n| drops.get(n)).sum::<u64>();
-        let sizes = status.ike();
-        let ike = vec![
-            ("Active Acquire", number(status.pending().count())),
-            ("ISADB List Size", number(sizes.isakmp_sas)),
-            ("Main Mode SAs", number(main_modes.len())),
-            ("Quick Mode SAs", number(pairs.len())),
-            ("Soft Associations", number(soft.len())),
-        ];
-        let ipsec = counts(&pairs, status.reserved_spis(), &count);
-        let quick_modes = pairs.iter().map(|pair| LivePair::of(pair, spd, now)).collect();
-        Self { now, main_modes, quick_modes, soft, ike, ipsec }
+        let soft = status.soft_associations().map(|(entry, peer, until)| LiveSoft {
+            peer,
+            filter: filter(spd, entry),
+            seconds_left: until.saturating_since(now).as_secs(),
+        });
+        Self {
+            now,
+            main_modes: status.isakmp_sas().collect(),
+            quick_modes: status.pairs().map(|pair| LivePair::of(pair, spd, now)).collect(),
+            soft: soft.collect(),
+            counts: Counts::new(&status),
+        }
     }
-}
-
-/// One direction of a pair.
-type Side = fn(&Pair) -> Option<&Bundle>;
-const INWARD: Side = |pair| pair.inbound.as_ref();
-const OUTWARD: Side = |pair| pair.outbound.as_ref();
-
-fn number(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
-}
-
-/// The driver's counts. Octets are those of the SAs that live.
-fn counts(pairs: &[&Pair], pending: usize, count: &dyn Fn(&[&str]) -> u64) -> Vec<(&'static str, u64)> {
-    let octets = |wanted: fn(&Pair) -> bool, of: Side| {
-        pairs.iter().filter(|p| wanted(p)).filter_map(|p| of(p)).map(Bundle::octets).sum()
-    };
-    vec![
-        ("Active Assoc", number(pairs.len())),
-        ("Pending Key", number(pending)),
-        ("Active Tunnels", number(pairs.iter().filter(|p| !p.is_transport()).count())),
-        ("Bad SPI Packets", count(&["unknown-spi"])),
-        ("Packets Not Decrypted", count(&["bad-padding", "bad-length"])),
-        ("Packets Not Authenticated", count(&["integrity-failed"])),
-        ("Packets With Replay Detection", count(&["replayed"])),
-        ("Confidential Bytes Sent", octets(is_confidential, OUTWARD)),
-        ("Confidential Bytes Received", octets(is_confidential, INWARD)),
-        ("Authenticated Bytes Sent", octets(is_authenticated, OUTWARD)),
-        ("Authenticated Bytes Received", octets(is_authenticated, INWARD)),
-        ("Transport Bytes Sent", octets(Pair::is_transport, OUTWARD)),
-        ("Transport Bytes Received", octets(Pair::is_transport, INWARD)),
-        ("Bytes Sent In Tunnels", octets(|p| !p.is_transport(), OUTWARD)),
-        ("Bytes Received In Tunnels", octets(|p| !p.is_transport(), INWARD)),
-    ]
 }
 
 impl LivePair {
@@ -140,18 +114,6 @@ impl LivePair {
 
 fn filter(spd: &Spd, entry: EntryId) -> String {
     spd.entries().iter().find(|e| e.id == entry).map_or_else(String::new, |e| e.name.clone())
-}
-
-fn suites(pair: &Pair) -> impl Iterator<Item = Suite> {
-    pair.inbound.iter().chain(&pair.outbound).flat_map(Bundle::sas).map(|sa| sa.suite())
-}
-
-fn is_confidential(pair: &Pair) -> bool {
-    suites(pair).any(|s| matches!(s, Suite::EncryptThenMac { cipher, .. } if cipher != Cipher::Null))
-}
-
-fn is_authenticated(pair: &Pair) -> bool {
-    suites(pair).any(|s| matches!(s, Suite::IntegrityOnly(_) | Suite::EncryptThenMac { mac: Some(_), .. }))
 }
 
 /// As netsh writes it: AH first, for it is outside.

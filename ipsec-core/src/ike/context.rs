@@ -49,6 +49,8 @@ pub(crate) struct Node {
     work_mode: WorkMode,
     work: BTreeMap<WorkId, WorkOwner>,
     inline: VecDeque<(WorkId, Work)>,
+    /// Negotiations asked for since we started.
+    pub(crate) acquires: u64,
     last_number: u64,
     last_work: u64,
     last_pair: u64,
@@ -77,6 +79,7 @@ impl Node {
             work_mode: config.work,
             work: BTreeMap::new(),
             inline: VecDeque::new(),
+            acquires: 0,
             last_number: 0,
             last_work: 0,
             last_pair: 0,

@@ -28,6 +28,11 @@ pub struct IkeSizes {
 }
 
 impl Ike {
+    /// Negotiations asked for since we started; one that goes on under another ISAKMP SA was asked for again.
+    pub fn acquires(&self) -> u64 {
+        self.node.acquires
+    }
+
     /// How much is held.
     pub fn sizes(&self) -> IkeSizes {
         let sas = || self.sas.values();

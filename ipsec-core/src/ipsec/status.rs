@@ -1,32 +1,14 @@
 //! A read-only view of a node: what a monitor shows. No keys.
 
-use alloc::collections::BTreeMap;
 use core::net::IpAddr;
 
 use super::Ipsec;
+use super::counters::{IkeCounters, TrafficCounters};
 use crate::ike::effect::Acquire;
 use crate::ike::{IkeSizes, IsakmpView, PeerLiveness};
-use crate::io::DropReason;
 use crate::sad::Pair;
 use crate::spd::{EntryId, Spd};
 use crate::time::Instant;
-
-/// What a node has counted.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Counters {
-    drops: BTreeMap<&'static str, u64>,
-    hits: BTreeMap<EntryId, u64>,
-}
-
-impl Counters {
-    pub(super) fn dropped(&mut self, reason: &DropReason) {
-        *self.drops.entry(reason.name()).or_default() += 1;
-    }
-
-    pub(super) fn hit(&mut self, entry: EntryId) {
-        *self.hits.entry(entry).or_default() += 1;
-    }
-}
 
 /// A read-only view of a node.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +39,19 @@ impl<'a> Status<'a> {
     /// Packets dropped, by [`DropReason::name`].
     pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.ipsec.counters.drops.iter().map(|(name, n)| (*name, *n))
+    }
+
+    /// What key exchange has counted since the node began.
+    pub fn ike_counters(&self) -> IkeCounters {
+        let (acquires, spis) = (self.ipsec.ike.acquires(), self.ipsec.sad.spis_reserved_so_far());
+        IkeCounters { acquires, spis, ..self.ipsec.counters.ike }
+    }
+
+    /// Octets that SAs have carried since the node began, those that are gone included.
+    pub fn traffic(&self) -> TrafficCounters {
+        let mut traffic = self.ipsec.counters.past;
+        self.pairs().for_each(|pair| traffic.add(pair));
+        traffic
     }
 
     /// What IKE is being waited for, and with how many packets.

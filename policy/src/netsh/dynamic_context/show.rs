@@ -12,7 +12,7 @@ use crate::compile::{self, LocalAddresses};
 use crate::dynamic::{DynamicRule, MmPolicy, PROPERTIES, QmPolicy};
 use crate::filter::{Address, Filter, protocol_name};
 use crate::filter_action::Action;
-use crate::live::{Live, LivePair};
+use crate::live::{Counter, Live, LivePair};
 use crate::netsh::command::Object;
 use crate::netsh::command::bind::Bound;
 use crate::netsh::command::value::Value;
@@ -228,18 +228,20 @@ fn running(stores: &Stores, bound: &Bound, setting: &Setting<'_>, reply: &mut Re
         let sas: Vec<_> = live.quick_modes.iter().filter(|p| between(p.local, p.peer)).filter(of).collect();
         let _ = writeln!(out, "Quick Mode SAs: {}\n", sas.len());
         sas.iter().for_each(|sa| quick_mode_sa(sa, out));
-        for (peer, filter) in &live.soft {
+        for soft in &live.soft {
+            let (peer, filter) = (soft.peer, &soft.filter);
             line(out, "Soft Association", format_args!("{peer} in clear  [rule '{filter}']"));
         }
     }
     if matches!(what, Object::All | Object::Stats) {
         let kind = bound.word("type").unwrap_or("all");
-        for (title, name, rows) in
-            [("IKE Statistics", "ike", &live.ike), ("IPsec Statistics", "ipsec", &live.ipsec)]
-        {
+        for (title, name, rows) in [
+            ("IKE Statistics", "ike", &Counter::IKE[..]),
+            ("IPsec Statistics", "ipsec", &Counter::DRIVER[..]),
+        ] {
             if kind == "all" || kind == name {
                 let _ = writeln!(out, "{title}\n{}", "-".repeat(title.len()));
-                rows.iter().for_each(|(label, count)| wide_line(out, label, *count));
+                rows.iter().for_each(|row| wide_line(out, row.netsh_label(), live.counts.of(*row)));
                 out.push('\n');
             }
         }
