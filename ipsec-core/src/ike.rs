@@ -42,7 +42,7 @@ use crate::wire::isakmp::{Cookie, ExchangeType};
 use crate::work::{WorkId, WorkResult};
 use context::{Context, Node, Step};
 use effect::{Acquire, Effect};
-use failure::{Failure, FailureReason, IkeError, Phase};
+use failure::{Failure, FailureReason, IkeError, Phase, Progress};
 use half_open::HalfOpenTable;
 pub use liveness::PeerLiveness;
 use sa::{IsakmpSa, Names, SaId, WAITING_ACQUIRES};
@@ -230,10 +230,16 @@ impl Ike {
     /// The one place where a negotiation fails before it begins.
     fn refuse(&mut self, acquire: Acquire, reason: FailureReason, cx: &mut IkeContext<'_>) {
         let failure = Failure {
+            local: SocketAddr::new(acquire.local, PORT),
             peer: SocketAddr::new(acquire.peer, PORT),
+            cky_i: Cookie::ZERO,
             initiator: true,
             phase: Phase::MainMode,
             entry: Some(acquire.entry),
+            selector: Some(acquire.selector.clone()),
+            method: credential::preferred(cx.policy.pad.lookup(acquire.local, acquire.peer)),
+            started: cx.now,
+            progress: Progress::NotBegun,
             reason,
         };
         cx.effects.push(Effect::Event(Event::Failed(failure)));
@@ -515,7 +521,7 @@ impl Ike {
             let mut cx = context(&mut self.node, cx);
             let cx = &mut cx;
             if sa.established().is_none() {
-                sa.fail_phase1(FailureReason::Deleted, cx);
+                sa.fail_phase1(FailureReason::Deleted, sa.phase1.progress(), cx);
             } else {
                 let orderly =
                     matches!(why, DeleteReason::Expired | DeleteReason::Policy | DeleteReason::Command);

@@ -15,6 +15,7 @@ use crate::pad::{PadEntryId, Phase1Exchange, Secret};
 use crate::sad::{BundleSpec, InstallError, PairId, UdpEncapsulation};
 use crate::selector::{FlowKey, Selector};
 use crate::spd::EntryId;
+use crate::time::Instant;
 use crate::wire::isakmp::Cookie;
 use crate::work::{Work, WorkId, WorkResult};
 
@@ -73,6 +74,8 @@ pub enum Event {
         packet: PacketId,
         /// The interface it was leaving through or arrived on.
         interface: InterfaceId,
+        /// Whether it was on its way in.
+        inbound: bool,
         /// Why; names the RFC step.
         reason: DropReason,
         /// Its flow, as far as it could be read.
@@ -259,6 +262,10 @@ pub struct MainModeInfo {
     pub nat: Option<Nat>,
     /// What was agreed.
     pub proposal: crate::pad::MainModeProposal,
+    /// How both ends authenticated themselves.
+    pub method: crate::wire::ikev1::AuthenticationMethod,
+    /// When its first message was sent or received.
+    pub started: Instant,
     /// Lifetime in seconds.
     pub lifetime_seconds: u32,
     /// What our vendor IDs announced.
@@ -280,6 +287,10 @@ pub struct QuickModeInfo {
     pub initiator: bool,
     /// The SPD entry.
     pub entry: EntryId,
+    /// When its first message was sent or received.
+    pub started: Instant,
+    /// Our address towards the peer.
+    pub local: IpAddr,
     /// The peer's address.
     pub peer: IpAddr,
     /// The UDP ports and original addresses, if ESP travels in UDP.

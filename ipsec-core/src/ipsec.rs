@@ -61,6 +61,8 @@ pub struct Ipsec {
     pool: PacketPool,
     idents: u32,
     counters: counters::Counters,
+    /// Whether the packet at hand is on its way in.
+    inward: bool,
 }
 
 impl Ipsec {
@@ -83,6 +85,7 @@ impl Ipsec {
             pool: PacketPool::default(),
             idents: u32::from_be_bytes(ident),
             counters: counters::Counters::default(),
+            inward: false,
         }
     }
 
@@ -141,6 +144,7 @@ impl Ipsec {
             } else if self.ike.poll_timeout() == Some(due) {
                 self.with_ike(now, |ike, cx| ike.handle_timeout(cx));
             } else {
+                self.inward = true;
                 for id in self.reassembler.expire(now) {
                     self.drop_id(id, InterfaceId::default(), DropReason::ReassemblyTimeout, None);
                 }
@@ -513,7 +517,10 @@ impl Ipsec {
         flow: Option<FlowKey>,
     ) {
         self.counters.dropped(&reason);
-        self.event(Event::Dropped { packet, interface, reason, flow });
+        // Only what is on its way out waits for IKE.
+        let held = matches!(reason, DropReason::NegotiationFailed(_) | DropReason::PendingFull);
+        let inbound = self.inward && !held;
+        self.event(Event::Dropped { packet, interface, inbound, reason, flow });
     }
 }
 

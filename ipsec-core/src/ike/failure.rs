@@ -4,9 +4,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
+use crate::selector::Selector;
 use crate::spd::EntryId;
+use crate::time::Instant;
 use crate::wire::DecodeError;
 use crate::wire::ikev1::AuthenticationMethod;
+use crate::wire::isakmp::Cookie;
 
 /// What others have and we do not: understood far enough to refuse it by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,16 +97,45 @@ impl core::error::Error for IkeError {}
 /// A negotiation that ended without an SA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// Our address and port.
+    pub local: SocketAddr,
     /// The peer.
     pub peer: SocketAddr,
+    /// Initiator cookie of the ISAKMP SA; zero when none was begun.
+    pub cky_i: Cookie,
     /// Whether we initiated it.
     pub initiator: bool,
     /// Main mode or quick mode.
     pub phase: Phase,
     /// The policy entry it was for, if that far.
     pub entry: Option<EntryId>,
+    /// The traffic it was for, if that far. Our side local.
+    pub selector: Option<Selector>,
+    /// The authentication method that was agreed on; before that the first of ours for this peer.
+    pub method: Option<AuthenticationMethod>,
+    /// When it began: with the first message of its exchange.
+    pub started: Instant,
+    /// How far it came.
+    pub progress: Progress,
     /// Why.
     pub reason: FailureReason,
+}
+
+/// How far a negotiation came: the last of the peer's messages that was acted upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// Nothing was sent, and nothing of the peer's processed.
+    NotBegun,
+    /// Our SA payload is on its way, in phase 1 or 2.
+    SaSent,
+    /// The SA payloads of phase 1 are exchanged.
+    SaProcessed,
+    /// The KE payloads of phase 1 are exchanged.
+    KeyExchangeProcessed,
+    /// The ID payloads of phase 1 are exchanged: phase 1 is complete.
+    IdProcessed,
+    /// A message of quick mode was processed.
+    QuickModeProcessed,
 }
 
 /// Main mode or quick mode.

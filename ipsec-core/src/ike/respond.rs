@@ -4,17 +4,16 @@
 mod aggressive;
 
 use alloc::vec;
-use core::net::SocketAddr;
 
 use super::context::{Context, Step};
-use super::failure::{Failure, FailureReason, IkeError, Phase};
+use super::failure::{Failure, FailureReason, IkeError, Phase, Progress};
 use super::half_open::HalfOpen;
 use super::outbox::Protection;
 use super::proposal::phase1::{self, Choice};
 use super::retransmit::Exchange;
 use super::sa::{IsakmpSa, Names, SaId};
 use super::timer::TimerKey;
-use super::v1::credential::Credential;
+use super::v1::credential::{self, Credential};
 use super::v1::foreign;
 use super::v1::main_mode::KeyExchange;
 use super::v1::main_mode::responder::Responder;
@@ -213,7 +212,7 @@ fn answer_first(received: &Received<'_>, alone: bool, cx: &mut Context<'_>) -> R
     }
     let policy = cx.policy;
     let Some(entry) = policy.pad.lookup(local.ip(), peer.ip()) else {
-        return Err(fail(FailureReason::NoPolicy, "no policy for this peer", peer, cx));
+        return Err(fail(FailureReason::NoPolicy, "no policy for this peer", received, cx));
     };
     let Some(sa) = chain.sa() else { return Err(IkeError::Unexpected("no SA payload")) };
     let number = cx.node.next_number();
@@ -224,7 +223,7 @@ fn answer_first(received: &Received<'_>, alone: bool, cx: &mut Context<'_>) -> R
         }
         Err(reason) => {
             send_refusal(received, number, NotifyType::NO_PROPOSAL_CHOSEN, cx);
-            Err(fail(reason, "no proposal chosen", peer, cx))
+            Err(fail(reason, "no proposal chosen", received, cx))
         }
     }
 }
@@ -297,7 +296,25 @@ fn send_refusal(received: &Received<'_>, number: u64, notify: NotifyType, cx: &m
 }
 
 /// Reports a main mode that ends with its first message.
-fn fail(reason: FailureReason, what: &'static str, peer: SocketAddr, cx: &mut Context<'_>) -> IkeError {
-    cx.event(Event::Failed(Failure { peer, initiator: false, phase: Phase::MainMode, entry: None, reason }));
+fn fail(
+    reason: FailureReason,
+    what: &'static str,
+    received: &Received<'_>,
+    cx: &mut Context<'_>,
+) -> IkeError {
+    let cky_i = received.header.cky_i;
+    cx.event(Event::Failed(Failure {
+        local: received.local,
+        peer: received.peer,
+        cky_i,
+        initiator: false,
+        phase: Phase::MainMode,
+        entry: None,
+        selector: None,
+        method: credential::preferred(cx.policy.pad.lookup(received.local.ip(), received.peer.ip())),
+        started: cx.now,
+        progress: Progress::NotBegun,
+        reason,
+    }));
     IkeError::PeerIncompatible { notify: NotifyType::NO_PROPOSAL_CHOSEN.0, what }
 }

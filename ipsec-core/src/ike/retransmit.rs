@@ -29,6 +29,7 @@ pub(crate) struct Exchange {
     repeating: Option<Vec<u8>>,
     attempt: u32,
     last_sent: Instant,
+    started: Instant,
     answering: Option<Digest>,
     answered: Vec<(Digest, Option<Vec<u8>>)>,
     waiting: Vec<(Ends, Vec<u8>)>,
@@ -51,6 +52,16 @@ pub(crate) enum Due {
 }
 
 impl Exchange {
+    /// An exchange that begins now.
+    pub(crate) fn begun(now: Instant) -> Self {
+        Exchange { started: now, ..Exchange::default() }
+    }
+
+    /// When it began; known of quick modes.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Records a message of ours. If it answers one, it is kept for the peer's repetitions; with `repeat` it is sent
     /// again on the schedule. Gives the next deadline.
     pub(crate) fn sent(

@@ -178,7 +178,19 @@ mod tests {
 
     fn failed(reason: FailureReason) -> Event {
         let peer = SocketAddr::from(([192, 0, 2, 1], 500));
-        Event::Failed(Failure { peer, initiator: true, phase: Phase::MainMode, entry: None, reason })
+        Event::Failed(Failure {
+            local: peer,
+            peer,
+            cky_i: crate::wire::isakmp::Cookie::ZERO,
+            initiator: true,
+            phase: Phase::MainMode,
+            entry: None,
+            selector: None,
+            method: None,
+            started: crate::time::Instant::EPOCH,
+            progress: crate::ike::failure::Progress::NotBegun,
+            reason,
+        })
     }
 
     fn ignored(reason: IkeError) -> Event {

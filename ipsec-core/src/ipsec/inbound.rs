@@ -27,6 +27,7 @@ const QUOTED: usize = 548;
 impl Ipsec {
     /// A packet arrived on `interface`.
     pub(super) fn inbound(&mut self, interface: InterfaceId, packet: Packet, now: Instant) {
+        self.inward = true;
         let Some((kind, boundary)) = self.interface(interface).map(|i| (i.kind, i.boundary)) else {
             self.drop_packet(packet, interface, DropReason::NoRoute, None);
             return;

@@ -47,6 +47,7 @@ impl Ipsec {
     }
 
     fn leave(&mut self, interface: InterfaceId, packet: Packet, again: bool, now: Instant) {
+        self.inward = false;
         let Some((kind, boundary)) = self.interface(interface).map(|i| (i.kind, i.boundary)) else {
             self.drop_packet(packet, interface, DropReason::NoRoute, None);
             return;

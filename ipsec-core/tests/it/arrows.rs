@@ -28,7 +28,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sad", &["ah", "crypto", "esp", "packet", "pad", "rng", "selector", "spd", "time"]),
     (
         "io",
-        &["config", "crypto", "ike", "interface", "packet", "pad", "sad", "selector", "spd", "wire", "work"],
+        &[
+            "config",
+            "crypto",
+            "ike",
+            "interface",
+            "packet",
+            "pad",
+            "sad",
+            "selector",
+            "spd",
+            "time",
+            "wire",
+            "work",
+        ],
     ),
     (
         "ike",

@@ -39,7 +39,7 @@ pub(super) fn begin(
     let (choice, credential) = choose(offered, entry).map_err(|reason| {
         let number = cx.node.next_number();
         send_refusal(received, number, NotifyType::NO_PROPOSAL_CHOSEN, cx);
-        fail(reason, "no proposal chosen", peer, cx)
+        fail(reason, "no proposal chosen", received, cx)
     })?;
     let ke = KeyExchange {
         public: chain.body(one(&chain, PayloadType::KEY_EXCHANGE)?).to_vec(),

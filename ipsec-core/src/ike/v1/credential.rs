@@ -50,6 +50,13 @@ impl Credential {
         }
     }
 
+    /// The method's number on the wire.
+    pub(crate) fn method(&self) -> AuthenticationMethod {
+        match self {
+            Credential::PreSharedKey(_) => AuthenticationMethod::PRE_SHARED_KEY,
+        }
+    }
+
     /// SKEYID, which each method makes in its own way (RFC 2409 section 5).
     pub(crate) fn skeyid(&self, alg: HashAlg, ni_b: &[u8], nr_b: &[u8]) -> Secret {
         match self {
@@ -67,6 +74,11 @@ pub(crate) fn any(entry: &PadEntry) -> Result<(), FailureReason> {
             Err(FailureReason::MethodNotAvailable(methods))
         }
     }
+}
+
+/// The method that we like best with these peers.
+pub(crate) fn preferred(entry: Option<&PadEntry>) -> Option<AuthenticationMethod> {
+    entry?.methods.first().map(method_number)
 }
 
 /// Whether a policy still has this credential.

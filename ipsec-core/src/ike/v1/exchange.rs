@@ -8,10 +8,10 @@ use super::phase1::{Accepted, Established, Phase1};
 use super::quick_mode::initiator::Initiator;
 use super::quick_mode::responder::{Request, Responder};
 use super::quick_mode::{self, QuickMode};
-use super::{Checked, Received, Refused, foreign};
+use super::{Checked, Received, Refused, credential, foreign};
 use crate::ike::context::{Context, Step};
 use crate::ike::effect::{Acquire, Effect};
-use crate::ike::failure::{Failure, FailureReason, IkeError, Phase};
+use crate::ike::failure::{Failure, FailureReason, IkeError, Phase, Progress};
 use crate::ike::identity;
 use crate::ike::retransmit::{Due, Exchange};
 use crate::ike::sa::{IsakmpSa, Names, QUICK_MODES, QuickModeExchange};
@@ -20,7 +20,9 @@ use crate::io::{DeleteReason, Event};
 use crate::natt;
 use crate::rng::Label;
 use crate::sad::IpsecProtocol;
+use crate::selector::Selector;
 use crate::spd::{Action, EntryId};
+use crate::time::Instant;
 use crate::wire::ikev1::{Notification, NotifyType, ProtocolId, SaPayload};
 use crate::wire::isakmp::{ExchangeType, Payload, PayloadType};
 use crate::work::{WorkId, WorkResult};
@@ -78,7 +80,7 @@ impl IsakmpSa {
                 }
                 cx.ignore(received.peer, error);
             }
-            Ok(Checked::Refused(refused)) => self.fail_phase1(refused.reason, cx),
+            Ok(Checked::Refused(refused)) => self.fail_phase1(refused.reason, self.phase1.progress(), cx),
             Ok(Checked::Accepted(accepted)) => {
                 if self.names.should_have_moved(received, &accepted) {
                     let rule =
@@ -129,13 +131,13 @@ impl IsakmpSa {
         cx: &mut Context<'_>,
         change: impl FnOnce(Phase1, &mut Step<'_, '_>) -> Phase1,
     ) {
-        let was_established = self.established().is_some();
+        let (was_established, progress) = (self.established().is_some(), self.phase1.progress());
         let state = core::mem::replace(&mut self.phase1, Phase1::Failed(FailureReason::Deleted));
         let mut step = Step { names: &self.names, exchange: &mut self.exchange, message_id: 0, cx };
         self.phase1 = change(state, &mut step);
         if let Phase1::Failed(reason) = &self.phase1 {
             let reason = reason.clone();
-            self.fail_phase1(reason, cx);
+            self.fail_phase1(reason, progress, cx);
         } else if self.established().is_some() && !was_established {
             if self.names.is_forbidden_by(&cx.node.config) {
                 return self.leave_responder(cx);
@@ -157,7 +159,7 @@ impl IsakmpSa {
     /// attacker cannot end phase 1 so, and the responder can be told.
     fn leave_responder(&mut self, cx: &mut Context<'_>) {
         self.announce_end(cx);
-        self.fail_phase1(FailureReason::ResponderBehindNat, cx);
+        self.fail_phase1(FailureReason::ResponderBehindNat, Progress::IdProcessed, cx);
     }
 
     fn release_waiting(&mut self, cx: &mut Context<'_>) {
@@ -170,13 +172,17 @@ impl IsakmpSa {
     }
 
     /// Phase 1 ends without an SA.
-    pub(crate) fn fail_phase1(&mut self, reason: FailureReason, cx: &mut Context<'_>) {
+    pub(crate) fn fail_phase1(&mut self, reason: FailureReason, progress: Progress, cx: &mut Context<'_>) {
         if self.closed {
             return;
         }
         self.closed = true;
-        let entry = self.acquires.front().map(|acquire| acquire.entry);
-        report_failure(&self.names, Phase::MainMode, self.names.initiator, entry, reason, cx);
+        let (entry, selector) =
+            self.acquires.front().map(|acquire| (acquire.entry, acquire.selector.clone())).unzip();
+        let (phase, started) = (Phase::MainMode, self.names.started);
+        let initiator = self.names.initiator;
+        let failure = Failing { phase, initiator, entry, selector, started, progress, reason };
+        failure.report(self, cx);
         for acquire in core::mem::take(&mut self.acquires) {
             cx.effects.push(Effect::AcquireFailed { acquire, silent: !self.heard });
         }
@@ -219,7 +225,7 @@ impl IsakmpSa {
                     (true, Some(reason)) => reason,
                     (true, None) => FailureReason::TimedOut(self.phase1.expectation()),
                 };
-                self.fail_phase1(reason, cx);
+                self.fail_phase1(reason, self.phase1.progress(), cx);
             }
         }
     }
@@ -265,7 +271,7 @@ impl IsakmpSa {
         let number = cx.node.next_number();
         let message_id = self.fresh_message_id(number, cx);
         let Phase1::Established(phase1) = &self.phase1 else { return };
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::begun(cx.now);
         let names = &self.names;
         let mut step = Step { names, exchange: &mut exchange, message_id, cx };
         let started = match protect {
@@ -280,7 +286,12 @@ impl IsakmpSa {
             }
             Err(reason) => {
                 cx.node.timers.cancel(TimerKey::QuickMode(names.id, message_id));
-                report_failure(names, Phase::QuickMode, true, Some(acquire.entry), reason, cx);
+                let failing = Failing {
+                    entry: Some(acquire.entry),
+                    selector: Some(acquire.selector.clone()),
+                    ..Failing::refused(true, cx.now, reason)
+                };
+                failing.report(self, cx);
                 cx.effects.push(Effect::AcquireFailed { acquire, silent: false });
             }
         }
@@ -393,7 +404,7 @@ impl IsakmpSa {
             },
             Checked::Refused(refused) => Err((refused, None, None)),
         };
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::begun(cx.now);
         exchange.accepted(received.digest);
         match decided {
             Ok((request, decision)) => {
@@ -430,7 +441,8 @@ impl IsakmpSa {
             self.announce_end(cx);
             self.dead = true;
         }
-        report_failure(&self.names, Phase::QuickMode, false, entry, refused.reason, cx);
+        let progress = Progress::QuickModeProcessed;
+        Failing { entry, progress, ..Failing::refused(false, cx.now, refused.reason) }.report(self, cx);
     }
 
     /// Sends an error notification under the protection of this SA.
@@ -494,7 +506,7 @@ impl IsakmpSa {
     fn conclude(&mut self, message_id: u32, cx: &mut Context<'_>) {
         let Some(quick_mode) = self.quick_modes.get_mut(&message_id) else { return };
         let QuickMode::Failed(failed) = &mut quick_mode.state else { return };
-        let failed = failed.clone();
+        let (failed, started) = (failed.clone(), quick_mode.exchange.started());
         quick_mode.state = QuickMode::Finished;
         let deadline = cx.now + cx.node.linger();
         cx.node.timers.set(TimerKey::QuickMode(self.names.id, message_id), deadline);
@@ -509,8 +521,16 @@ impl IsakmpSa {
             self.announce_deleted(&known.inbound, cx);
             cx.effects.push(Effect::DeleteSa { pair, why: DeleteReason::Abandoned });
         }
-        let (initiator, entry) = (failed.initiator, failed.entry);
-        report_failure(&self.names, Phase::QuickMode, initiator, entry, failed.reason, cx);
+        let failing = Failing {
+            phase: Phase::QuickMode,
+            initiator: failed.initiator,
+            entry: failed.entry,
+            selector: Some(failed.selector),
+            started,
+            progress: failed.progress,
+            reason: failed.reason,
+        };
+        failing.report(self, cx);
         if let Some(acquire) = failed.acquire {
             cx.effects.push(Effect::AcquireFailed { acquire, silent: false });
         }
@@ -568,13 +588,42 @@ fn keep_waiting(exchange: &mut Exchange, received: &Received<'_>, cx: &mut Conte
     }
 }
 
-fn report_failure(
-    names: &crate::ike::sa::Names,
+/// A failure, but for what names its ISAKMP SA.
+struct Failing {
     phase: Phase,
     initiator: bool,
     entry: Option<EntryId>,
+    selector: Option<Selector>,
+    started: Instant,
+    progress: Progress,
     reason: FailureReason,
-    cx: &mut Context<'_>,
-) {
-    cx.event(Event::Failed(Failure { peer: names.peer, initiator, phase, entry, reason }));
+}
+
+impl Failing {
+    /// Of a quick mode that ends where it begins.
+    fn refused(initiator: bool, now: Instant, reason: FailureReason) -> Self {
+        let (phase, progress) = (Phase::QuickMode, Progress::IdProcessed);
+        Failing { phase, initiator, entry: None, selector: None, started: now, progress, reason }
+    }
+
+    fn report(self, sa: &IsakmpSa, cx: &mut Context<'_>) {
+        let names = &sa.names;
+        let agreed = sa.established().map(|phase1| phase1.credential.method());
+        let method = agreed.or_else(|| credential::preferred(cx.policy.pad.get(names.pad_entry)));
+        let Failing { phase, initiator, entry, selector, started, progress, reason } = self;
+        let (local, peer, cky_i) = (names.local, names.peer, names.cky_i);
+        cx.event(Event::Failed(Failure {
+            local,
+            peer,
+            cky_i,
+            initiator,
+            phase,
+            entry,
+            selector,
+            method,
+            started,
+            progress,
+            reason,
+        }));
+    }
 }

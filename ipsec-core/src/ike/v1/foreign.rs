@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::phase1::Phase1;
 use super::{Received, auth, keymat, protect, verify_hash};
 use crate::ike::context::Context;
-use crate::ike::failure::{Failure, FailureReason, Foreign, IkeError, Phase};
+use crate::ike::failure::{Failure, FailureReason, Foreign, IkeError, Phase, Progress};
 use crate::ike::sa::IsakmpSa;
 use crate::io::Event;
 use crate::wire::Reader;
@@ -66,8 +66,19 @@ impl IsakmpSa {
         };
         self.notify(notify, ProtocolId::ISAKMP, &[], cx);
         let reason = FailureReason::NotSupported(what);
-        let failure =
-            Failure { peer: self.names.peer, initiator: false, phase: Phase::QuickMode, entry: None, reason };
+        let failure = Failure {
+            local: self.names.local,
+            peer: self.names.peer,
+            cky_i: self.names.cky_i,
+            initiator: false,
+            phase: Phase::QuickMode,
+            entry: None,
+            selector: None,
+            method: self.established().map(|phase1| phase1.credential.method()),
+            started: cx.now,
+            progress: Progress::IdProcessed,
+            reason,
+        };
         cx.event(Event::Failed(failure));
     }
 

@@ -20,7 +20,7 @@ use super::vendor_id::Capabilities;
 use super::{Checked, Received};
 use crate::crypto::{CipherKey, HashAlg};
 use crate::ike::context::Step;
-use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::failure::{FailureReason, IkeError, Progress};
 use crate::ike::sa::Names;
 use crate::pad::{Identity, MainModeProposal};
 use crate::time::Instant;
@@ -191,6 +191,21 @@ impl Phase1 {
                 state.offered_methods().map_or(FailureReason::Notified(notify), FailureReason::OfferRefused)
             }
             _ => FailureReason::Notified(notify),
+        }
+    }
+
+    /// How far it came.
+    pub(crate) fn progress(&self) -> Progress {
+        match self {
+            Phase1::MainModeInitiator(state) => state.progress(),
+            Phase1::MainModeResponder(_) => Progress::KeyExchangeProcessed,
+            Phase1::AggressiveInitiator(state) => match state.is_working() {
+                false => Progress::SaSent,
+                true => Progress::SaProcessed,
+            },
+            Phase1::AggressiveResponder(_) => Progress::SaProcessed,
+            Phase1::Established(_) => Progress::IdProcessed,
+            Phase1::Failed(_) => Progress::NotBegun,
         }
     }
 

@@ -23,7 +23,7 @@ use super::{Checked, Received, auth, keymat, verify_hash};
 use crate::crypto::{Group, Suite, is_weak};
 use crate::ike::context::Step;
 use crate::ike::effect::{Acquire, Effect};
-use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::failure::{FailureReason, IkeError, Progress};
 use crate::ike::idle;
 use crate::ike::outbox::Encryption;
 use crate::ike::pair::Pair;
@@ -68,6 +68,8 @@ pub(crate) struct Failed {
     pub(crate) reason: FailureReason,
     pub(crate) initiator: bool,
     pub(crate) entry: Option<EntryId>,
+    pub(crate) selector: Selector,
+    pub(crate) progress: Progress,
     /// What it was to negotiate for us.
     pub(crate) acquire: Option<Acquire>,
     /// The inbound SPIs reserved for it.
@@ -239,7 +241,9 @@ impl Making<'_> {
             cky_i: step.names.cky_i,
             message_id: step.message_id,
             initiator: self.initiator,
+            started: step.exchange.started(),
             entry: if self.initiator { outbound.entry } else { inbound.entry },
+            local: inbound.local,
             peer: inbound.peer,
             udp: inbound.udp.map(Box::new),
             selector: self.selector.clone(),

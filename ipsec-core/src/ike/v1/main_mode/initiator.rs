@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::KeyExchange;
 use crate::crypto::Secret;
 use crate::ike::context::Step;
-use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::failure::{FailureReason, IkeError, Progress};
 use crate::ike::outbox::Protection;
 use crate::ike::proposal::phase1;
 use crate::ike::sa::Names;
@@ -167,6 +167,15 @@ impl Initiator {
 
     pub(crate) fn is_working(&self) -> bool {
         matches!(self, Initiator::MakePublic { .. } | Initiator::MakeShared { .. })
+    }
+
+    /// How far it came.
+    pub(crate) fn progress(&self) -> Progress {
+        match self {
+            Initiator::WaitMessage2 { .. } => Progress::SaSent,
+            Initiator::MakePublic { .. } | Initiator::WaitMessage4 { .. } => Progress::SaProcessed,
+            Initiator::MakeShared { .. } | Initiator::WaitMessage6 { .. } => Progress::KeyExchangeProcessed,
+        }
     }
 
     pub(crate) fn expectation(&self) -> &'static str {

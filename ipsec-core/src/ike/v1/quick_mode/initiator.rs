@@ -12,7 +12,7 @@ use super::{
 use crate::crypto::{Group, Secret};
 use crate::ike::context::Step;
 use crate::ike::effect::{Acquire, Effect};
-use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::failure::{FailureReason, IkeError, Progress};
 use crate::ike::outbox::{Encryption, Protection, Sent};
 use crate::ike::proposal::phase2::{self, Confirmed, Spis, Wanted};
 use crate::ike::proposal::{OfferedLifetime, phase2::read_lifetime};
@@ -248,9 +248,10 @@ impl Initiator {
 
     pub(crate) fn into_failed(self, reason: FailureReason) -> Failed {
         match self {
-            Initiator::MakePublic { plan, .. }
-            | Initiator::WaitMessage2 { plan, .. }
-            | Initiator::MakeShared { plan, .. } => plan.into_failed(reason),
+            Initiator::MakePublic { plan, .. } | Initiator::WaitMessage2 { plan, .. } => {
+                Failed { progress: Progress::SaSent, ..plan.into_failed(reason) }
+            }
+            Initiator::MakeShared { plan, .. } => plan.into_failed(reason),
             Initiator::WaitConnected { plan, .. } => {
                 let installed = Some(plan.pair);
                 Failed { installed, reserved: Spis::default(), ..plan.into_failed(reason) }
@@ -278,6 +279,8 @@ impl Plan {
             reason,
             initiator: true,
             entry: Some(self.acquire.entry),
+            selector: self.selector,
+            progress: Progress::QuickModeProcessed,
             reserved: self.ours,
             installed: None,
             acquire: Some(self.acquire),

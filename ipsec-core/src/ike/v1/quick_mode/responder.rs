@@ -13,7 +13,7 @@ use super::{
 use crate::config::PolicyDatabases;
 use crate::crypto::{Group, Secret};
 use crate::ike::context::Step;
-use crate::ike::failure::{FailureReason, IkeError};
+use crate::ike::failure::{FailureReason, IkeError, Progress};
 use crate::ike::outbox::{Encryption, Protection};
 use crate::ike::proposal::phase2::{self, Choice, Spis, Wanted, lifetime_attributes};
 use crate::ike::sa::Names;
@@ -337,6 +337,8 @@ impl Plan {
             reason,
             initiator: false,
             entry: Some(self.entry),
+            selector: self.selector,
+            progress: Progress::QuickModeProcessed,
             acquire: None,
             reserved: self.ours,
             installed: None,
