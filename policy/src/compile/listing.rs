@@ -44,11 +44,26 @@ pub fn listing(store: &Store, local: &LocalAddresses) -> Result<String, CompileE
 /// The filters of everything that is in force together: persistent policy, dynamic policy, the assigned local policy.
 pub fn listing_of_all(stores: &Stores, local: &LocalAddresses) -> Result<String, CompileError> {
     let mut out = String::from("Everything in force together: filters in match order\n");
-    for (number, line) in (1..).zip(lines(&whole::filters(stores, local)?, local)) {
+    let (local, unknown) = placeholders(stores, local);
+    for (number, line) in (1..).zip(lines(&whole::filters(stores, &local)?, &local)) {
         let _ = writeln!(out, "{number:>4}. {line}");
     }
     out.push_str("      everything else: permit\n");
+    for name in unknown {
+        let _ = writeln!(out, "      note: the address of '{name}' is not known here");
+    }
     Ok(out)
+}
+
+/// The computer with an address that stands for each name in any of its stores whose own is not known; and those names.
+pub(crate) fn placeholders(stores: &Stores, local: &LocalAddresses) -> (LocalAddresses, BTreeSet<String>) {
+    let (mut local, mut unknown) = (local.clone(), BTreeSet::new());
+    for store in [&stores.persistent, &stores.dynamic_store(), &stores.local] {
+        let (with, names) = with_placeholders(store, &local);
+        local = with;
+        unknown.extend(names);
+    }
+    (local, unknown)
 }
 
 /// Names without an address get one that stands for them, so that they can be listed; they are returned too.
@@ -163,10 +178,32 @@ pub(crate) fn lines(filters: &[CompiledFilter], local: &LocalAddresses) -> Vec<S
     filters.iter().map(|f| line(f, known)).collect()
 }
 
+/// One filter for each pair of addresses: what the driver compares packets with. IP Security Monitor calls those specific,
+/// and generic the filters that still say `me` and the like. What stands for an unknown address keeps its name.
+pub(crate) fn specific(f: &CompiledFilter) -> Vec<CompiledFilter> {
+    let inbound = f.direction == Direction::Inbound;
+    let named = |range: &AddressRange, written: &str| {
+        let stands_for = range.is_single() && [UNKNOWN_ME, UNKNOWN_HOST].contains(&range.start);
+        if stands_for { written.to_owned() } else { range.to_string() }
+    };
+    let pairs = f.selector.local.iter().flat_map(|l| f.selector.remote.iter().map(move |r| (*l, *r)));
+    pairs
+        .filter(|(local, remote)| local.start.is_ipv4() == remote.start.is_ipv4())
+        .map(|(local, remote)| {
+            let mut one = f.clone();
+            let (from, to) = if inbound { (remote, local) } else { (local, remote) };
+            one.flow = (named(&from, &f.flow.0), named(&to, &f.flow.1));
+            (one.selector.local, one.selector.remote) = (vec![local], vec![remote]);
+            one
+        })
+        .collect()
+}
+
 /// One pair of addresses, how they authenticate and what they offer.
 pub(crate) fn pad_line(entry: &PadEntry) -> String {
     let side = |ranges: &[AddressRange]| match ranges {
         [first, ..] if first.start == UNKNOWN_ME && first.end == UNKNOWN_ME => "me".to_owned(),
+        [first, ..] if first.start == UNKNOWN_HOST && first.is_single() => "an unknown address".to_owned(),
         [first, ..] if *first == AddressRange::ANY_V4 => "any".to_owned(),
         all => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };

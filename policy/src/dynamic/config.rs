@@ -147,7 +147,8 @@ impl Property {
             PropertyKind::Number(low, high, _) => format!("{low}..{high}"),
             PropertyKind::Word(words, _) => words.join("|"),
             PropertyKind::Exemptions(_) => {
-                "none, or protocol:source port:destination port:inbound|outbound ...".to_owned()
+                "none, or protocol:source port:destination port:inbound|outbound ..., ports 0 but for TCP and UDP"
+                    .to_owned()
             }
         }
     }
@@ -210,8 +211,7 @@ impl Config {
                 }
             }
             PropertyKind::Word(words, _) => {
-                let word = words.iter().find(|w| w.eq_ignore_ascii_case(text)).ok_or_else(wrong)?;
-                self.boot_mode = Some(word);
+                self.boot_mode = Some(one_of(words, text).ok_or_else(wrong)?);
             }
             PropertyKind::Exemptions(_) if text.eq_ignore_ascii_case("none") => {
                 self.boot_exemptions = Some(Vec::new());
@@ -225,7 +225,15 @@ impl Config {
     }
 }
 
+/// The word that `text` is, or the only one it is short for.
+fn one_of(words: &[&'static str], text: &str) -> Option<&'static str> {
+    let text = text.to_ascii_lowercase();
+    let mut fits = words.iter().filter(|w| !text.is_empty() && w.starts_with(&text));
+    fits.next().filter(|_| fits.next().is_none()).copied()
+}
+
 impl BootExemption {
+    /// Ports belong to TCP and UDP, as in filters.
     fn parse(text: &str) -> Option<Self> {
         let [protocol, source, destination, direction] =
             text.split(':').collect::<Vec<_>>().try_into().ok()?;
@@ -233,14 +241,14 @@ impl BootExemption {
             "tcp" => 6,
             "udp" => 17,
             "icmp" => 1,
-            number => number.parse().ok()?,
+            "raw" => 255,
+            number => number.parse().ok().filter(|n| *n > 0)?,
         };
-        let inbound = match direction.to_ascii_lowercase().as_str() {
-            "inbound" => true,
-            "outbound" => false,
-            _ => return None,
-        };
+        let inbound = one_of(&["inbound", "outbound"], direction)? == "inbound";
         let (source_port, destination_port) = (source.parse().ok()?, destination.parse().ok()?);
+        if !matches!(protocol, 6 | 17) && (source_port, destination_port) != (0, 0) {
+            return None;
+        }
         Some(Self { protocol, source_port, destination_port, inbound })
     }
 }
@@ -273,6 +281,28 @@ mod tests {
             assert_eq!(config.get(property.name), property.default_text());
             assert!(config.set(property, "nonsense").is_err(), "{}", property.name);
         }
+    }
+
+    #[test]
+    fn boot_exemptions_are_read_as_filters_are() {
+        let read = |text| BootExemption::parse(text).map(|e| e.to_string());
+        for (text, shown) in [
+            ("TCP:0:3389:inbound", Some("TCP:0:3389:inbound")),
+            ("raw:0:0:OUT", Some("RAW:0:0:outbound")),
+            ("50:0:0:in", Some("50:0:0:inbound")),
+            ("ICMP:0:9:inbound", None),
+            ("udp:0:99999:inbound", None),
+            ("udp:0:68", None),
+            ("udp:0:68:inbound:x", None),
+            ("0:0:0:inbound", None),
+        ] {
+            assert_eq!(read(text).as_deref(), shown, "{text}");
+        }
+        let mut config = Config::default();
+        let boot_mode = PROPERTIES.iter().find(|p| p.name == "bootmode").unwrap();
+        config.set(boot_mode, "state").unwrap();
+        assert_eq!(config.boot_mode, Some("stateful"));
+        assert!(config.set(boot_mode, "").is_err());
     }
 
     #[test]

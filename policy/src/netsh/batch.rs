@@ -1,8 +1,9 @@
 //! Batch files, as far as their outcome is known.
 //!
 //! `cmd` reads a file statement by statement. Here it is read once into [`Node`]s, then carried out: variables that the
-//! script sets, `if` on known values, `for` over plain lists, `goto`, `call :label`, `&`, `&&`, `||`, `|`, blocks. Only
-//! netsh lines have an effect. What depends on the computer (errorlevel, files, `for /f`, environment) is not known:
+//! script sets, `if` on known values, `for` over plain lists and over the lines of files that can be read here, `goto`,
+//! `call :label`, `&`, `&&`, `||`, `|`, blocks, and the exit code of netsh's own lines. Only netsh lines have an effect.
+//! What depends on the computer (other programs and their exit codes, files that are not here, environment) is not known:
 //! such a statement is named in a note and passed over, and variables it would have set are unknown afterwards.
 
 use super::error::{Error, ErrorKind, Fault};

@@ -6,6 +6,7 @@ use core::fmt::Write as _;
 
 use super::error::ErrorKind;
 use super::run_script;
+use super::source::is_unprintable;
 use crate::auth_method::AuthMethod;
 use crate::dynamic::{Dynamic, DynamicRule, PROPERTIES};
 use crate::filter::{Address, Filter};
@@ -253,7 +254,7 @@ fn text(tag: &str, value: &str, what: &str) -> Result<String, Unwritable> {
 /// it stands outside: `"a"\"b"` is `a\b`.
 fn quoted(value: &str, what: &str) -> Result<String, Unwritable> {
     let bad = |why| Err(Unwritable { what: format!("'{}'", what.escape_debug()), why });
-    if value.contains(['\r', '\n', '\x1a', '\0', '\u{feff}']) {
+    if value.contains(['\r', '\n', '\u{feff}']) || value.contains(is_unprintable) {
         return bad("it holds a line end or a control character");
     }
     if value.contains(['\u{201c}', '\u{201d}', '\u{201e}']) {

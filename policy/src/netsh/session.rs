@@ -120,6 +120,8 @@ pub(super) struct Session<'a> {
     pub(super) interactive: bool,
     /// `exit` was given: a `netsh -f` file ends there.
     pub(super) ended: bool,
+    /// A command since this was last asked printed an error on Windows.
+    pub(super) failed: bool,
     /// How many scripts this one was called through.
     depth: u8,
 }
@@ -143,8 +145,14 @@ impl<'a> Session<'a> {
             place: Place::default(),
             interactive: false,
             ended: false,
+            failed: false,
             depth: 0,
         }
+    }
+
+    /// The script's name.
+    pub(super) fn file(&self) -> &'a str {
+        self.file
     }
 
     pub(super) fn finish(mut self, result: Result<(), Error>) -> (Output, Vec<Error>) {
@@ -158,6 +166,7 @@ impl<'a> Session<'a> {
 
     /// Ends the run, or only remembers the error when all of them are wanted.
     pub(super) fn fail(&mut self, source: &Source, fault: Fault) -> Result<(), Error> {
+        self.failed = true;
         let error = fault.locate(self.file, self.lines, source);
         if !self.go_on || self.errors.len() >= MOST_ERRORS {
             return Err(error);
@@ -343,7 +352,7 @@ impl<'a> Session<'a> {
     }
 
     /// A file: one that this run has written, else one of the computer's.
-    fn read(&self, name: &str) -> Option<Vec<u8>> {
+    pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
         let written = self.output.files.iter().rev().find(|(n, _)| n == name);
         match written {
             Some((_, text)) => Some(text.clone().into_bytes()),
@@ -452,6 +461,7 @@ impl<'a> Session<'a> {
                 if matches!(bound.command.verb, Verb::Delete | Verb::Show) =>
             {
                 self.output.commands += 1;
+                self.failed = true;
                 let what = if bound.command.verb == Verb::Show { "shown" } else { "deleted" };
                 let text =
                     format!("nothing {what}: {error}. Windows prints an error here and the script goes on");

@@ -108,14 +108,22 @@ impl Source {
     }
 }
 
-/// Reads a script file's bytes: UTF-8 or UTF-16 with or without a byte order mark, GBK (Chinese scripts are common),
-/// else Windows-1252. Names only have to agree within a script, so a wrong guess between single-byte code pages
-/// changes how they print and nothing else. Returns the encoding's name too. Stray byte order marks are dropped, and
-/// what follows an end-of-file character, as DOS has it.
+/// Reads a script file's bytes: UTF-8 or UTF-16 with or without a byte order mark, GBK (Chinese scripts are common), else
+/// code page 850 (Western batch files written in a console window) or Windows-1252. Names only have to agree within a
+/// script, so a wrong guess between single-byte code pages changes how they print and, unless it makes quotation marks of
+/// letters, nothing else. Returns the encoding's name too. Stray byte order marks are dropped, and what follows an
+/// end-of-file character, as DOS has it. Control characters, which a terminal would obey, become U+FFFD.
 pub(crate) fn decode(bytes: &[u8]) -> (String, &'static str) {
     let (text, name) = decode_all(bytes);
     let end = text.find('\x1a').unwrap_or(text.len());
-    (text.get(..end).unwrap_or_default().replace('\u{feff}', ""), name)
+    let kept = text.get(..end).unwrap_or_default().chars().filter(|c| *c != '\u{feff}');
+    let shown = |c: char| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c };
+    (kept.map(shown).collect(), name)
+}
+
+/// A control character other than a blank or a line end.
+pub(crate) fn is_unprintable(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\r' | '\n')
 }
 
 fn decode_all(bytes: &[u8]) -> (String, &'static str) {
@@ -128,12 +136,47 @@ fn decode_all(bytes: &[u8]) -> (String, &'static str) {
     if let Some(text) = UTF_8.decode_without_bom_handling_and_without_replacement(bytes) {
         return (text.into_owned(), "UTF-8");
     }
-    if is_gb2312(bytes)
+    if is_gbk(bytes)
         && let Some(text) = GBK.decode_without_bom_handling_and_without_replacement(bytes)
     {
         return (text.into_owned(), "GBK");
     }
+    if is_code_page_850(bytes) {
+        return (bytes.iter().map(|b| code_page_850(*b)).collect(), "code page 850");
+    }
     (WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(), "Windows-1252")
+}
+
+/// Code page 850 from 0x80 up; its letters stand where code page 437 has them.
+const CODE_PAGE_850: &str = "\
+ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐\
+└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
+
+fn code_page_850(byte: u8) -> char {
+    let high = byte.checked_sub(0x80).and_then(|i| CODE_PAGE_850.chars().nth(i.into()));
+    high.unwrap_or(char::from(byte))
+}
+
+/// More of the bytes beside letters are letters of code page 850 than are letters of Windows-1252. What Windows-1252
+/// has below 0xA6 is punctuation; its quotation marks, apostrophes and dashes do stand beside letters, but, apostrophes
+/// and dashes left out, on one side only.
+fn is_code_page_850(bytes: &[u8]) -> bool {
+    let letter = |b: u8| b.is_ascii_alphabetic() || matches!(b, 0x80..=0x9a | 0xa0..=0xa5);
+    let (mut console, mut windows) = (0_usize, 0_usize);
+    for at in 0..bytes.len() {
+        let beside = |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(|b| letter(*b));
+        let (left, right) = (beside(at.checked_sub(1)), beside(at.checked_add(1)));
+        match bytes.get(at) {
+            // The Windows page has nothing there; the other one has ü, ì, Å, É and Ø.
+            Some(0x81 | 0x8d | 0x8f | 0x90 | 0x9d) => console += 1,
+            // Quotation marks and dashes in one page; sharp s in the other, where the first has an accented a.
+            Some(0x91 | 0x92 | 0x96 | 0x97 | 0xe1) => {}
+            Some(0x80..=0x9a | 0xa0..=0xa5) if left && right => console += 1,
+            Some(0xc0..=0xff) if left || right => windows += 1,
+            _ => {}
+        }
+    }
+    console > windows
 }
 
 /// At least four bytes and a NUL in nearly every second place: ASCII commands in UTF-16 without a mark.
@@ -143,17 +186,29 @@ fn looks_like_utf16(bytes: &[u8], zero_at: usize) -> bool {
     pairs >= 2 && zeros * 2 > pairs
 }
 
-/// High bytes come in pairs from 0xA1 up, as in GB2312 text. In Western text they stand alone between letters.
-fn is_gb2312(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
+/// High bytes come in pairs from 0xA1 up, as in GB2312 text, or at least in runs of pairs, of which GBK's second byte may
+/// look like ASCII. In Western text they stand alone between letters.
+fn is_gbk(bytes: &[u8]) -> bool {
+    let (mut rest, mut plain) = (bytes, true);
+    // Pairs of all, and those beside another one.
+    let (mut pairs, mut beside, mut run) = (0_usize, 0_usize, 0_usize);
     while let [first, tail @ ..] = rest {
-        rest = match (first, tail) {
-            (0..=0x7f, _) => tail,
-            (0xa1..=0xf7, [0xa1..=0xfe, after @ ..]) => after,
+        (rest, run) = match (first, tail) {
+            (0..=0x7f, _) => (tail, 0),
+            (0x81..=0xfe, [second @ (0x40..=0x7e | 0x80..=0xfe), after @ ..]) => {
+                plain &= (0xa1..=0xf7).contains(first) && *second >= 0xa1;
+                (after, run + 1)
+            }
             _ => return false,
         };
+        pairs += usize::from(run > 0);
+        beside += match run {
+            0 | 1 => 0,
+            2 => 2,
+            _ => 1,
+        };
     }
-    true
+    plain || beside * 3 >= pairs * 2
 }
 
 #[cfg(test)]
@@ -176,7 +231,36 @@ mod tests {
         ] {
             assert_eq!(decode(bytes), (text.to_owned(), name));
         }
+        // Its second bytes are `P` and `]`, and in another word `|`, which is none of cmd's.
+        let (gbk, _, _) = GBK.encode("policy name=關閉端口 殀禁");
+        assert_eq!(decode(&gbk), ("policy name=關閉端口 殀禁".to_owned(), "GBK"));
         assert_eq!(decode(b"name=B\xfcro"), ("name=Büro".to_owned(), "Windows-1252"));
+        for (bytes, text) in [
+            (&b"name=\"B\x81ro-H\x84rtung f\x81r alle\""[..], "name=\"Büro-Härtung für alle\""),
+            (b"Stra\xe1e sch\x94n", "Straße schön"),
+            (b"acc\x8as r\x82seau", "accès réseau"),
+        ] {
+            assert_eq!(decode(bytes), (text.to_owned(), "code page 850"));
+        }
+        for (bytes, text) in [
+            (&b"name=\x84my policy\x94 Michael\x92s"[..], "name=\u{201e}my policy\u{201d} Michael\u{2019}s"),
+            (b"name=\x93\xe4\x94 gr\xfc\xdfe", "name=\u{201c}ä\u{201d} grüße"),
+        ] {
+            assert_eq!(decode(bytes), (text.to_owned(), "Windows-1252"));
+        }
+        assert_eq!(decode(b"a\x1b[2Jb\tc\r\n").0, "a\u{fffd}[2Jb\tc\r\n");
+    }
+
+    /// The letters both console pages have, from the Unicode consortium's CP850.TXT.
+    #[test]
+    fn the_console_page_is_whole() {
+        assert_eq!(CODE_PAGE_850.chars().count(), 128);
+        let some =
+            [(0x80, 'Ç'), (0x84, 'ä'), (0x9a, 'Ü'), (0xa5, 'Ñ'), (0xe1, 'ß'), (0xd5, 'ı'), (0xff, '\u{a0}')];
+        for (byte, letter) in some {
+            assert_eq!(code_page_850(byte), letter);
+        }
+        assert_eq!(code_page_850(b'A'), 'A');
     }
 
     #[test]

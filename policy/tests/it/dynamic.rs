@@ -252,3 +252,60 @@ fn show_in_our_own_words() {
     assert!(!text.contains("hidden"));
     insta::assert_snapshot!(text);
 }
+
+/// Each tag narrows what is shown, and `type=specific` names the computer's own addresses.
+#[test]
+fn filters_are_shown_by_tags() {
+    let setup = "ipsec dynamic add mmpolicy M\nipsec dynamic add qmpolicy Q\nipsec dynamic add rule me 10.0.0.1 M Q psk=k\n\
+                 ipsec dynamic add rule any me M protocol=tcp dstport=80 actionin=permit actionout=permit\n\
+                 ipsec dynamic add rule me 10.7.0.0 dstmask=16 mmpolicy=M actionin=block actionout=block\n\
+                 ipsec dynamic add rule me peer.example.com M Q protocol=udp\n";
+    let local = computer(&["10.0.0.9", "192.0.2.9"]);
+    let setting = Setting { computer: Some(&local), ..Setting::default() };
+    let shown = |command: &str| {
+        let script = format!("{setup}ipsec dynamic show {command}");
+        let output =
+            run(&mut Stores::new(), "s", script.as_bytes(), &setting).unwrap_or_else(|e| panic!("{e}"));
+        let body = output.text.lines().filter(|l| l.starts_with("   "));
+        body.map(|l| l.split_once(". ").unwrap().1.split(':').next().unwrap().trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let peer = "both me <-> 10.0.0.1 ANY";
+    assert_eq!(shown("qmfilter").len(), 6, "two that are permitted or blocked make a filter for each way");
+    assert_eq!(shown("qmfilter dstaddr=10.0.0.1"), [peer]);
+    assert_eq!(shown("qmfilter srcaddr=10.0.0.1"), [peer], "it is mirrored");
+    assert_eq!(shown("qmfilter dstaddr=10.7.0.0 dstmask=255.255.0.0"), ["out  me -> 10.7.0.0/16 ANY"]);
+    assert_eq!(shown("qmfilter actionoutbound=block"), ["out  me -> 10.7.0.0/16 ANY"]);
+    assert_eq!(shown("qmfilter protocol=tcp dstport=80"), ["in   any -> me"]);
+    assert!(shown("qmfilter protocol=tcp dstport=81").is_empty());
+    assert_eq!(shown("qmfilter name=\"me <-> 10.0.0.1\""), [peer]);
+    assert_eq!(
+        shown("qmfilter type=specific dstaddr=10.0.0.1"),
+        ["both 10.0.0.9 <-> 10.0.0.1 ANY", "both 192.0.2.9 <-> 10.0.0.1 ANY"]
+    );
+    assert_eq!(
+        shown("mmfilter"),
+        [
+            "10.0.0.9 <-> 10.0.0.1",
+            "192.0.2.9 <-> 10.0.0.1",
+            "10.0.0.9 <-> an unknown address",
+            "192.0.2.9 <-> an unknown address"
+        ]
+    );
+    assert_eq!(shown("mmfilter dstaddr=10.0.0.1"), ["10.0.0.9 <-> 10.0.0.1", "192.0.2.9 <-> 10.0.0.1"]);
+    assert_eq!(shown("mmfilter srcaddr=192.0.2.9 dstaddr=10.0.0.1"), ["192.0.2.9 <-> 10.0.0.1"]);
+    assert!(shown("mmfilter dstaddr=10.9.9.9").is_empty());
+}
+
+/// The example of the help of `set rule` (later editions print it), with a server type that faces any address.
+#[test]
+fn the_example_of_the_help_runs() {
+    let identity = "srca=WINS dsta=0.0.0.0 srcmask=32 dstmask=32 tunneldst=192.168.145.1 proto=tcp srcport=80 dstport=80 mir=no con=lan";
+    let script = format!(
+        "ipsec dynamic\nadd mmpolicy M\nadd qmpolicy qmp\nadd rule {identity} mmp=M qmp=qmp\n\
+         set rule {identity} qmp=qmp actionin=permit\ndelete rule {identity}"
+    );
+    let mut stores = Stores::new();
+    run(&mut stores, "s", script.as_bytes(), &Setting::default()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(stores.dynamic.rules().is_empty());
+}

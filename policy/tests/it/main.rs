@@ -1,6 +1,7 @@
 //! Behaviour of the policy crate from outside, one behaviour a module.
 
 mod articles;
+mod batch;
 mod dynamic;
 mod errors;
 mod examples;

@@ -192,9 +192,9 @@ proptest! {
         prop_assert_eq!(a, b);
     }
 
-    /// Text survives a round through a script, whatever it holds.
+    /// Text survives a round through a script, whatever it holds that can be printed.
     #[test]
-    fn names_are_kept(name in "[^\"\u{201c}\u{201d}\u{201e}\\\\%!^\r\n\u{0}\u{1a}\u{feff}\u{85}\u{2028}\u{2029}]{1,30}") {
+    fn names_are_kept(name in "[^\"\u{201c}\u{201d}\u{201e}\\\\%!^\\p{Cc}\u{feff}\u{2028}\u{2029}]{1,30}") {
         prop_assume!(!name.trim().is_empty());
         let mut store = Store::new();
         let script = format!("add policy name=\"{name}\"");

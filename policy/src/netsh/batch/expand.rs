@@ -14,7 +14,10 @@ pub(super) struct Scope<'a> {
     /// Values now, for `!name!` under delayed expansion.
     pub(super) delayed: Option<&'a Variables>,
     pub(super) arguments: &'a [String],
+    /// The script's own file, as it was named.
     pub(super) file: &'a str,
+    /// The text names a file: then the script's directory may stand in it, as it was named.
+    pub(super) names_file: bool,
     /// `for` variables.
     pub(super) loops: &'a [(char, String)],
 }
@@ -98,6 +101,10 @@ fn percent(rest: &str, at: Position, scope: &Scope<'_>, out: &mut Expanded) -> u
         };
         let value = name.chars().next().and_then(|v| scope.loops.iter().rev().find(|(n, _)| *n == v));
         let Some((variable, value)) = value else {
+            if strip == 1 {
+                // `%%~ni` and its like are places on a disk.
+                out.unknown.get_or_insert(("%%~".to_owned(), at));
+            }
             out.put("%", at);
             return 2;
         };
@@ -130,16 +137,34 @@ fn argument(after: &str, at: Position, scope: &Scope<'_>, out: &mut Expanded) ->
             out.put(if tilde > 0 { value.trim_matches('"') } else { value }, at);
         }
         _ if tilde > 0 => {
-            // `%~dp0` and its like are places on a disk.
             let letters = bare.len() - bare.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
             let written = format!("%{}", after.get(..tilde + letters + 1).unwrap_or(after));
             let taken = written.len() - 1;
-            out.unknown.get_or_insert((written, at));
+            let part = bare.get(..letters).map(str::to_ascii_lowercase).filter(|_| written.ends_with('0'));
+            match part.and_then(|part| of_own_file(&part, scope)) {
+                Some(text) => out.put(text, at),
+                // Others are places on a disk.
+                None => {
+                    out.unknown.get_or_insert((written, at));
+                }
+            }
             return Some(taken);
         }
         _ => return None,
     }
     Some(tilde + 1)
+}
+
+/// `%~n0`, `%~nx0`, and `%~dp0` where a file is named: there the directory as it was given leads to the same file.
+fn of_own_file<'a>(part: &str, scope: &Scope<'a>) -> Option<&'a str> {
+    let at = scope.file.rfind(['/', '\\']).map_or(0, |i| i + 1);
+    let (directory, name) = scope.file.split_at(at);
+    match part {
+        "n" => Some(name.rsplit_once('.').map_or(name, |(stem, _)| stem)),
+        "nx" => Some(name),
+        "dp" if scope.names_file => Some(directory),
+        _ => None,
+    }
 }
 
 fn delayed(rest: &str, at: Position, scope: &Scope<'_>, out: &mut Expanded) -> usize {

@@ -6,6 +6,9 @@ use super::expand::{Expanded, Scope, Variables, expand};
 use super::{Error, ErrorKind, Fault, Node, NoteKind, Operator, Session, Source, ipsecpol, is_netsh};
 use crate::netsh::token::is_quote;
 
+mod condition;
+mod repeat;
+
 /// A script that has executed this many statements is taken to run forever.
 const STEPS: u32 = 20_000;
 /// `call` may nest this deep.
@@ -14,20 +17,31 @@ const CALLS: usize = 16;
 const LONGEST: usize = 8191;
 
 /// Commands that neither change policy nor decide what follows.
-const HARMLESS: &[&str] = &[
-    "cls", "pause", "title", "color", "chcp", "prompt", "ver", "timeout", "mode", "cd", "chdir", "pushd",
-    "popd", "more", "sort", "verify", "break",
-];
+const HARMLESS: &[&str] = &["chcp", "ver", "timeout", "mode", "cd", "chdir", "pushd", "popd", "more", "sort"];
+/// Those of them that leave the exit code alone.
+const QUIET: &[&str] = &["cls", "pause", "title", "color", "prompt", "verify", "break"];
+
+/// The variable that shows the exit code.
+const ERRORLEVEL: &str = "errorlevel";
 
 /// Where to go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Flow {
     Next,
-    /// The command failed or cannot be known to have succeeded.
+    /// The command failed.
+    Failed,
+    /// Nobody knows how the command ended.
     Unsure,
     Goto(String),
     Return,
     Exit,
+}
+
+impl Flow {
+    /// Whether the statements behind this one are not next.
+    const fn leaves(&self) -> bool {
+        matches!(self, Self::Goto(_) | Self::Return | Self::Exit)
+    }
 }
 
 pub(super) struct Machine<'s, 'a> {
@@ -79,7 +93,7 @@ impl<'s, 'a> Machine<'s, 'a> {
             // Percent signs are replaced when a statement is read, so inside a block they show the values from before it.
             let before = (!matches!(node, Node::Simple(_) | Node::Label(_))).then(|| self.variables.clone());
             match self.node(node, before.as_ref())? {
-                Flow::Next | Flow::Unsure => {}
+                Flow::Next | Flow::Failed | Flow::Unsure => {}
                 Flow::Goto(label) if label == "eof" => return Ok(Flow::Next),
                 Flow::Goto(label) => match self.labels.get(label.as_str()) {
                     Some(at) => index = *at,
@@ -119,7 +133,7 @@ impl<'s, 'a> Machine<'s, 'a> {
                 let mut last = Flow::Next;
                 for node in nodes {
                     last = self.node(node, before)?;
-                    if !matches!(last, Flow::Next | Flow::Unsure) {
+                    if last.leaves() {
                         break;
                     }
                 }
@@ -138,10 +152,7 @@ impl<'s, 'a> Machine<'s, 'a> {
                 }
             },
             Node::For { options, variable, set, body } => self.repeat(options, *variable, set, body, before),
-            Node::NotUnderstood(source) => {
-                self.not_understood(source);
-                Ok(Flow::Unsure)
-            }
+            Node::NotUnderstood(source) => Ok(self.unsure(source)),
         }
     }
 
@@ -155,12 +166,12 @@ impl<'s, 'a> Machine<'s, 'a> {
         let mut flow = self.node(first, before)?;
         for (operator, next) in others {
             match (&flow, operator) {
-                (Flow::Next, Operator::IfFailed) => {}
+                (Flow::Next, Operator::IfFailed) | (Flow::Failed, Operator::IfSucceeded) => {}
                 (Flow::Unsure, Operator::IfFailed | Operator::IfSucceeded) => {
                     self.pass_over(next, "depends on a command that was not carried out");
                 }
-                (Flow::Next | Flow::Unsure, _) => flow = self.node(next, before)?,
-                _ => break,
+                (left, _) if left.leaves() => break,
+                _ => flow = self.node(next, before)?,
             }
         }
         Ok(flow)
@@ -172,6 +183,7 @@ impl<'s, 'a> Machine<'s, 'a> {
         let text = format!("not carried out, {why}: {}", shorten(source.trim().text()));
         self.session.note(source.trim().start(), NoteKind::NotUnderstood, text);
         self.forget(node);
+        self.set_errorlevel(None);
     }
 
     fn forget(&mut self, node: &Node) {
@@ -213,6 +225,11 @@ impl<'s, 'a> Machine<'s, 'a> {
     }
 
     fn expand(&self, source: &Source, before: Option<&Variables>) -> Expanded {
+        self.expand_in(source, before, false)
+    }
+
+    /// `names_file`: the text names a file, so that the script's own directory has a meaning in it.
+    fn expand_in(&self, source: &Source, before: Option<&Variables>, names_file: bool) -> Expanded {
         let delayed = self.delayed.then_some(&self.variables);
         let (arguments, loops) = (self.arguments.as_slice(), self.loops.as_slice());
         expand(
@@ -221,93 +238,15 @@ impl<'s, 'a> Machine<'s, 'a> {
                 variables: before.unwrap_or(&self.variables),
                 delayed,
                 arguments,
-                file: "script",
+                file: self.session.file(),
+                names_file,
                 loops,
             },
         )
     }
 
-    /// Whether a condition holds; `None` when that is the computer's business.
-    fn condition(&self, words: &[Source], before: Option<&Variables>) -> Option<bool> {
-        let (mut fold, mut negate, mut rest) = (false, false, words);
-        while let [first, after @ ..] = rest {
-            match first.text().to_ascii_lowercase().as_str() {
-                "/i" => fold = true,
-                "not" => negate = !negate,
-                _ => break,
-            }
-            rest = after;
-        }
-        let text = |source: &Source| {
-            let expanded = self.expand(source, before);
-            if expanded.unknown.is_some() { None } else { Some(expanded.source.text().trim().to_owned()) }
-        };
-        let holds = match rest {
-            [word, name] if word.text().eq_ignore_ascii_case("defined") => {
-                let key = text(name)?.to_lowercase();
-                match self.variables.get(&key) {
-                    Some(value) => value.as_ref().map(|v| !v.is_empty())?,
-                    None => false,
-                }
-            }
-            [left, operator, right] => {
-                let (mut a, mut b) = (text(left)?, text(right)?);
-                if fold {
-                    (a, b) = (a.to_lowercase(), b.to_lowercase());
-                }
-                let order = match (a.parse::<i32>(), b.parse::<i32>()) {
-                    (Ok(a), Ok(b)) if operator.text() != "==" => a.cmp(&b),
-                    _ => a.cmp(&b),
-                };
-                match operator.text().to_ascii_lowercase().as_str() {
-                    "==" | "equ" => order.is_eq(),
-                    "neq" => order.is_ne(),
-                    "lss" => order.is_lt(),
-                    "leq" => order.is_le(),
-                    "gtr" => order.is_gt(),
-                    "geq" => order.is_ge(),
-                    _ => return None,
-                }
-            }
-            _ => return None,
-        };
-        Some(holds != negate)
-    }
-
-    fn repeat(
-        &mut self,
-        options: &Source,
-        variable: char,
-        set: &Source,
-        body: &Node,
-        before: Option<&Variables>,
-    ) -> Result<Flow, Error> {
-        let expanded = self.expand(set, before);
-        let values = match options.text().to_ascii_lowercase().as_str() {
-            _ if expanded.unknown.is_some() => None,
-            "" => plain_list(expanded.source.text()),
-            "/l" => counted(expanded.source.text()),
-            _ => None,
-        };
-        let Some(values) = values else {
-            self.pass_over(body, "the list of the loop depends on the computer");
-            return Ok(Flow::Unsure);
-        };
-        let mut flow = Flow::Next;
-        for value in values {
-            self.loops.push((variable, value));
-            let result = self.node(body, before);
-            self.loops.pop();
-            flow = result?;
-            if !matches!(flow, Flow::Next | Flow::Unsure) {
-                break;
-            }
-        }
-        Ok(flow)
-    }
-
     fn simple(&mut self, written: &Source, before: Option<&Variables>) -> Result<Flow, Error> {
-        let Expanded { source, unknown, unset } = self.expand(written, before);
+        let Expanded { source, unknown, unset } = self.expand_in(written, before, names_file(written.text()));
         // Long lines count for more, so that the limit is one of work.
         self.steps = self.steps.saturating_add(u32::try_from(source.text().len() / 256).unwrap_or(u32::MAX));
         let source = source.trim();
@@ -323,10 +262,11 @@ impl<'s, 'a> Machine<'s, 'a> {
                 return Ok(Flow::Unsure);
             }
             self.session.ipsecpol(&rest, tool)?;
-            return Ok(Flow::Next);
+            return Ok(self.ended());
         }
         if self.session.interactive && !matches!(name, "rem" | "echo" | "pause" | "cls" | "set" | "goto") {
-            return self.session.line(&source).map(|()| Flow::Next);
+            self.session.line(&source)?;
+            return Ok(self.ended());
         }
         match name {
             "" | "rem" | "echo" => Ok(Flow::Next),
@@ -342,10 +282,7 @@ impl<'s, 'a> Machine<'s, 'a> {
                         let (_, command) = split_word(&rest.from(at));
                         self.netsh(&command, written, unknown.or(unset))
                     }
-                    _ => {
-                        self.not_understood(&source);
-                        Ok(Flow::Unsure)
-                    }
+                    _ => Ok(self.unsure(&source)),
                 }
             }
             "call" => self.call(&rest, written, unknown.or(unset)),
@@ -360,6 +297,8 @@ impl<'s, 'a> Machine<'s, 'a> {
                 }
             }
             "exit" => {
+                let code = rest.text().split_whitespace().next_back().and_then(|n| n.parse::<i32>().ok());
+                self.set_errorlevel(code.or(self.errorlevel()));
                 Ok(if rest.text().to_ascii_lowercase().contains("/b") { Flow::Return } else { Flow::Exit })
             }
             "shift" => {
@@ -378,17 +317,52 @@ impl<'s, 'a> Machine<'s, 'a> {
                 Ok(Flow::Next)
             }
             "endlocal" => {
-                self.variables = self.saved.pop().unwrap_or_default();
+                let saved = self.saved.pop().unwrap_or_default();
+                self.restore(saved);
                 Ok(Flow::Next)
             }
             // Whether they find something is not known, and decides nothing else.
-            "find" | "findstr" => Ok(Flow::Unsure),
-            _ if HARMLESS.contains(&name) => Ok(Flow::Next),
-            _ => {
-                self.not_understood(&source);
+            "find" | "findstr" => {
+                self.set_errorlevel(None);
                 Ok(Flow::Unsure)
             }
+            _ if QUIET.contains(&name) => Ok(Flow::Next),
+            _ if HARMLESS.contains(&name) => {
+                self.set_errorlevel(None);
+                Ok(Flow::Next)
+            }
+            _ => Ok(self.unsure(written)),
         }
+    }
+
+    fn unsure(&mut self, source: &Source) -> Flow {
+        self.not_understood(source);
+        self.set_errorlevel(None);
+        Flow::Unsure
+    }
+
+    /// How the last line of netsh's, or of its forerunners', ended. That a command which printed an error leaves an exit
+    /// code other than 0 is unconfirmed, and so is that it is 1; published scripts that ask for it ask for `1`.
+    fn ended(&mut self) -> Flow {
+        let failed = std::mem::take(&mut self.session.failed);
+        self.set_errorlevel(Some(failed.into()));
+        if failed { Flow::Failed } else { Flow::Next }
+    }
+
+    /// The exit code of the last command that had one, if it is known.
+    fn errorlevel(&self) -> Option<i32> {
+        self.variables.get(ERRORLEVEL)?.as_ref()?.parse().ok()
+    }
+
+    fn set_errorlevel(&mut self, level: Option<i32>) {
+        self.variables.insert(ERRORLEVEL.to_owned(), level.map(|n| n.to_string()));
+    }
+
+    /// Back to earlier variables; the exit code is none of them.
+    fn restore(&mut self, variables: Variables) {
+        let level = self.errorlevel();
+        self.variables = variables;
+        self.set_errorlevel(level);
     }
 
     /// A netsh line needs every value it names.
@@ -402,7 +376,7 @@ impl<'s, 'a> Machine<'s, 'a> {
             return Ok(Flow::Unsure);
         }
         self.session.shell_line(rest)?;
-        Ok(Flow::Next)
+        Ok(self.ended())
     }
 
     /// Whether every value that a line names is known; one that is not is an error.
@@ -432,8 +406,7 @@ impl<'s, 'a> Machine<'s, 'a> {
         let Some(at) =
             label.and_then(|l| self.labels.get(l.as_str()).copied()).filter(|_| self.depth < CALLS)
         else {
-            self.not_understood(written);
-            return Ok(Flow::Unsure);
+            return Ok(self.unsure(written));
         };
         let saved = std::mem::replace(&mut self.arguments, words(after.text()));
         let scopes = self.saved.len();
@@ -443,7 +416,8 @@ impl<'s, 'a> Machine<'s, 'a> {
         self.arguments = saved;
         // A subroutine's setlocal ends with it.
         while self.saved.len() > scopes {
-            self.variables = self.saved.pop().unwrap_or_default();
+            let saved = self.saved.pop().unwrap_or_default();
+            self.restore(saved);
         }
         flow
     }
@@ -468,6 +442,13 @@ impl<'s, 'a> Machine<'s, 'a> {
             self.variables.insert(name, (!unknown && !asked && !too_long).then(|| value.to_owned()));
         }
     }
+}
+
+/// Whether a line gives netsh the name of a file.
+fn names_file(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let mut words = lower.split_whitespace();
+    words.any(|w| matches!(w, "-f" | "-a" | "exec") || w.starts_with("importp") || w.starts_with("exportp"))
 }
 
 /// The first word, quotation marks respected, and what follows it.
@@ -507,23 +488,6 @@ fn words(text: &str) -> Vec<String> {
         out.push(word);
     }
     out
-}
-
-/// The items of a list without wildcards, which would name files.
-fn plain_list(text: &str) -> Option<Vec<String>> {
-    (!text.contains(['*', '?'])).then(|| words(text))
-}
-
-/// `(start,step,end)`.
-fn counted(text: &str) -> Option<Vec<String>> {
-    let numbers: Vec<i32> = text.split(',').map(|n| n.trim().parse().ok()).collect::<Option<_>>()?;
-    let [start, step, end] = numbers.as_slice() else { return None };
-    let count =
-        i64::from(*end).checked_sub(i64::from(*start))?.checked_div(i64::from(*step))?.checked_add(1)?;
-    if !(0..=i64::from(STEPS)).contains(&count) {
-        return (count < 0).then(Vec::new);
-    }
-    Some((0..count).map(|i| (i64::from(*start) + i * i64::from(*step)).to_string()).collect())
 }
 
 fn shorten(text: &str) -> String {

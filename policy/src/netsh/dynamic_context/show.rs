@@ -8,7 +8,6 @@ use core::net::IpAddr;
 use ipsec_core::ike::IsakmpView;
 
 use super::filter;
-use crate::compile::{self, LocalAddresses};
 use crate::dynamic::{DynamicRule, MmPolicy, PROPERTIES, QmPolicy};
 use crate::filter::{Address, Filter, protocol_name};
 use crate::filter_action::Action;
@@ -22,6 +21,8 @@ use crate::netsh::static_context::{Reply, at};
 use crate::netsh::{NoteKind, Setting};
 use crate::store::StoreError;
 use crate::stores::Stores;
+
+mod filters;
 
 pub(super) fn show(
     stores: &Stores,
@@ -44,15 +45,15 @@ pub(super) fn show(
             }
         }
         Object::Rule => rules(stores, bound, reply)?,
-        Object::MmFilter => main_mode_filters(stores, bound, setting, reply),
-        Object::QmFilter => quick_mode_filters(stores, bound, setting, reply),
+        Object::MmFilter => filters::main_mode(stores, bound, setting, reply)?,
+        Object::QmFilter => filters::quick_mode(stores, bound, setting, reply)?,
         Object::MmSas | Object::QmSas | Object::Stats => running(stores, bound, setting, reply)?,
         _ => {
             stores.dynamic.mm_policies().iter().for_each(|p| main_mode(p, &mut reply.text));
             stores.dynamic.qm_policies().iter().for_each(|p| quick_mode(p, &mut reply.text));
             stores.dynamic.rules().iter().for_each(|r| rule(r, &mut reply.text));
-            main_mode_filters(stores, bound, setting, reply);
-            quick_mode_filters(stores, bound, setting, reply);
+            filters::main_mode(stores, bound, setting, reply)?;
+            filters::quick_mode(stores, bound, setting, reply)?;
             running(stores, bound, setting, reply)?;
         }
     }
@@ -153,46 +154,6 @@ fn rule(r: &DynamicRule, out: &mut String) {
     line(out, "Outbound Action", r.outbound);
     auth(&r.auth, out);
     out.push('\n');
-}
-
-/// `type=generic` is the filters of rules; specific ones, which the driver makes of them for each pair of addresses, are
-/// not told apart here.
-fn quick_mode_filters(stores: &Stores, bound: &Bound, setting: &Setting<'_>, reply: &mut Reply) {
-    let local = local(setting);
-    let lines = compile::whole::filters(stores, &local).map(|all| compile::listing::lines(&all, &local));
-    out_lines("Quick Mode Filters", lines, bound, reply);
-}
-
-fn main_mode_filters(stores: &Stores, bound: &Bound, setting: &Setting<'_>, reply: &mut Reply) {
-    let local = local(setting);
-    let lines = compile::whole::main_mode(stores, &local)
-        .map(|pad| pad.iter().map(compile::listing::pad_line).collect());
-    out_lines("Main Mode Filters", lines, bound, reply);
-}
-
-fn local(setting: &Setting<'_>) -> LocalAddresses {
-    setting.computer.cloned().unwrap_or_default()
-}
-
-fn out_lines(
-    title: &str,
-    lines: Result<Vec<String>, compile::CompileError>,
-    bound: &Bound,
-    reply: &mut Reply,
-) {
-    match lines {
-        Ok(lines) => {
-            let _ = writeln!(reply.text, "{title}: {}", lines.len());
-            for (number, text) in (1..).zip(lines) {
-                let _ = writeln!(reply.text, "{number:>4}. {text}");
-            }
-            reply.text.push('\n');
-        }
-        Err(error) => {
-            let text = format!("the policy does not compile, so that there are no filters: {error}");
-            reply.remarks.push((bound.span.clone(), NoteKind::NoEffect, text));
-        }
-    }
 }
 
 /// What only a running computer has.

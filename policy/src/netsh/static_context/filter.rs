@@ -6,6 +6,7 @@ use super::{Reply, at};
 use crate::defaults;
 use crate::filter::{Address, Filter, Port};
 use crate::netsh::NoteKind;
+use crate::netsh::command::Mode;
 use crate::netsh::command::bind::Bound;
 use crate::netsh::command::value::Value;
 use crate::netsh::error::{ErrorKind, Fault};
@@ -153,10 +154,13 @@ fn address(
     Ok(Address::Subnet(subnet))
 }
 
-/// "If one side is a server type, the other must be me" (netsh help of `add filter`).
+/// "If one side is a server type, the other must be me" (netsh help of `add filter`). The help of the dynamic `set rule` has
+/// an example with `srca=WINS dsta=0.0.0.0`, which is any, and says nothing of the kind.
 fn check_servers(bound: &Bound, source: &Address, destination: &Address) -> Result<(), Fault> {
+    let any_too = bound.command.mode == Mode::Dynamic;
     for (server, other, tag) in [(source, destination, "dstaddr"), (destination, source, "srcaddr")] {
-        if let (Address::Server(server), false) = (server, *other == Address::Me) {
+        let goes = *other == Address::Me || (any_too && *other == Address::Any);
+        if let (Address::Server(server), false) = (server, goes) {
             let expected = format!("me, because the other side is {}", server.keyword());
             let kind = ErrorKind::BadValue { tag, found: other.to_string(), expected };
             return Err(Fault::new(bound.span_of(tag), kind));
