@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ipsec_core::selector::Prefix;
-use ipsec_policy::compile::{LocalAddresses, listing, listing_of_all};
+use ipsec_policy::compile::validation::check_every_policy;
+use ipsec_policy::compile::{LocalAddresses, Validation, listing, listing_of_all};
 use ipsec_policy::netsh::{self as scripts, Error as ScriptError, Note, Prompt, Setting};
 use ipsec_policy::profile::{ALL, Profile};
 use ipsec_policy::{Store, Stores};
@@ -34,6 +35,9 @@ pub(crate) struct NetshArgs {
     /// An argument of the scripts, which batch files call %1, %2 and so on; may be repeated.
     #[arg(long = "argument", value_name = "TEXT", allow_hyphen_values = true)]
     arguments: Vec<String>,
+    /// Refuse what Microsoft does not support in tunnel rules; otherwise it is a warning, and does what Windows would do.
+    #[arg(long)]
+    strict: bool,
     /// Only the tools that the release has; others answer as they do on it.
     #[arg(long, requires = "release")]
     own_tools: bool,
@@ -55,10 +59,13 @@ fn release(name: &str) -> Result<&'static Profile, String> {
 }
 
 pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
-    let local = match args.release {
+    let mut local = match args.release {
         Some(release) => LocalAddresses::lan(&args.addresses).with_release(release),
         None => LocalAddresses::lan(&args.addresses),
     };
+    if args.strict {
+        local.validation = Validation::Strict;
+    }
     let tools_of = args.release.filter(|_| args.own_tools);
     let arguments: Vec<&str> = args.arguments.iter().map(String::as_str).collect();
     let setting = Setting {
@@ -162,6 +169,7 @@ fn policy(stores: &Stores, local: &LocalAddresses) -> Result<String, Error> {
     let store = &stores.local;
     let mut text = rules(store);
     text.push('\n');
+    check_every_policy(stores, local).map_err(Error::usage)?;
     let tunnels = store.policies().iter().flat_map(|p| &p.rules).any(|r| r.tunnel.is_some());
     if tunnels && local.all().next().is_none() {
         text += "Without --address no tunnel endpoint is known to be this computer's: every tunnel is shown as outbound.\n";

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use ipsec_core::config::PolicyDatabases;
 use ipsec_core::{Command, Instant};
-use ipsec_policy::compile::{CompileError, LocalAddresses, compile_stores};
+use ipsec_policy::compile::{CompileError, LocalAddresses, Validation, compile_stores};
 use ipsec_policy::exempt::ExemptLevel;
 use ipsec_policy::netsh::{self, Setting};
 use ipsec_policy::{Live, Profile, Stores};
@@ -30,6 +30,7 @@ pub struct Computer {
     mode: DriverMode,
     /// The default exemptions in force: those that were configured when the computer started.
     exempt: ExemptLevel,
+    validation: Validation,
     outputs: VecDeque<Output>,
 }
 
@@ -121,8 +122,14 @@ impl Computer {
             stores,
             network,
             mode: DriverMode::Secure,
+            validation: Validation::default(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Refuses from now on what Microsoft does not support, or does what Windows does with it.
+    pub fn set_validation(&mut self, validation: Validation) {
+        self.validation = validation;
     }
 
     /// Runs a script as if it had been run before this start of the computer, so that the properties which wait for one
@@ -305,7 +312,8 @@ impl Computer {
     /// What the policy compiler, and tools that show filters, want to know of it.
     #[must_use]
     pub fn local_addresses(&self) -> LocalAddresses {
-        self.network.local_addresses(self.release, self.exempt)
+        let validation = self.validation;
+        LocalAddresses { validation, ..self.network.local_addresses(self.release, self.exempt) }
     }
 
     /// The service.

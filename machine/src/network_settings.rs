@@ -113,6 +113,7 @@ impl NetworkSettings {
             names: self.hosts.clone(),
             exempt,
             release: Some(release),
+            ..LocalAddresses::default()
         }
     }
 }

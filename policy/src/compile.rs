@@ -55,11 +55,13 @@ pub(crate) mod listing;
 pub mod main_mode;
 #[cfg(test)]
 mod tests;
+pub mod validation;
 mod warnings;
 pub mod whole;
 
 pub use expand::{CompiledFilter, Half};
 pub use listing::{listing, listing_of_all};
+pub use validation::Validation;
 pub use warnings::{Warning, warnings};
 pub use whole::compile_stores;
 
@@ -76,6 +78,8 @@ pub struct LocalAddresses {
     pub exempt: ExemptLevel,
     /// The release: of what it does not know nothing is compiled. `None` knows everything.
     pub release: Option<&'static Profile>,
+    /// What becomes of settings that Windows offers and Microsoft does not support.
+    pub validation: Validation,
 }
 
 /// One interface of the computer.
@@ -127,6 +131,18 @@ pub enum CompileError {
         /// The release.
         release: &'static str,
     },
+    /// A tunnel endpoint that is nobody's address: any, multicast or broadcast. KB 816514: "both tunnel endpoints have static IP
+    /// addresses".
+    #[error("rule '{rule}': {endpoint} is no tunnel endpoint: both ends of a tunnel have static addresses")]
+    TunnelEndpoint {
+        /// The rule.
+        rule: String,
+        /// The address.
+        endpoint: IpAddr,
+    },
+    /// What Windows would accept and [`Validation::Strict`] does not.
+    #[error("not supported: {0}")]
+    Unsupported(Box<Warning>),
     /// More filters than an SPD can number.
     #[error("the policy compiles to too many entries")]
     TooManyEntries,
@@ -141,6 +157,7 @@ impl Default for LocalAddresses {
             names: BTreeMap::new(),
             exempt: ExemptLevel::IsakmpOnly,
             release: None,
+            validation: Validation::default(),
         }
     }
 }
@@ -180,6 +197,7 @@ impl LocalAddresses {
 
 /// Compiles the assigned policy; without one, everything but what the core itself consumes passes in clear.
 pub fn compile(store: &Store, local: &LocalAddresses) -> Result<PolicyDatabases, CompileError> {
+    validation::check(store, store.assigned(), local)?;
     let mut entries = exemptions::entries(local);
     let mut pad = Pad::default();
     if let Some(policy) = store.assigned() {

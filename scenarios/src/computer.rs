@@ -29,6 +29,7 @@ impl<'a> Computer<'a> {
         let network =
             NetworkSettings { adapters: node.interfaces.iter().map(adapter).collect(), ..Default::default() };
         let mut computer = Self { node, computer: computer::Computer::new(node.profile, network) };
+        computer.computer.set_validation(node.validation);
         let file = computer.file();
         if !file.is_empty() {
             let prepared = computer.computer.prepare(file, scenario.files.bytes(file)?);

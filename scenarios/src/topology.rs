@@ -8,6 +8,7 @@ pub mod traversal;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipsec_policy::compile::Validation;
 use ipsec_policy::profile::{self, Profile};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -79,6 +80,9 @@ pub struct Node {
     pub switches: Vec<Spanned<String>>,
     /// The netsh script with its policy; none: no IPsec policy is assigned.
     pub policy: Option<Spanned<String>>,
+    /// Whether its policy may have what Microsoft does not support: `faithful` (it fails as it would there), or `strict`.
+    #[serde(default, deserialize_with = "validation")]
+    pub validation: Validation,
     /// Its interfaces.
     pub interfaces: Vec<Interface>,
     /// Its static routes; those to its own links are implied.
@@ -134,6 +138,14 @@ fn profile<'de, D: Deserializer<'de>>(input: D) -> Result<&'static Profile, D::E
         let known: Vec<&str> = profile::ALL.iter().map(|p| p.name).collect();
         D::Error::custom(format!("no profile `{name}`; there are {}", known.join(", ")))
     })
+}
+
+fn validation<'de, D: Deserializer<'de>>(input: D) -> Result<Validation, D::Error> {
+    match String::deserialize(input)?.as_str() {
+        "faithful" => Ok(Validation::Faithful),
+        "strict" => Ok(Validation::Strict),
+        other => Err(D::Error::custom(format!("validation is `faithful` or `strict`, not `{other}`"))),
+    }
 }
 
 /// One interface.

@@ -100,10 +100,19 @@ pub(super) fn active_rules<'a>(
             Some(TunnelEndpoint::Address(address)) => Some(*address),
             Some(TunnelEndpoint::Name(name)) => Some(first_address(store, local, rule, name)?),
         };
+        if let Some(endpoint) = tunnel.filter(|address| !is_somebody_s(*address)) {
+            return Err(CompileError::TunnelEndpoint { rule: rule.name.clone(), endpoint });
+        }
         let tunnel = tunnel.map(|address| (address, local.owns(address)));
         rules.push(ActiveRule { rule, action, filters: &list.filters, tunnel });
     }
     Ok(rules)
+}
+
+/// Whether an address can be a computer's own.
+fn is_somebody_s(address: IpAddr) -> bool {
+    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    !(address.is_unspecified() || address.is_multicast() || broadcast)
 }
 
 fn first_address(

@@ -7,6 +7,7 @@ use super::{CompileError, LocalAddresses, main_mode};
 use crate::filter::{Filter, Port};
 use crate::filter_action::Action;
 use crate::policy::Policy;
+use crate::rule::{ConnectionType, TunnelEndpoint};
 use crate::security_method::MainModeMethod;
 use crate::store::Store;
 
@@ -20,6 +21,18 @@ pub enum Warning {
     },
     /// KB 816514: tunnels for protocols or ports are not supported; fragments carry no ports.
     PortsInTunnel {
+        /// The rule.
+        rule: String,
+    },
+    /// KB 816514: both tunnel endpoints have static addresses; what a name stands for can change.
+    EndpointByName {
+        /// The rule.
+        rule: String,
+        /// The name.
+        name: String,
+    },
+    /// KB 816514: "IPSec tunneling is not supported for client remote access VPN use"; L2TP is for that.
+    RemoteAccessTunnel {
         /// The rule.
         rule: String,
     },
@@ -78,6 +91,12 @@ pub fn warnings(
             }
             continue;
         };
+        if let Some(TunnelEndpoint::Name(name)) = &active.rule.tunnel {
+            found.push(Warning::EndpointByName { rule: rule(), name: name.clone() });
+        }
+        if active.rule.connection == ConnectionType::Dialup {
+            found.push(Warning::RemoteAccessTunnel { rule: rule() });
+        }
         if any(|f| f.mirrored) {
             found.push(Warning::MirroredTunnel { rule: rule() });
         }
@@ -104,6 +123,26 @@ pub fn warnings(
     Ok(found)
 }
 
+impl Warning {
+    /// Whether KB 816514 says that Windows does not support it, rather than that it is a likely mistake.
+    /// [`Validation::Strict`](super::Validation::Strict) refuses these.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            Self::MirroredTunnel { .. }
+            | Self::PortsInTunnel { .. }
+            | Self::EndpointByName { .. }
+            | Self::RemoteAccessTunnel { .. }
+            | Self::ClearInTunnel { .. }
+            | Self::AuthConflict(_) => true,
+            Self::HalfATunnel { .. }
+            | Self::NotMirrored { .. }
+            | Self::EmptyFilterList { .. }
+            | Self::UnknownMainModeMethod { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -115,6 +154,18 @@ impl fmt::Display for Warning {
             }
             Self::PortsInTunnel { rule } => {
                 write!(f, "rule '{rule}' has a tunnel for a protocol or port: later fragments will not match")
+            }
+            Self::EndpointByName { rule, name } => {
+                write!(
+                    f,
+                    "rule '{rule}' names its tunnel endpoint '{name}': both ends of a tunnel have static addresses"
+                )
+            }
+            Self::RemoteAccessTunnel { rule } => {
+                write!(
+                    f,
+                    "rule '{rule}' has a tunnel for remote access connections: tunnels are no client VPN, L2TP is"
+                )
             }
             Self::ClearInTunnel { rule } => {
                 write!(

@@ -22,6 +22,7 @@ use ipsec_core::spd::{Action as CoreAction, Direction, Pfs, Spd};
 use super::expand::CompiledFilter;
 use super::{
     CompileError, LocalAddresses, default_response, exemptions, expand, main_mode as pairs, numbered,
+    validation,
 };
 use crate::dynamic::{Dynamic, PfsGroup};
 use crate::policy::Policy;
@@ -31,6 +32,7 @@ use crate::stores::{INBOUND_HALF, OUTBOUND_HALF, Stores};
 /// Compiles what is in force on a computer. Without any policy everything but what the core itself consumes passes in
 /// clear. The exemptions are those of `local`: the ones in [`Stores::config`] count from the next start on.
 pub fn compile_stores(stores: &Stores, local: &LocalAddresses) -> Result<PolicyDatabases, CompileError> {
+    validation::check_stores(stores, local)?;
     let mut entries = exemptions::entries(local);
     entries.extend(filters(stores, local)?.iter().map(CompiledFilter::entry));
     entries.push(exemptions::default_permit());

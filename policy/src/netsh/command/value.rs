@@ -97,7 +97,12 @@ pub(in crate::netsh) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
             {
                 return Err(format!("{}: a subnet is no tunnel endpoint", expected(kind)));
             }
-            tunnel(text).map(Value::Tunnel)
+            match tunnel(text) {
+                None if address(text).is_some() => {
+                    return Err(format!("{}: both ends of a tunnel have static addresses", expected(kind)));
+                }
+                endpoint => endpoint.map(Value::Tunnel),
+            }
         }
         Kind::Connection => word(text, &["lan", "dialup", "all"]).map(|w| {
             Value::Connection(match w {
