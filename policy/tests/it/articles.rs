@@ -36,6 +36,22 @@ fn kb816514_both_rules_authenticate_the_same_peer() {
     assert!(databases.pad.lookup(local, "198.51.100.2".parse().unwrap()).is_none());
 }
 
+/// "Click to clear the Activate the default response rule check box": nothing makes filters from what strangers propose.
+#[test]
+fn kb816514_makes_no_dynamic_rule() {
+    let (store, _) = store_of("win2003.netsh", WIN2003);
+    let gateway = computer(&["10.1.0.1", "192.0.2.1"]);
+    let databases = compile(&store, &gateway).unwrap();
+    assert_eq!(databases.spd.default_response(), None);
+    assert!(databases.pad.lookup("192.0.2.1".parse().unwrap(), "192.0.2.9".parse().unwrap()).is_none());
+    // With the box left as it comes there is one.
+    let text = String::from_utf8(WIN2003.to_vec()).unwrap();
+    let active = text.replace("activatedefaultrule=no", "activatedefaultrule=yes");
+    assert_ne!(text, active);
+    let (store, _) = store_of("win2003.netsh", active.as_bytes());
+    assert!(compile(&store, &gateway).unwrap().spd.default_response().is_some());
+}
+
 /// "Inbound traffic that matches the filters is discarded because it must be received secured."
 #[test]
 fn kb816514_quick_modes_are_authorised_by_the_inbound_rule() {

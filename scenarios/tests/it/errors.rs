@@ -67,3 +67,34 @@ fn of_a_script() {
     assert!(error.starts_with("gwa.netsh:"), "{error}");
     assert!(error.contains("maybe"), "{error}");
 }
+
+/// With `validation = "strict"` a tunnel rule that Microsoft does not support is an error; else it fails as it would on Windows.
+#[test]
+fn of_strict_computers() {
+    let mut files: Files = embedded::files("kb816514-neta-netb-tunnel").unwrap();
+    let topology = files
+        .text("topology.toml")
+        .unwrap()
+        .replace("policy = \"gwa.netsh\"", "policy = \"gwa.netsh\"\nvalidation = \"strict\"");
+    files.insert("topology.toml", topology);
+    let play = |files: &Files| {
+        let scenario = Scenario::load(files, embedded::files, Some(embedded::TWINS)).unwrap();
+        run(&scenario, &RunOptions::default()).map(|o| o.report.held)
+    };
+    assert_eq!(play(&files), Ok(true));
+    for (text, with, wanted) in [
+        ("protocol=ANY", "protocol=TCP", "rule 'Tunnel to NetB' has a tunnel for a protocol or port"),
+        (
+            "conntype=all",
+            "conntype=dialup",
+            "rule 'Tunnel to NetB' has a tunnel for remote access connections",
+        ),
+        ("-actual key-", "-another key-", "rules 'Tunnel to NetB' and 'Tunnel to NetA' authenticate"),
+    ] {
+        let mut files = files.clone();
+        let script = files.text("gwa.netsh").unwrap().replacen(text, with, 1);
+        files.insert("gwa.netsh", script);
+        let error = play(&files).unwrap_err().to_string();
+        assert!(error.contains(&format!("not supported: {wanted}")), "{error}");
+    }
+}

@@ -25,7 +25,11 @@ twins! {
     kb301284_ports_reversed: "kb301284-ports-reversed",
     kb301284_psk_mismatch: "kb301284-psk-mismatch",
     kb816514_accept_unsecured: "kb816514-accept-unsecured",
+    kb816514_ah_tunnel: "kb816514-ah-tunnel",
+    kb816514_asymmetric_interfaces: "kb816514-asymmetric-interfaces",
+    kb816514_both_windows: "kb816514-both-windows",
     kb816514_clear_text_injected: "kb816514-clear-text-injected",
+    kb816514_different_authentication: "kb816514-different-authentication",
     kb816514_filter_without_gateway_pair: "kb816514-filter-without-gateway-pair",
     kb816514_gwa_without_inbound_rule: "kb816514-gwa-without-inbound-rule",
     kb816514_gwa_without_outbound_rule: "kb816514-gwa-without-outbound-rule",
@@ -35,8 +39,11 @@ twins! {
     kb816514_mirrored_filters_inbound_first: "kb816514-mirrored-filters-inbound-first",
     kb816514_missing_route: "kb816514-missing-route",
     kb816514_netb_first: "kb816514-netb-first",
+    kb816514_off_link_default_gateway: "kb816514-off-link-default-gateway",
+    kb816514_packet_filter_others: "kb816514-packet-filter-others",
     kb816514_pfs_on_one_side: "kb816514-pfs-on-one-side",
     kb816514_psk_mismatch: "kb816514-psk-mismatch",
+    kb816514_unrelated_initiator: "kb816514-unrelated-initiator",
     kb816514_wrong_interface: "kb816514-wrong-interface",
 }
 
