@@ -1,11 +1,9 @@
 //! `netsh ipsec` scripts: any bytes as a script, on an empty store and on one with a policy.
 
-use std::collections::BTreeMap;
-
 use ipsec_core::interface::ConnectionKind;
 use ipsec_core::selector::Prefix;
 use ipsec_policy::compile::{
-    LocalAddresses, LocalInterface, compile, compile_stores, listing, listing_of_all,
+    LocalAddresses, LocalInterface, Validation, compile, compile_stores, listing, listing_of_all,
 };
 use ipsec_policy::exempt::ExemptLevel;
 use ipsec_policy::netsh::{Setting, check, dump, run, run_script};
@@ -91,13 +89,13 @@ fn afterwards(store: &mut Store) {
     };
     let local = LocalAddresses {
         interfaces: vec![interface],
-        servers: BTreeMap::new(),
-        names: BTreeMap::new(),
         exempt: ExemptLevel::from_number(1).expect("a level"),
-        release: None,
+        ..LocalAddresses::default()
     };
-    if let Err(error) = compile(store, &local) {
-        let _ = error.to_string();
+    for validation in [Validation::Strict, Validation::Faithful] {
+        if let Err(error) = compile(store, &LocalAddresses { validation, ..local.clone() }) {
+            let _ = error.to_string();
+        }
     }
     let _ = listing(store, &local);
 }
