@@ -13,6 +13,7 @@ mod profile;
 mod replay;
 mod run;
 mod seeds;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,8 @@ enum Command {
     Ctl(ctl::CtlArgs),
     /// Check netsh scripts and show the policy they make: rules, and filters in match order.
     Netsh(netsh::NetshArgs),
+    /// Judge a capture, anybody's: which traffic is clear, protected by ESP, protected by AH and readable.
+    Verdict(verdict::VerdictArgs),
     /// Show what each release of Windows does, value by value, with how sure we are of it and the source.
     Profile(profile::ProfileArgs),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Netsh(args) => netsh::netsh(&args),
+        Command::Verdict(args) => verdict::verdict(&args),
         Command::Profile(args) => profile::profile(&args),
     };
     match result {

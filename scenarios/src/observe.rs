@@ -11,6 +11,7 @@ use ipsec_core::wire::isakmp::{Cookie, Header, PayloadType, split};
 use ipsec_core::{DropReason, Event, Instant};
 use ipsec_sim::ip::{IpView, protocol};
 use ipsec_sim::nat::Mapped;
+use ipsec_sim::verdict::{Sight, sight};
 use ipsec_sim::{Effect, LinkId, Names, NodeId, Record, Sink};
 
 use crate::names;
@@ -233,15 +234,20 @@ fn pattern(bytes: &[u8]) -> Option<PacketPattern> {
     })
 }
 
+/// What a packet is to whoever sees it pass. On IKE's ports everything counts as IKE here, forged or not.
 fn traffic(view: &IpView<'_>) -> Traffic {
-    match view.protocol {
-        protocol::ESP => Traffic::Esp,
-        protocol::AH => Traffic::Ah,
-        protocol::ICMP | protocol::ICMPV6 => Traffic::Icmp,
-        protocol::TCP => Traffic::Tcp,
-        protocol::UDP if view.is_ike() => Traffic::Isakmp,
-        protocol::UDP if view.sa().is_some() || view.is_keepalive() => Traffic::EspInUdp,
-        protocol::UDP => Traffic::Udp,
-        _ => Traffic::Other,
+    match sight(view) {
+        _ if view.is_ike() => Traffic::Isakmp,
+        Sight::Ike => Traffic::Isakmp,
+        Sight::Ah { .. } | Sight::Esp { in_ah: true, .. } => Traffic::Ah,
+        Sight::Esp { in_udp: true, .. } | Sight::Keepalive => Traffic::EspInUdp,
+        Sight::Esp { .. } => Traffic::Esp,
+        Sight::Part => Traffic::Udp,
+        Sight::Clear(flow) => match flow.protocol {
+            protocol::ICMP | protocol::ICMPV6 => Traffic::Icmp,
+            protocol::TCP => Traffic::Tcp,
+            protocol::UDP => Traffic::Udp,
+            _ => Traffic::Other,
+        },
     }
 }

@@ -54,6 +54,7 @@ pub mod sink;
 pub mod statistics;
 pub mod topology;
 pub mod trace;
+pub mod verdict;
 pub mod wireshark;
 pub mod work;
 mod world;
