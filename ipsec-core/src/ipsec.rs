@@ -366,7 +366,8 @@ impl Ipsec {
                 self.counters.ike.key_additions += 1;
                 self.counters.ike.key_addition_failures += u64::from(!self.install(spec, now));
             }
-            Effect::HandOver { new, old } => self.sad.hand_over(old, new),
+            Effect::HandOver { new, old, proven: true } => self.sad.hand_over(old, new),
+            Effect::HandOver { new, old, proven: false } => self.sad.hand_over_when_proven(old, new, now),
             Effect::MovePeer { pair, local, peer } => {
                 self.move_peer(pair, local, peer);
             }

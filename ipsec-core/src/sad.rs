@@ -9,6 +9,7 @@ pub mod encapsulation;
 pub mod lifetime;
 pub mod replay;
 pub mod sa;
+mod succession;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -203,8 +204,10 @@ pub struct Pair {
     pub inbound: Option<Bundle>,
     /// SAs that packets leave on.
     pub outbound: Option<Bundle>,
-    /// A newer pair sends in its place.
+    /// A newer pair has taken its place, and sends as soon as it may.
     pub replaced: bool,
+    /// The pair that sends in place of this one, and until when at the latest, while nothing has come in on this one.
+    yields: Option<(PairId, Instant)>,
     /// A successor was asked for.
     pub rekeying: bool,
     /// A valid packet came in on it.
@@ -524,6 +527,7 @@ impl Pair {
             inbound: None,
             outbound: None,
             replaced: false,
+            yields: None,
             rekeying: false,
             confirmed: false,
             last_used: now,

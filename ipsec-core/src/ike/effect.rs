@@ -24,6 +24,8 @@ pub enum Effect {
         new: PairId,
         /// The pair that sends no more.
         old: PairId,
+        /// Whether the peer is known to accept packets on the new pair. Until it is, the old one still sends.
+        proven: bool,
     },
     /// The peer of an encapsulated pair is elsewhere now, by an authenticated IKE message or by what
     /// [`Ike::peer_moved`](super::Ike::peer_moved) was told of another of its pairs. Pairs without encapsulation stay.

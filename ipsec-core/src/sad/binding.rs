@@ -132,7 +132,7 @@ impl Sad {
     }
 
     /// The pair that sends to `peer` (by [`Pair::home`]; `None`: to anyone), that `wanted` accepts, and whose client has this
-    /// flow; the newest if there are several of one client. `flow` is asked only where clients behind NATs are about.
+    /// flow; the newest if there are several of one client, or the one that it still yields to. `flow` is asked only where clients behind NATs are about.
     pub fn choose(
         &self,
         peer: Option<IpAddr>,
@@ -147,17 +147,18 @@ impl Sad {
         let Some(newest) = pairs.by_ref().find(|pair| wanted(pair)) else { return Choice::None };
         let other = |pair: &&Pair| client(pair) != client(newest) && wanted(pair);
         let others: alloc::vec::Vec<&Pair> = pairs.filter(other).collect();
+        let chosen = |pair: &Pair| Choice::Pair(self.sender(pair, now));
         if newest.udp.is_none() && others.is_empty() {
-            return Choice::Pair(newest.id);
+            return chosen(newest);
         }
         let bound = flow().and_then(|flow| self.bindings.get(&flow, now)).and_then(|id| self.pairs.get(&id));
         match bound {
             Some(owner) => {
                 let its = |pair: &&&Pair| client(pair) == client(owner);
-                let found = [newest].iter().chain(&others).find(its).map(|pair| pair.id);
-                found.map_or(Choice::Ambiguous(newest.id), Choice::Pair)
+                let found = [newest].iter().chain(&others).find(its).map(|pair| chosen(pair));
+                found.unwrap_or(Choice::Ambiguous(newest.id))
             }
-            None if others.is_empty() => Choice::Pair(newest.id),
+            None if others.is_empty() => chosen(newest),
             None => Choice::Ambiguous(newest.id),
         }
     }

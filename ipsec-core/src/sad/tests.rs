@@ -5,7 +5,7 @@ use crate::packet::Packet;
 use alloc::vec;
 use alloc::vec::Vec;
 
-fn spec(pair: u64, inbound: bool, spi: u32, protocols: &[IpsecProtocol]) -> BundleSpec {
+pub(super) fn spec(pair: u64, inbound: bool, spi: u32, protocols: &[IpsecProtocol]) -> BundleSpec {
     let sa = |protocol: &IpsecProtocol| SaSpec {
         protocol: *protocol,
         spi: Spi(spi),
@@ -29,7 +29,7 @@ fn spec(pair: u64, inbound: bool, spi: u32, protocols: &[IpsecProtocol]) -> Bund
     }
 }
 
-fn install(sad: &mut Sad, spec: &BundleSpec) -> Result<(), InstallError> {
+pub(super) fn install(sad: &mut Sad, spec: &BundleSpec) -> Result<(), InstallError> {
     let streams = Streams::new([1; 32]);
     sad.install(
         spec,

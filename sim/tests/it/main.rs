@@ -9,6 +9,7 @@ mod forwarding;
 mod gateways;
 mod nat;
 mod path_mtu;
+mod rekeying;
 mod storms;
 mod tcp;
 mod topologies;

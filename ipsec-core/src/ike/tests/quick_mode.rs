@@ -25,7 +25,7 @@ fn info(node: &Node) -> QuickModeInfo {
 
 fn hand_overs(node: &Node) -> Vec<(PairId, PairId)> {
     let hand_over = |effect: &Effect| match effect {
-        Effect::HandOver { new, old } => Some((*new, *old)),
+        Effect::HandOver { new, old, .. } => Some((*new, *old)),
         _ => None,
     };
     node.other.iter().filter_map(hand_over).collect()
@@ -281,6 +281,9 @@ fn a_rekeyed_pair_hands_over_and_is_deleted_at_both_ends_later() {
         assert_eq!(hand_overs(node), [(node.inbound[1].pair, old)]);
         assert_eq!(node.deleted(), []);
     }
+    // The responder has message 3; the initiator does not know that it has.
+    let proven = |node: &Node| node.other.iter().any(|e| matches!(e, Effect::HandOver { proven: true, .. }));
+    assert_eq!(net.nodes.each_ref().map(proven), [false, true]);
     net.run_for(64);
     assert_eq!(net.nodes[0].deleted(), [(old[0], DeleteReason::Replaced)]);
     assert_eq!(net.nodes[1].deleted(), [(old[1], DeleteReason::PeerDeleted)]);

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! The responder installs its inbound SAs before message 2 leaves, and the outbound ones with message 3 or with the first
-//! valid packet on the new pair; the initiator installs both with message 3. A lost message 3 heals, because the responder
-//! repeats message 2, and the initiator answers it again. With the commit bit a fourth message follows ([`connected`]).
+//! valid packet on the new pair; the initiator installs both with message 3. At a rekeying its packets could overtake message 3,
+//! so they leave on the old pair until the new one has shown that it works (`sad/succession.rs`). A lost message 3 heals,
+//! because the responder repeats message 2, and the initiator answers it again. With the commit bit a fourth message follows ([`connected`]).
 
 pub(crate) mod connected;
 pub(crate) mod identity;
@@ -316,14 +317,21 @@ pub(crate) fn install_inbound(inbound: &BundleSpec, outbound: &BundleSpec, step:
     step.cx.effects.push(Effect::InstallInbound(inbound.clone()));
 }
 
-/// Sends on the pair from now on, in place of `replaces` and of every older pair for the same traffic.
-pub(crate) fn install_outbound(outbound: &BundleSpec, replaces: Option<PairId>, step: &mut Step<'_, '_>) {
+/// Sends on the pair from now on, in place of `replaces` and of every older pair for the same traffic; if the peer is not yet
+/// `proven` to accept that, the pair of `replaces` goes on for a while.
+pub(crate) fn install_outbound(
+    outbound: &BundleSpec,
+    replaces: Option<PairId>,
+    proven: bool,
+    step: &mut Step<'_, '_>,
+) {
     let new = outbound.pair;
     step.cx.effects.push(Effect::InstallOutbound(outbound.clone()));
     let named = replaces.filter(|old| step.cx.node.pairs.replace(*old));
     let older = step.cx.node.pairs.replace_with(new);
     for old in named.into_iter().chain(older) {
-        step.cx.effects.push(Effect::HandOver { new, old });
+        let proven = proven || named != Some(old);
+        step.cx.effects.push(Effect::HandOver { new, old, proven });
     }
     idle::watch(new, step);
 }

@@ -71,7 +71,7 @@ fn operators_delete_and_shut_down() {
 fn handed_over_pairs_only_receive() {
     let (mut a, mut b) = tunnel();
     let (late, _, _) = outbound(&mut b, udp(ip("10.2.0.10"), ip("10.1.0.10"), (7, 4000), 1));
-    a.apply(Effect::HandOver { new: PairId(2), old: PairId(1) }, NOW);
+    a.apply(Effect::HandOver { new: PairId(2), old: PairId(1), proven: true }, NOW);
     assert_eq!(inbound(&mut a, late[0].1.clone()).1.len(), 1);
     let (_, _, events) = outbound(&mut a, request(1));
     assert!(events.contains(&Event::Held { packet: 42, entry: EntryId(1) }));

@@ -1,5 +1,7 @@
 //! Both ends with IKE: the first packet waits, the later ones never do.
 
+use alloc::collections::BTreeMap;
+
 use super::*;
 
 /// Two gateways on one link, and what came out at the far ends.
@@ -8,6 +10,10 @@ pub(super) struct Link {
     pub(super) now: Instant,
     pub(super) delivered: [usize; 2],
     pub(super) events: Vec<Event>,
+    /// Keeps the datagrams of quick mode that come third.
+    keeps_message_3: bool,
+    kept: Vec<Packet>,
+    quick_modes: BTreeMap<[u8; 4], usize>,
 }
 
 impl Link {
@@ -23,7 +29,27 @@ impl Link {
     }
 
     pub(super) fn between(first: Vec<SpdEntry>, second: Vec<SpdEntry>) -> Link {
-        Link { nodes: [node(1, first), node(2, second)], now: NOW, delivered: [0; 2], events: vec![] }
+        let nodes = [node(1, first), node(2, second)];
+        Link {
+            nodes,
+            now: NOW,
+            delivered: [0; 2],
+            events: vec![],
+            keeps_message_3: false,
+            kept: vec![],
+            quick_modes: BTreeMap::new(),
+        }
+    }
+
+    /// Whether this datagram is the third of its quick mode: exchange type 32, and then by message ID.
+    fn is_message_3(&mut self, packet: &Packet) -> bool {
+        let message = packet.bytes().get(28..).filter(|m| packet.bytes()[9] == protocol::UDP && m[18] == 32);
+        let id = message.and_then(|m| <[u8; 4]>::try_from(m.get(20..24)?).ok());
+        id.is_some_and(|id| {
+            let seen = self.quick_modes.entry(id).or_default();
+            *seen += 1;
+            *seen == 3
+        })
     }
 
     /// Carries packets over until nothing moves.
@@ -38,6 +64,10 @@ impl Link {
                             let proto = packet.bytes()[9];
                             let ike = proto == protocol::UDP && packet.bytes()[22..24] == [1, 0xf4];
                             assert!(proto == protocol::ESP || ike, "clear text on the link");
+                            if self.is_message_3(&packet) && self.keeps_message_3 {
+                                self.kept.push(packet);
+                                continue;
+                            }
                             self.nodes[1 - from].handle_input(Input::Inbound(OUTSIDE, packet), self.now);
                         }
                         Output::Deliver(..) => self.delivered[from] += 1,
@@ -96,6 +126,40 @@ fn rekeying_loses_nothing() {
     for node in &link.nodes {
         assert!(node.status().pairs().count() <= 3);
     }
+}
+
+/// The initiator goes on with the old pair until the new one has shown that it works, or for a while if nobody shows it.
+#[test]
+fn packets_that_overtake_message_3_take_the_old_pair() {
+    let mut link = Link::new(Lifetime { seconds: Some(600), kilobytes: None });
+    link.ping();
+    link.keeps_message_3 = true;
+    link.nodes[0].handle_input(Input::Command(Command::RekeyPair(PairId(1))), link.now);
+    link.settle();
+    let sent_on = |link: &mut Link| {
+        link.nodes[0].handle_input(Input::Outbound(OUTSIDE, request(100)), link.now);
+        link.settle();
+        let on = |e: &Event| if let Event::Protected { pair, .. } = e { Some(*pair) } else { None };
+        link.events.iter().filter_map(on).next_back()
+    };
+    assert_eq!((link.kept.len(), sent_on(&mut link)), (1, Some(PairId(1))));
+    assert_eq!(link.delivered, [1, 2]);
+    // Message 3 arrives; the next answer comes on the new pair, and proves it.
+    let message_3 = link.kept.pop().unwrap();
+    link.nodes[1].handle_input(Input::Inbound(OUTSIDE, message_3), link.now);
+    link.settle();
+    assert_eq!(sent_on(&mut link), Some(PairId(1)));
+    link.ping();
+    assert_eq!(sent_on(&mut link), Some(PairId(2)));
+    assert_eq!(link.delivered, [2, 5]);
+    // Again, and now message 3 is lost, and only the initiator speaks: message 2 comes again after a second, and message 3.
+    link.nodes[0].handle_input(Input::Command(Command::RekeyPair(PairId(2))), link.now);
+    link.settle();
+    for second in 1..10 {
+        link.advance(Instant::from_secs(second));
+        assert_eq!(sent_on(&mut link), Some(PairId(if second < 5 { 2 } else { 3 })), "{second}");
+    }
+    assert_eq!(link.delivered, [2, 14]);
 }
 
 #[test]

@@ -207,7 +207,7 @@ impl Initiator {
             (Initiator::WaitConnected { plan, made }, Accepted::Connected) => {
                 let replaces = plan.acquire.replaces;
                 step.cx.event(Event::QuickModeConnected { pair: plan.pair });
-                send_on(&made.outbound, replaces, made.info, step);
+                send_on(&made.outbound, (replaces, true), made.info, step);
                 step.rest();
                 QuickMode::Finished
             }
@@ -403,13 +403,18 @@ fn finish(
         return QuickMode::Initiator(Initiator::WaitConnected { plan, made });
     }
     step.send(&message_3, false);
-    send_on(&outbound, plan.acquire.replaces, info, step);
+    send_on(&outbound, (plan.acquire.replaces, false), info, step);
     QuickMode::Finished
 }
 
-/// Sends on the new pair from now on; what it replaces ends when the peer knows.
-fn send_on(outbound: &BundleSpec, replaces: Option<PairId>, info: QuickModeInfo, step: &mut Step<'_, '_>) {
-    install_outbound(outbound, replaces, step);
+/// Sends on the new pair from now on, or when it is proven to work; what it replaces ends when the peer knows.
+fn send_on(
+    outbound: &BundleSpec,
+    (replaces, proven): (Option<PairId>, bool),
+    info: QuickModeInfo,
+    step: &mut Step<'_, '_>,
+) {
+    install_outbound(outbound, replaces, proven, step);
     // The peer may send on the old pair until it has message 3, at the latest when its schedule ends. When both ends rekeyed
     // at once before, the pair that sends for neither of them is ended here as well; nobody else would do so.
     let deadline = step.cx.now + step.cx.node.linger();

@@ -268,7 +268,7 @@ impl Responder {
             let message_4 = connected.message(phase1, step);
             step.send(&message_4, false);
         }
-        install_outbound(outbound, None, step);
+        install_outbound(outbound, None, true, step);
         step.cx.event(Event::QuickModeEstablished(making.info((inbound, outbound), step)));
         step.rest();
         match connected {
