@@ -30,6 +30,7 @@ pub mod store;
 pub mod stores;
 pub mod tools;
 pub mod weight;
+mod width;
 
 pub use auth_method::AuthMethod;
 pub use filter::{Address, Filter, FilterList};

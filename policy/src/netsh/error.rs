@@ -7,6 +7,7 @@ use super::script::Unwritable;
 use super::source::Source;
 use crate::store::{ObjectKind, StoreError};
 use crate::tools;
+use crate::width::is_wide;
 
 /// An error in a script. The store is as it was before the script.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -205,11 +206,6 @@ impl fmt::Display for Error {
             .collect();
         write!(f, "{gutter} | {pad}{}", "^".repeat(self.width.max(1) as usize))
     }
-}
-
-/// East Asian characters that take two columns in a terminal.
-fn is_wide(c: char) -> bool {
-    matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}')
 }
 
 /// An error inside one command, before its place in the file is worked out.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::command::bind::{Bound, Match, abbreviation, bind};
-use super::command::{Mode, Object, Verb, help};
+use super::command::{Mode, Object, Verb};
 use super::dynamic_context;
 use super::error::{Error, ErrorKind, Fault};
 use super::ipsecpol;
@@ -15,6 +15,9 @@ use super::{Note, NoteKind, Output, Setting};
 use crate::store::StoreError;
 use crate::stores::Stores;
 use crate::tools::{self, Tool};
+
+mod files;
+mod shell;
 
 /// Lines are joined up to this many bytes; `cmd` itself takes 8,191 characters.
 pub(super) const LONGEST_LINE: usize = 16 << 10;
@@ -36,46 +39,6 @@ pub(super) enum Context {
     /// Another helper's context; its commands are none of ours.
     Other,
 }
-
-/// Contexts of other helpers, so that their commands are not taken for mistakes.
-const OTHERS: &[&str] = &[
-    "aaaa",
-    "advfirewall",
-    "bridge",
-    "dhcp",
-    "dhcpclient",
-    "diag",
-    "dns",
-    "dnsclient",
-    "firewall",
-    "http",
-    "int",
-    "interface",
-    "ip",
-    "lan",
-    "namespace",
-    "nap",
-    "netio",
-    "p2p",
-    "ras",
-    "routing",
-    "rpc",
-    "trace",
-    "wcn",
-    "winhttp",
-    "wins",
-    "winsock",
-    "wlan",
-    "offline",
-    "online",
-    "commit",
-    "abort",
-    "flush",
-    "set",
-    "add",
-    "alias",
-    "unalias",
-];
 
 /// Scripts may call scripts this deep.
 const DEEPEST: u8 = 8;
@@ -223,12 +186,12 @@ impl<'a> Session<'a> {
                 (Some("r" | "u" | "p"), Some(_)) => {
                     return Err(unsupported(
                         option.span(),
-                        "`netsh -r`",
+                        &format!("`netsh {}`", word.text),
                         "other computers have stores of their own",
                     ));
                 }
-                (Some("?"), _) => {
-                    self.output.text.push_str(help::ROOT);
+                (Some("?" | "h" | "help"), _) => {
+                    self.output.text.push_str(&self.help(&[]));
                     return Ok(Ended::AfterCommand);
                 }
                 _ => {
@@ -311,55 +274,6 @@ impl<'a> Session<'a> {
         Ok(Ended::InContext)
     }
 
-    /// The help for words in the context where the shell stands.
-    fn help(&self, words: &[&str]) -> String {
-        match self.place.context {
-            Context::Static => help::of_words(Mode::Static, words),
-            Context::Dynamic => help::of_words(Mode::Dynamic, words),
-            Context::Root | Context::Ipsec | Context::Other => help::ROOT.to_owned(),
-        }
-    }
-
-    /// Runs another `netsh` script where the shell stands. Its end leads back to this context.
-    fn call(&mut self, source: &Source, span: Range<usize>, name: &str) -> Result<(), Fault> {
-        let fault = |kind| Err(Fault::new(span.clone(), kind));
-        if self.depth >= DEEPEST {
-            return fault(ErrorKind::TooDeep);
-        }
-        let Some(bytes) = self.read(name) else {
-            return fault(ErrorKind::NoFile { name: name.to_owned() });
-        };
-        let text = super::source::decode(&bytes).0;
-        let lines = super::lines(&text);
-        let sources: Vec<Source> =
-            (1..).zip(&lines).map(|(number, line)| Source::line(number, line)).collect();
-        let mut inner = Session {
-            output: std::mem::take(&mut self.output),
-            place: self.place.clone(),
-            depth: self.depth + 1,
-            ..Session::new(self.stores, self.setting, name, &lines, false)
-        };
-        let notes = std::mem::take(&mut inner.output.notes);
-        let result = run_script(&mut inner, &sources);
-        let (location, mut output) = (inner.place.location, inner.output);
-        let said = std::mem::replace(&mut output.notes, notes);
-        (self.output, self.place.location) = (output, location);
-        for note in said {
-            let text = format!("{name}:{}:{}: {}", note.line, note.column, note.message);
-            self.note(source.position(span.start), note.kind, text);
-        }
-        result.or_else(|error| fault(ErrorKind::InFile { error: Box::new(error) }))
-    }
-
-    /// A file: one that this run has written, else one of the computer's.
-    pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
-        let written = self.output.files.iter().rev().find(|(n, _)| n == name);
-        match written {
-            Some((_, text)) => Some(text.clone().into_bytes()),
-            None => self.setting.read.and_then(|read| read(name)),
-        }
-    }
-
     /// The context a word leads to; `None` when it begins a command of this context.
     fn step(&mut self, argument: &Argument, word: &str) -> Result<Option<Context>, Fault> {
         let unknown = |expected: String| {
@@ -370,17 +284,20 @@ impl<'a> Session<'a> {
             // A context knows its siblings through its parent.
             Context::Static | Context::Dynamic if word == "static" => Ok(Some(Context::Static)),
             Context::Static | Context::Dynamic if word == "dynamic" => Ok(Some(Context::Dynamic)),
+            Context::Static | Context::Dynamic if shell::OTHERS.contains(&word) => Ok(Some(Context::Other)),
             Context::Static | Context::Dynamic | Context::Other => Ok(None),
             Context::Ipsec => match abbreviation(word, &["static", "dynamic", "dump"], |w| w) {
                 Match::One("static") => Ok(Some(Context::Static)),
                 Match::One("dynamic") => Ok(Some(Context::Dynamic)),
                 Match::One(_) => Ok(None),
                 Match::Several(_) => Err(unknown("static or dynamic".to_owned())),
+                Match::None if shell::ITS_OWN.contains(&word) => Ok(None),
+                Match::None if shell::OTHERS.contains(&word) => Ok(Some(Context::Other)),
                 Match::None => Err(unknown("static, dynamic or dump".to_owned())),
             },
             Context::Root if word.len() > 2 && "ipsec".starts_with(word) => Ok(Some(Context::Ipsec)),
-            Context::Root if is_verb(word) || word == "dump" => Ok(None),
-            Context::Root if OTHERS.contains(&word) => Ok(Some(Context::Other)),
+            Context::Root if is_verb(word) || word == "dump" || shell::ITS_OWN.contains(&word) => Ok(None),
+            Context::Root if shell::OTHERS.contains(&word) => Ok(Some(Context::Other)),
             Context::Root => {
                 Err(unknown("ipsec, or a command of ipsec static: add, set, delete or show".to_owned()))
             }
@@ -397,24 +314,29 @@ impl<'a> Session<'a> {
             self.output.text.push_str(&self.help(&words));
             return Ok(());
         }
+        if let Some(own) = shell::own_command(arguments).filter(|_| self.place.context != Context::Other) {
+            self.note(source.start(), NoteKind::NoEffect, format!("{}: {}", own?, source.trim().text()));
+            return Ok(());
+        }
         let dump = arguments
             .first()
             .and_then(Argument::plain)
             .is_some_and(|w| w.text.len() > 1 && "dump".starts_with(&w.text.to_ascii_lowercase()));
         match self.place.context {
+            Context::Other => {
+                let text = format!("not about IPsec, not carried out: {}", source.trim().text());
+                self.note(source.start(), NoteKind::NoEffect, text);
+                Ok(())
+            }
+            // A context inherits what those above it have.
+            _ if dump => self.dump(arguments),
             Context::Static => self.run(source, bind(Mode::Static, arguments, end)?),
             Context::Dynamic => self.run(source, bind(Mode::Dynamic, arguments, end)?),
-            Context::Root | Context::Ipsec if dump => self.dump(arguments),
             // `add policy ...` at the root: the file was meant for `netsh -c "ipsec static" -f`.
             Context::Root | Context::Ipsec => {
                 let bound = bind(Mode::Static, arguments, end)
                     .or_else(|fault| bind(Mode::Dynamic, arguments, end).map_err(|_| fault))?;
                 self.run(source, bound)
-            }
-            Context::Other => {
-                let text = format!("not about IPsec, not carried out: {}", source.trim().text());
-                self.note(source.start(), NoteKind::NoEffect, text);
-                Ok(())
             }
         }
     }

@@ -9,6 +9,7 @@ mod ipsecpol;
 mod properties;
 mod script;
 mod shell;
+mod show;
 mod syntax;
 mod table;
 mod wild;

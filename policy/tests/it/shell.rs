@@ -65,7 +65,7 @@ fn the_chosen_store_stays_chosen() {
 /// The sentences are ours; the commands and tags in them are the reference's.
 #[test]
 fn help_for_each_place() {
-    let script = "?\nipsec static add policy ?\nipsec dynamic show ?\nipsec dynamic set config ?";
+    let script = "?\nipsec ?\nipsec static add policy ?\nipsec dynamic show ?\nipsec dynamic set config ?";
     insta::assert_snapshot!(with(&[], script).unwrap().1.text);
 }
 
@@ -104,4 +104,45 @@ fn the_prompt_stays_where_it_is() {
     assert_eq!(say(".."), (None, false, "netsh ipsec>", 1));
     assert_eq!(say(""), (None, false, "netsh ipsec>", 1));
     assert_eq!(say("bye"), (None, true, "netsh>", 1));
+}
+
+/// netsh's own commands and other contexts are no mistakes, from wherever they are given, and lead nowhere else.
+#[test]
+fn what_is_not_about_ipsec() {
+    let script = "offline\nadd policy A\nset mode online\nipsec\ncommit\nstatic\nadd policy B\nonline\n\
+                  interface ip show config\n..\nipsec static\nshow helper\nalias x ipsec\nadd policy C";
+    let (stores, output) = with(&[], script).unwrap();
+    assert_eq!(names(&stores), ["A", "B", "C"]);
+    let notes: Vec<String> = output.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        [
+            "1:1: note: no effect: every command is carried out at once: offline",
+            "3:1: note: not about IPsec, not carried out: set mode online",
+            "5:1: note: no effect: every command is carried out at once: commit",
+            "8:1: note: no effect: every command is carried out at once: online",
+            "9:1: note: not about IPsec, not carried out: interface ip show config",
+            "12:1: note: not about IPsec, not carried out: show helper",
+            "13:1: note: not about IPsec, not carried out: alias x ipsec",
+        ]
+    );
+    let error = with(&[], "set machine SERVER").unwrap_err();
+    assert_eq!((error.line, error.column), (1, 5));
+    assert!(error.to_string().contains("other computers have stores of their own"), "{error}");
+}
+
+/// A dump is had in every context, and each context has its help.
+#[test]
+fn contexts_inherit_the_dump() {
+    for place in ["", "ipsec ", "ipsec static ", "ipsec dynamic "] {
+        let script = format!("ipsec static add policy P\n..\n..\n{place}dump\n{place}?");
+        let (_, output) = with(&[], &script).unwrap();
+        let (dump, help) = output.text.split_once("pushd ipsec dynamic\npopd\n").unwrap();
+        assert!(dump.contains("add policy name=\"P\""), "{place}: {dump}");
+        assert!(
+            help.contains(if place.ends_with("ic ") { "Commands of netsh" } else { "dump" }),
+            "{place}: {help}"
+        );
+        assert!(help.lines().all(|l| l.len() <= 79), "{help}");
+    }
 }

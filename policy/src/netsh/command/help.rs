@@ -142,30 +142,48 @@ fn meaning(command: &Command, tag: &str) -> &'static str {
 
 /// The help of a command.
 pub(in crate::netsh) fn command(command: &Command) -> String {
-    let mut out = String::from("Usage: ");
-    let _ = write!(out, "{command}");
-    for tag in command.tags {
-        let _ = match tag.preset {
-            Preset::Required => write!(out, " {}=...", tag.name),
-            _ => write!(out, " [{}=...]", tag.name),
-        };
-    }
-    out.push('\n');
+    let mut out = String::new();
+    let tags = command.tags.iter().map(|tag| match tag.preset {
+        Preset::Required => format!("{}=...", tag.name),
+        _ => format!("[{}=...]", tag.name),
+    });
+    put(&mut out, &format!("Usage: {command} "), &tags.collect::<Vec<_>>().join(" "));
     if !command.one_of.is_empty() {
         let _ = writeln!(out, "One of {} is needed.", command.one_of.join("= and ") + "=");
     }
     for tag in command.tags {
-        let _ = writeln!(out, "  {:<21} {}", tag.name, line(command, tag));
+        put(&mut out, &format!("  {:<20} ", tag.name), &line(command, tag));
     }
     if command.object == Object::Config && command.verb == Verb::Set {
         out.push_str("Properties:\n");
         for p in PROPERTIES {
             let when = if p.at_restart { "; from the next start on" } else { "" };
-            let _ = writeln!(out, "  {:<21} {}: {}{when}", p.name, p.values(), p.meaning);
+            put(&mut out, &format!("  {:<20} ", p.name), &format!("{}: {}{when}", p.values(), p.meaning));
         }
     }
-    let _ = writeln!(out, "{}", command.mark);
+    let Mark { confidence, source } = command.mark;
+    let _ = writeln!(out, "{confidence:?}: {source}");
     out
+}
+
+/// A term and what is said about it, in lines of at most 79 columns.
+fn put(out: &mut String, term: &str, text: &str) {
+    let (indent, mut column) = (term.len().min(26), term.len());
+    out.push_str(term);
+    for (number, word) in text.split(' ').enumerate() {
+        let blank = usize::from(number > 0);
+        if number > 0 && column + blank + word.len() > 79 {
+            let _ = write!(out, "\n{:indent$}", "");
+            column = indent;
+        } else if number > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += word.len();
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
 }
 
 fn line(command: &Command, tag: &Tag) -> String {
@@ -175,7 +193,7 @@ fn line(command: &Command, tag: &Tag) -> String {
         Some(_) => format!("; default {default} (not confirmed)"),
         None => String::new(),
     };
-    format!("{}: {}{default}", meaning(command, tag.name), values(tag.kind))
+    format!("{}: {}{default}", meaning(command, tag.name), values(tag.kind).replace('|', " | "))
 }
 
 /// The help of a mode, or of one verb in it.
@@ -183,8 +201,7 @@ pub(in crate::netsh) fn mode(mode: Mode, verb: Option<Verb>) -> String {
     let mut out = format!("Commands of netsh ipsec {}:\n", mode.word());
     for command in commands(mode).iter().filter(|c| verb.is_none_or(|v| c.verb == v)) {
         let tags: Vec<&str> = command.tags.iter().map(|t| t.name).collect();
-        let text = format!("  {:<27} {}", command.to_string(), tags.join(" "));
-        let _ = writeln!(out, "{}", text.trim_end());
+        put(&mut out, &format!("  {:<24}", command.to_string()), &tags.join(" "));
     }
     out.push_str("`?` behind a command explains its tags.\n");
     out
@@ -205,17 +222,6 @@ pub(in crate::netsh) fn of_words(context: Mode, words: &[&str]) -> String {
         _ => mode(context, Some(verb)),
     }
 }
-
-/// The help outside both modes.
-pub(in crate::netsh) const ROOT: &str = "\
-ipsec static     stored policy: policies, rules, filter lists, filter actions
-ipsec dynamic    what the running driver and key exchange hold
-ipsec dump       both as a script
-exec FILE        carry out the lines of a script here
-pushd, popd      remember a context and go back to it
-..               the context above
-exit, quit, bye  leave
-";
 
 #[cfg(test)]
 mod tests {

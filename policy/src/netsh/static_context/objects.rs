@@ -165,7 +165,7 @@ fn action_id(store: &Store, bound: &Bound) -> Result<Guid, Fault> {
 }
 
 /// By name, or by its number in the policy from 1.
-fn find_rule<'a>(policy: &'a Policy, bound: &Bound) -> Result<&'a Rule, Fault> {
+pub(super) fn find_rule<'a>(policy: &'a Policy, bound: &Bound) -> Result<&'a Rule, Fault> {
     let name = match (bound.text("name"), bound.number("id")) {
         (Some(name), _) => name.to_owned(),
         (None, number) => {

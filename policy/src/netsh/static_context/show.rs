@@ -2,21 +2,24 @@
 //!
 //! Labels and their order follow real output where a public source prints it (a policy in list form, a filter list in
 //! verbose list form); the padding is that of `Policy Name              : x`. The rest keeps the same style and is not
-//! claimed to be Windows' wording. There is no clock here, so `Last Modified` is not printed. Keys are never shown.
+//! claimed to be Windows' wording, tables least of all. There is no clock here, so `Last Modified` is not printed. Keys are never shown.
 
 use core::fmt::Write as _;
 
-use super::{Reply, at};
+use super::{Reply, at, objects};
 use crate::auth_method::AuthMethod;
 use crate::filter::{Address, Filter, FilterList, protocol_name};
 use crate::filter_action::{Action, FilterAction};
+use crate::netsh::NoteKind;
 use crate::netsh::command::Object;
 use crate::netsh::command::bind::Bound;
 use crate::netsh::error::Fault;
 use crate::netsh::session::Location;
 use crate::policy::Policy;
 use crate::rule::Rule;
-use crate::store::{Store, same_name};
+use crate::store::{ObjectKind, Store, not_found, same_name};
+
+mod table;
 
 /// How the output is laid out.
 #[derive(Clone, Copy)]
@@ -34,12 +37,16 @@ pub(super) fn show(store: &Store, bound: &Bound, location: Location, reply: &mut
         wide: bound.flag("wide").unwrap_or(false),
         location,
     };
+    if bound.flag("resolvedns") == Some(true) {
+        let text = "names are shown as far as they are kept: nobody is asked for others here";
+        reply.remarks.push((bound.span_of("resolvedns"), NoteKind::NoEffect, text.to_owned()));
+    }
     let out = &mut reply.text;
     match bound.command.object {
         Object::Policy => policies(store, bound, style, out),
-        Object::FilterList => filter_lists(store, bound, style, out),
-        Object::FilterAction => filter_actions(store, bound, style, out),
-        Object::Rule => rules(store, bound, style, out),
+        Object::FilterList => filter_lists(store, bound, style, reply),
+        Object::FilterAction => filter_actions(store, bound, style, reply),
+        Object::Rule => rules(store, bound, style, reply),
         Object::Store => {
             line(out, "Store", location);
             Ok(())
@@ -47,6 +54,10 @@ pub(super) fn show(store: &Store, bound: &Bound, location: Location, reply: &mut
         Object::GpoAssignedPolicy => {
             line(out, "Local Policy Name", store.assigned().map_or("NONE", |p| p.name.as_str()));
             line(out, "Domain Policy Name", "NONE");
+            if bound.get("name").is_some() {
+                let text = "this computer is in no domain: no Group Policy object assigns anything";
+                reply.remarks.push((bound.span_of("name"), NoteKind::NoEffect, text.to_owned()));
+            }
             Ok(())
         }
         _ => {
@@ -57,96 +68,125 @@ pub(super) fn show(store: &Store, bound: &Bound, location: Location, reply: &mut
 }
 
 fn all(store: &Store, style: Style, out: &mut String) {
-    let verbose = Style { verbose: !style.table, ..style };
-    blocks(
-        out,
-        store.policies(),
-        style,
-        POLICY_COLUMNS,
-        |p| policy_row(store, p),
-        |p, o| policy(store, p, verbose, o),
-    );
-    blocks(out, store.filter_lists(), style, LIST_COLUMNS, list_row, |l, o| filter_list(l, verbose, o));
-    blocks(out, store.filter_actions(), style, ACTION_COLUMNS, action_row, |a, o| {
-        filter_action(a, verbose, o)
-    });
+    let verbose = Style { verbose: true, ..style };
+    some_policies(store, store.policies(), verbose, out);
+    some_lists(store.filter_lists(), verbose, out);
+    some_actions(store.filter_actions(), verbose, out);
     let _ = writeln!(out, "No. of policies       : {}", store.policies().len());
     let _ = writeln!(out, "No. of filter lists   : {}", store.filter_lists().len());
     let _ = writeln!(out, "No. of filter actions : {}", store.filter_actions().len());
 }
 
-const POLICY_COLUMNS: &[(&str, usize)] =
-    &[("Policy Name", 24), ("Rules", 6), ("Assigned", 8), ("Description", 30)];
-const LIST_COLUMNS: &[(&str, usize)] = &[("FilterList Name", 24), ("Filters", 8), ("Description", 30)];
-const ACTION_COLUMNS: &[(&str, usize)] = &[("FilterAction Name", 24), ("Action", 20), ("Description", 30)];
-const RULE_COLUMNS: &[(&str, usize)] =
-    &[("Rule Name", 24), ("Enabled", 8), ("FilterList", 24), ("FilterAction", 24), ("Tunnel Endpoint", 16)];
+fn some_policies(store: &Store, chosen: &[Policy], style: Style, out: &mut String) {
+    if style.table {
+        return table::policies(store, chosen, style, out);
+    }
+    blocks(chosen, out, |p, out| policy(store, p, style, out));
+}
+
+fn some_lists(chosen: &[FilterList], style: Style, out: &mut String) {
+    if style.table {
+        return table::filter_lists(chosen, style, out);
+    }
+    blocks(chosen, out, |l, out| filter_list(l, style, out));
+}
+
+fn some_actions(chosen: &[FilterAction], style: Style, out: &mut String) {
+    if style.table {
+        return table::filter_actions(chosen, style, out);
+    }
+    blocks(chosen, out, |a, out| filter_action(a, style, out));
+}
+
+/// Each with a blank line behind it.
+fn blocks<T>(all: &[T], out: &mut String, block: impl Fn(&T, &mut String)) {
+    for one in all {
+        block(one, out);
+        out.push('\n');
+    }
+}
 
 fn policies(store: &Store, bound: &Bound, style: Style, out: &mut String) -> Result<(), Fault> {
     let chosen = choose(bound, store.policies(), || store.policy(bound.text("name").unwrap_or_default()))?;
     if chosen.is_empty() {
         out.push_str("ERR IPsec[05072] : No Policies in Policy Store\n");
     }
-    blocks(out, &chosen, style, POLICY_COLUMNS, |p| policy_row(store, p), |p, o| policy(store, p, style, o));
+    some_policies(store, &chosen, style, out);
     Ok(())
 }
 
-fn filter_lists(store: &Store, bound: &Bound, style: Style, out: &mut String) -> Result<(), Fault> {
+fn filter_lists(store: &Store, bound: &Bound, style: Style, reply: &mut Reply) -> Result<(), Fault> {
+    let all = store.filter_lists();
     let chosen = match bound.text("rule") {
-        Some(rule) => store
-            .filter_lists()
-            .iter()
-            .filter(|l| store.users(l.id).any(|(_, r)| same_name(&r.name, rule)))
-            .cloned()
-            .collect(),
-        None => {
-            choose(bound, store.filter_lists(), || store.filter_list(bound.text("name").unwrap_or_default()))?
-        }
+        Some(name) => used_by(store, bound, name, |r| store.filter_list_by_id(r.filter_list))?,
+        None => choose(bound, all, || store.filter_list(bound.text("name").unwrap_or_default()))?,
     };
-    blocks(out, &chosen, style, LIST_COLUMNS, list_row, |l, o| filter_list(l, style, o));
-    if style.table && style.verbose {
-        for list in &chosen {
-            filter_table(list, style, out);
+    note_none(bound, chosen.len(), "there is no filter list in this store", reply);
+    some_lists(&chosen, style, &mut reply.text);
+    Ok(())
+}
+
+fn filter_actions(store: &Store, bound: &Bound, style: Style, reply: &mut Reply) -> Result<(), Fault> {
+    let all = store.filter_actions();
+    let chosen = match bound.text("rule") {
+        Some(name) => used_by(store, bound, name, |r| store.filter_action_by_id(r.filter_action))?,
+        None => choose(bound, all, || store.filter_action(bound.text("name").unwrap_or_default()))?,
+    };
+    note_none(bound, chosen.len(), "there is no filter action in this store", reply);
+    some_actions(&chosen, style, &mut reply.text);
+    Ok(())
+}
+
+/// What the rules of this name use, in any policy, each object once.
+fn used_by<'a, T: Clone + PartialEq + 'a>(
+    store: &'a Store,
+    bound: &Bound,
+    name: &str,
+    of: impl Fn(&Rule) -> Option<&'a T>,
+) -> Result<Vec<T>, Fault> {
+    let rules = || store.policies().iter().flat_map(|p| &p.rules);
+    let mut used: Vec<T> = Vec::new();
+    for one in rules().filter(|r| same_name(&r.name, name)).filter_map(of) {
+        if !used.contains(one) {
+            used.push(one.clone());
         }
     }
-    Ok(())
+    let missing = || not_found(ObjectKind::Rule, name, rules().map(|r| &r.name));
+    at(bound, "rule", if used.is_empty() { Err(missing()) } else { Ok(used) })
 }
 
-fn filter_actions(store: &Store, bound: &Bound, style: Style, out: &mut String) -> Result<(), Fault> {
-    let chosen = match bound.text("rule") {
-        Some(rule) => {
-            let used = |a: &&FilterAction| store.users(a.id).any(|(_, r)| same_name(&r.name, rule));
-            store.filter_actions().iter().filter(used).cloned().collect()
-        }
-        None => choose(bound, store.filter_actions(), || {
-            store.filter_action(bound.text("name").unwrap_or_default())
-        })?,
-    };
-    blocks(out, &chosen, style, ACTION_COLUMNS, action_row, |a, o| filter_action(a, style, o));
-    Ok(())
+/// Windows has a message of its own for each empty store; only that about policies is known.
+fn note_none(bound: &Bound, count: usize, text: &str, reply: &mut Reply) {
+    if count == 0 {
+        reply.remarks.push((bound.span.clone(), NoteKind::Remark, text.to_owned()));
+    }
 }
 
-fn rules(store: &Store, bound: &Bound, style: Style, out: &mut String) -> Result<(), Fault> {
+fn rules(store: &Store, bound: &Bound, style: Style, reply: &mut Reply) -> Result<(), Fault> {
     let policy = at(bound, "policy", store.policy(bound.text("policy").unwrap_or_default()))?;
     if bound.text("name").is_some_and(|n| n.eq_ignore_ascii_case("default")) {
-        default_response(policy, out);
+        default_response(policy, &mut reply.text);
+        reply.text.push('\n');
         return Ok(());
     }
-    let kind = |r: &&Rule| match bound.word("type") {
+    let kind = |r: &Rule| match bound.word("type") {
         Some("tunnel") => r.tunnel.is_some(),
         Some(_) => r.tunnel.is_none(),
         None => true,
     };
-    let chosen: Vec<Rule> = match bound.number("id") {
-        Some(id) => {
-            policy.rules.iter().skip(usize::try_from(id).unwrap_or(usize::MAX) - 1).take(1).cloned().collect()
-        }
+    let mut chosen: Vec<Rule> = match bound.number("id") {
+        Some(_) => vec![objects::find_rule(policy, bound)?.clone()],
         None => {
             choose(bound, &policy.rules, || policy.existing_rule(bound.text("name").unwrap_or_default()))?
         }
     };
-    let chosen: Vec<Rule> = chosen.iter().filter(kind).cloned().collect();
-    blocks(out, &chosen, style, RULE_COLUMNS, |r| rule_row(store, r), |r, o| rule(store, r, style, o));
+    chosen.retain(kind);
+    note_none(bound, chosen.len(), "there is no such rule in this policy", reply);
+    if style.table {
+        table::rules(store, &chosen, style, &mut reply.text);
+    } else {
+        blocks(&chosen, &mut reply.text, |r, out| rule(store, r, style, out));
+    }
     Ok(())
 }
 
@@ -160,46 +200,6 @@ fn choose<'a, T: Clone + 'a>(
         Some(name) if name.eq_ignore_ascii_case("all") => Ok(all.to_vec()),
         _ => at(bound, "name", named()).map(|one| vec![one.clone()]),
     }
-}
-
-fn blocks<T>(
-    out: &mut String,
-    all: &[T],
-    style: Style,
-    columns: &[(&str, usize)],
-    row: impl Fn(&T) -> Vec<String>,
-    block: impl Fn(&T, &mut String),
-) {
-    if style.table {
-        table(out, columns, all.iter().map(row), style.wide);
-        return;
-    }
-    for one in all {
-        block(one, out);
-        out.push('\n');
-    }
-}
-
-pub(in crate::netsh) fn table(
-    out: &mut String,
-    columns: &[(&str, usize)],
-    rows: impl Iterator<Item = Vec<String>>,
-    wide: bool,
-) {
-    let put = |out: &mut String, cells: &[String]| {
-        let mut text = String::new();
-        for (cell, (_, width)) in cells.iter().zip(columns) {
-            let shown: String = if wide { cell.clone() } else { cell.chars().take(*width).collect() };
-            let _ = write!(text, "{shown:<width$} ");
-        }
-        let _ = writeln!(out, "{}", text.trim_end());
-    };
-    put(out, &columns.iter().map(|(title, _)| (*title).to_owned()).collect::<Vec<_>>());
-    put(out, &columns.iter().map(|(title, _)| "-".repeat(title.len())).collect::<Vec<_>>());
-    for cells in rows {
-        put(out, &cells);
-    }
-    out.push('\n');
 }
 
 pub(in crate::netsh) fn line(out: &mut String, label: &str, value: impl core::fmt::Display) {
@@ -216,25 +216,6 @@ fn or_none(text: &str) -> &str {
 
 fn is_assigned(store: &Store, policy: &Policy) -> bool {
     store.assigned().is_some_and(|p| p.id == policy.id)
-}
-
-fn policy_row(store: &Store, p: &Policy) -> Vec<String> {
-    let assigned = yes_no(is_assigned(store, p)).to_owned();
-    vec![p.name.clone(), p.rules.len().to_string(), assigned, or_none(&p.description).to_owned()]
-}
-
-fn list_row(l: &FilterList) -> Vec<String> {
-    vec![l.name.clone(), l.filters.len().to_string(), or_none(&l.description).to_owned()]
-}
-
-fn action_row(a: &FilterAction) -> Vec<String> {
-    vec![a.name.clone(), a.action.to_string(), or_none(&a.description).to_owned()]
-}
-
-fn rule_row(store: &Store, r: &Rule) -> Vec<String> {
-    let (list, action) = references(store, r);
-    let tunnel = r.tunnel.as_ref().map_or("NONE".to_owned(), ToString::to_string);
-    vec![r.name.clone(), yes_no(r.active).to_owned(), list, action, tunnel]
 }
 
 fn references(store: &Store, r: &Rule) -> (String, String) {
@@ -270,6 +251,8 @@ fn policy(store: &Store, p: &Policy, style: Style, out: &mut String) {
         out.push('\n');
         rule(store, r, style, out);
     }
+    out.push('\n');
+    default_response(p, out);
 }
 
 fn rule(store: &Store, r: &Rule, style: Style, out: &mut String) {
@@ -290,15 +273,23 @@ fn rule(store: &Store, r: &Rule, style: Style, out: &mut String) {
 pub(in crate::netsh) fn auth(methods: &[AuthMethod], out: &mut String) {
     line(out, "Authentication Methods", methods.len());
     for method in methods {
-        let _ = writeln!(out, "    {method}");
+        let _ = match method {
+            AuthMethod::Certificate(c) => {
+                let (map, exclude) = (c.map_to_account, c.exclude_authority_name);
+                let (map, exclude) = (yes_no(map).to_lowercase(), yes_no(exclude).to_lowercase());
+                writeln!(out, "    {method}  certmap:{map} excludecaname:{exclude}")
+            }
+            _ => writeln!(out, "    {method}"),
+        };
     }
 }
 
 fn default_response(p: &Policy, out: &mut String) {
     line(out, "Rule Name", "NONE");
-    line(out, "FilterList Name", "<Dynamic>");
+    line(out, "Description", "Default response rule");
     line(out, "Activated", yes_no(p.default_response.active));
-    line(out, "Qmpfs", yes_no(p.default_response.qm_pfs));
+    line(out, "FilterList Name", "<Dynamic>");
+    line(out, "QMPFS", yes_no(p.default_response.qm_pfs));
     methods(&p.default_response.methods, out);
     auth(&p.default_response.auth, out);
 }
@@ -362,35 +353,6 @@ fn filter(f: &Filter, out: &mut String) {
     line(out, "Protocol", protocol_name(f.protocol));
     line(out, "Source Port", f.source_port);
     line(out, "Destination Port", f.destination_port);
-}
-
-fn filter_table(l: &FilterList, style: Style, out: &mut String) {
-    const COLUMNS: &[(&str, usize)] = &[
-        ("Source", 20),
-        ("Source Mask", 16),
-        ("Destination", 20),
-        ("Dest Mask", 16),
-        ("Protocol", 8),
-        ("SrcPort", 7),
-        ("DstPort", 7),
-        ("Mirrored", 8),
-    ];
-    let row = |f: &Filter| {
-        let side = |a: &Address| address_and_mask(a);
-        let ((source, source_mask), (destination, destination_mask)) =
-            (side(&f.source), side(&f.destination));
-        vec![
-            source,
-            source_mask.unwrap_or_default(),
-            destination,
-            destination_mask.unwrap_or_default(),
-            protocol_name(f.protocol),
-            f.source_port.to_string(),
-            f.destination_port.to_string(),
-            yes_no(f.mirrored).to_owned(),
-        ]
-    };
-    table(out, COLUMNS, l.filters.iter().map(row), style.wide);
 }
 
 /// `<My IP Address>` is Windows' wording, and it carries no mask line; `<Any IP Address>` is made after it.
