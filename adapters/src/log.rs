@@ -1,6 +1,9 @@
 //! What happens, for people who read logs. Nothing secret is among it.
 
+use ipsec_core::ike::failure::Phase;
+use ipsec_core::sad::Spi;
 use ipsec_core::spd::Spd;
+use ipsec_core::wire::ikev1::NotifyType;
 use ipsec_core::{DropReason, Event};
 
 /// Says in one line what happened. What happens to single packets is for debugging only.
@@ -22,13 +25,13 @@ pub(crate) fn event(event: &Event, spd: &Spd) {
         ),
         Event::QuickModeEstablished(info) => tracing::info!(
             pair = info.pair.0, rule = name(info.entry), peer = %info.peer, initiator = info.initiator,
-            replaces = info.replaces.map(|pair| pair.0), inbound_spis = ?info.inbound_spis,
-            outbound_spis = ?info.outbound_spis,
+            replaces = info.replaces.map(|pair| pair.0), inbound_spis = spis(&info.inbound_spis),
+            outbound_spis = spis(&info.outbound_spis),
             "IPsec SAs established for {}", info.selector
         ),
         Event::Failed(failure) => tracing::warn!(
             peer = %failure.peer, initiator = failure.initiator, rule = failure.entry.map(name),
-            "{:?} failed: {}", failure.phase, failure.reason
+            "{} failed: {}", phase(failure.phase), failure.reason
         ),
         Event::Retransmitted { peer, cky_i, message_id, attempt } => {
             tracing::debug!(%peer, %cky_i, message_id, attempt, "no answer, sent again");
@@ -36,7 +39,7 @@ pub(crate) fn event(event: &Event, spd: &Spd) {
         Event::IkeIgnored { peer, reason } => {
             tracing::debug!(%peer, "an IKE datagram changed nothing: {reason}")
         }
-        Event::Notified { peer, notify } => tracing::info!(%peer, notify, "the peer notifies"),
+        Event::Notified { peer, notify } => tracing::info!(%peer, "the peer says {}", NotifyType(*notify)),
         Event::InstallFailed { pair, why } => tracing::error!(pair = pair.0, "SAs were not installed: {why}"),
         Event::SoftAssociation { entry, peer } => {
             tracing::warn!(rule = name(*entry), %peer, "no answer to IKE: traffic passes in clear for a while");
@@ -50,6 +53,18 @@ pub(crate) fn event(event: &Event, spd: &Spd) {
         // Never printed.
         Event::Keys(_) => {}
         other => tracing::debug!("{other:?}"),
+    }
+}
+
+fn spis(spis: &[Spi]) -> String {
+    spis.iter().map(Spi::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Aggressive mode, too, is of phase 1.
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::MainMode => "phase 1",
+        Phase::QuickMode => "quick mode",
     }
 }
 

@@ -1,5 +1,6 @@
 //! `ipseclab live`.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -87,8 +88,11 @@ fn error(error: LiveError) -> Error {
 fn log(args: &LiveArgs) -> Result<(), Error> {
     let filter =
         EnvFilter::try_new(&args.log_level).map_err(|e| Error::usage(format!("--log-level: {e}")))?;
-    let logger =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logger = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     match args.log_format {
         LogFormat::Text => logger.init(),
         LogFormat::Json => logger.json().init(),
