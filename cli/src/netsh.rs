@@ -20,9 +20,19 @@ mod prompt;
 /// Options of `ipseclab netsh`.
 #[derive(Debug, Args)]
 pub(crate) struct NetshArgs {
-    /// Scripts with `netsh ipsec` commands, run one after the other. Without any: a prompt on a terminal, else lines of
-    /// standard input.
+    /// Scripts with `netsh ipsec` commands, run one after the other; or the words of one command, `ipsec static show all`.
+    /// Without any: a prompt on a terminal, else lines of standard input.
+    #[arg(value_name = "SCRIPTS|COMMAND")]
     scripts: Vec<PathBuf>,
+    /// As netsh's own: the context that the command, the file or the prompt begins in, as in "ipsec static".
+    #[arg(short = 'c', value_name = "CONTEXT", conflicts_with = "check")]
+    context: Option<String>,
+    /// As netsh's own: carry out the lines of this script in that context.
+    #[arg(short = 'f', value_name = "FILE", conflicts_with = "check")]
+    file: Option<String>,
+    /// As netsh's own, refused: another computer.
+    #[arg(short = 'r', value_name = "COMPUTER", conflicts_with = "check")]
+    remote: Option<String>,
     /// An address of the computer, as in 203.0.113.1/24: what `me` stands for, and which tunnel endpoints are its own.
     #[arg(long = "address", value_name = "ADDRESS/LEN", value_parser = address)]
     addresses: Vec<Prefix>,
@@ -83,8 +93,12 @@ pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
         scripts::run(&mut stores, &path.display().to_string(), &bytes(path)?, &setting)
             .map_err(Error::usage)?;
     }
+    let command = command(args);
+    if !command.is_empty() {
+        return on_command_line(args, &command, stores, &setting);
+    }
     if args.scripts.is_empty() {
-        return at_prompt(args, stores, &setting);
+        return at_prompt(args, Prompt::new(stores), &setting);
     }
     let mut text = String::new();
     for path in &args.scripts {
@@ -141,20 +155,58 @@ fn check(args: &NetshArgs, setting: &Setting<'_>) -> Result<bool, Error> {
     Ok(good)
 }
 
-/// Lines from a terminal or a pipe. As in netsh, a line that is wrong is told and the next one follows.
-fn at_prompt(args: &NetshArgs, stores: Stores, setting: &Setting<'_>) -> Result<bool, Error> {
+/// The words of a command, as they stand behind `netsh` on a shell's command line. Scripts are files; what begins with a
+/// word of netsh's and is no file is a command.
+fn command(args: &NetshArgs) -> Vec<String> {
+    let mut words = Vec::new();
+    for (option, value) in [("-r", &args.remote), ("-c", &args.context), ("-f", &args.file)] {
+        words.extend(value.iter().flat_map(|value| [option.to_owned(), value.clone()]));
+    }
+    let first = args.scripts.first().filter(|path| !path.exists()).and_then(|path| path.to_str());
+    if !words.is_empty() || matches!(first, Some("ipsec" | "exec" | "dump" | "help" | "?")) {
+        words.extend(args.scripts.iter().map(|word| word.to_string_lossy().into_owned()));
+    }
+    words
+}
+
+/// One command; a context alone opens the prompt in it.
+fn on_command_line(
+    args: &NetshArgs,
+    words: &[String],
+    stores: Stores,
+    setting: &Setting<'_>,
+) -> Result<bool, Error> {
     let mut prompt = Prompt::new(stores);
+    let answer = prompt.shell(words, setting);
+    prompt::tell("command line", &answer)?;
+    if answer.error.is_none() && !prompt.is_at_root() {
+        return at_prompt(args, prompt, setting);
+    }
+    save(args, prompt.stores())?;
+    Ok(answer.error.is_none())
+}
+
+/// Lines from a terminal or a pipe. As in netsh, a line that is wrong is told and the next one follows.
+fn at_prompt(args: &NetshArgs, mut prompt: Prompt, setting: &Setting<'_>) -> Result<bool, Error> {
     let mut keep = |prompt: &Prompt| save(args, prompt.stores());
     if std::io::stdin().is_terminal() {
         prompt::ask(&mut prompt, setting, &mut keep)?;
         return Ok(true);
     }
-    let mut text = String::new();
-    let read = std::io::stdin().read_to_string(&mut text);
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().read_to_end(&mut bytes);
     read.map_err(|e| Error::Environment(format!("standard input: {e}")))?;
-    let mut good = true;
-    for line in text.lines() {
-        let answer = prompt::answer(&mut prompt, line, setting)?;
+    let text = scripts::text_of(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let (mut good, mut start) = (true, 0);
+    for end in 1..=lines.len() {
+        // A `^` joins lines, as in the scripts that `netsh dump` writes.
+        if end < lines.len() && lines.get(end - 1).is_some_and(|line| line.trim_end().ends_with('^')) {
+            continue;
+        }
+        let answer = prompt.lines("standard input", &lines, start..end, setting);
+        prompt::tell("standard input", &answer)?;
+        start = end;
         good &= answer.error.is_none();
         if answer.ended {
             break;

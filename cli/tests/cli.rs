@@ -278,7 +278,7 @@ fn netsh_keeps_a_store_between_lines() {
         "ipsec static\nadd policy P assign=y\nadd polcy Q\nadd policy R\nexit\nadd policy S\n",
     );
     assert_eq!(code(&output), 1);
-    assert!(stderr(&output).contains("prompt:1:5: found `polcy`"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("standard input:3:5: found `polcy`"), "{}", stderr(&output));
     let output = typed(&["netsh", "--store", &store], "ipsec static show policy all");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let text = stdout(&output);
@@ -286,6 +286,35 @@ fn netsh_keeps_a_store_between_lines() {
     assert_eq!(names, ["Policy Name              : P", "Policy Name              : R"]);
     let dump = stdout(&ipseclab(&["netsh", "--dump", &store]));
     assert_eq!(dump, std::fs::read_to_string(&store).unwrap());
+}
+
+/// A command behind `netsh`, as on Windows: its words, its options, its exit code, and the prompt in a context.
+#[test]
+fn netsh_takes_a_command_on_the_command_line() {
+    let out = folder("netsh-command");
+    let store = out.join("c.netsh").display().to_string();
+    let run = |words: &[&str]| ipseclab(&[&["netsh", "--store", &store], words].concat());
+    assert_eq!(
+        code(&run(&["ipsec", "static", "add", "policy", "name=two words", "description=say \"hi\""])),
+        0
+    );
+    let output = run(&["ipsec", "static", "add", "policy", "two words"]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("command line:1:25: policy 'two words' already exists"));
+    let file = out.join("f.txt");
+    std::fs::write(&file, "add policy ^\n name=Q\n").unwrap();
+    assert_eq!(code(&run(&["-c", "ipsec static", "-f", &file.display().to_string()])), 0);
+    let text = stdout(&run(&["ipsec", "static", "show", "policy", "all"]));
+    assert!(text.contains(": two words") && text.contains(": say \"hi\"") && text.contains(": Q"), "{text}");
+    let output = run(&["-r", "server", "ipsec", "static", "show", "all"]);
+    assert!(stderr(&output).contains("other computers have stores of their own"), "{}", stderr(&output));
+    let output =
+        typed(&["netsh", "--store", &store, "-c", "ipsec static"], "show policy ^\n  name=Q\nshow store\n");
+    assert!(
+        stdout(&output).contains(": Q") && stdout(&output).contains("Local Store"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 /// `--check` goes on after errors, names each place, and changes nothing.

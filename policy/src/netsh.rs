@@ -186,6 +186,12 @@ fn carry_out(
     session.finish(result)
 }
 
+/// A script's text, whatever its encoding: UTF-8, UTF-16, GBK, the pages of the console or of Windows.
+#[must_use]
+pub fn text_of(bytes: &[u8]) -> String {
+    source::decode(bytes).0
+}
+
 /// Old Macintosh editors end lines with a carriage return alone.
 fn lines(text: &str) -> Vec<&str> {
     let newline = if text.contains('\n') { '\n' } else { '\r' };

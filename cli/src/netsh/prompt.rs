@@ -50,7 +50,8 @@ pub(super) fn ask(
         if !line.trim().is_empty() {
             editor.add_history_entry(line.as_str()).map_err(terminal)?;
         }
-        let answer = answer(prompt, &line, setting)?;
+        let answer = prompt.line(&line, setting);
+        tell("prompt", &answer)?;
         if answer.error.is_none() {
             keep(prompt)?;
         }
@@ -60,11 +61,10 @@ pub(super) fn ask(
     }
 }
 
-/// Carries out one line and prints what comes of it.
-pub(super) fn answer(prompt: &mut Prompt, line: &str, setting: &Setting<'_>) -> Result<Answer, Error> {
-    let answer = prompt.line(line, setting);
+/// Prints what came of a line.
+pub(super) fn tell(file: &str, answer: &Answer) -> Result<(), Error> {
     print(&answer.output.text)?;
-    say("prompt", &answer.output.notes);
+    say(file, &answer.output.notes);
     for (name, content) in &answer.output.files {
         match files::write(name, content) {
             Ok(path) => print(&format!("wrote {}\n", path.display()))?,
@@ -74,5 +74,5 @@ pub(super) fn answer(prompt: &mut Prompt, line: &str, setting: &Setting<'_>) -> 
     if let Some(error) = &answer.error {
         eprintln!("{error}");
     }
-    Ok(answer)
+    Ok(())
 }

@@ -1,5 +1,8 @@
 //! The prompt: one line after the other, each carried out at once, on stores that stay.
 
+use std::ops::Range;
+
+use super::script;
 use super::session::{self, Context, Place, Session};
 use super::source::Source;
 use super::{Error, Output, Setting};
@@ -59,11 +62,37 @@ impl Prompt {
     /// Carries out a line, also one of several commands, as a scrap of script. With an error it has changed nothing.
     pub fn line(&mut self, line: &str, setting: &Setting<'_>) -> Answer {
         let lines = super::lines(line);
-        let sources: Vec<Source> = (1..).zip(&lines).map(|(n, line)| Source::line(n, line)).collect();
+        self.lines("prompt", &lines, 0..lines.len(), setting)
+    }
+
+    /// Carries out some of the lines of a text that arrives piece by piece; `file` is what errors call it. With an error
+    /// they have changed nothing.
+    pub fn lines(&mut self, file: &str, lines: &[&str], some: Range<usize>, setting: &Setting<'_>) -> Answer {
+        let numbered = (1..).zip(lines).take(some.end).skip(some.start);
+        let sources: Vec<Source> = numbered.map(|(n, line)| Source::line(n, line)).collect();
+        self.carry_out(file, lines, setting, |session| session::run_script(session, &sources))
+    }
+
+    /// Carries out what stands behind `netsh` on a shell's command line, `-c context` and the like included; without a
+    /// command the prompt stands in that context afterwards.
+    pub fn shell(&mut self, words: &[String], setting: &Setting<'_>) -> Answer {
+        let words: Vec<String> = words.iter().map(|word| script::shell_word(word)).collect();
+        let line = words.join(" ");
+        let source = Source::line(1, &line);
+        self.carry_out("command line", &[&line], setting, |session| session.shell_line(&source))
+    }
+
+    fn carry_out(
+        &mut self,
+        file: &str,
+        lines: &[&str],
+        setting: &Setting<'_>,
+        what: impl FnOnce(&mut Session<'_>) -> Result<(), Error>,
+    ) -> Answer {
         let mut stores = self.stores.clone();
-        let mut session = Session::new(&mut stores, setting, "prompt", &lines, false);
+        let mut session = Session::new(&mut stores, setting, file, lines, false);
         session.place = self.place.clone();
-        let result = session::run_script(&mut session, &sources);
+        let result = what(&mut session);
         let (place, ended) = (session.place.clone(), session.ended);
         let (output, errors) = session.finish(result);
         let error = errors.into_iter().next();
@@ -75,6 +104,12 @@ impl Prompt {
             }
         }
         Answer { output, error, ended }
+    }
+
+    /// Whether the prompt stands outside every context.
+    #[must_use]
+    pub fn is_at_root(&self) -> bool {
+        self.place.context == Context::Root
     }
 
     /// How the line could go on: the words that fit where it ends.

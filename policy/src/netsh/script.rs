@@ -7,6 +7,7 @@ use core::fmt::Write as _;
 use super::error::ErrorKind;
 use super::run_script;
 use super::source::is_unprintable;
+use super::token::is_quote;
 use crate::auth_method::AuthMethod;
 use crate::dynamic::{Dynamic, DynamicRule, PROPERTIES};
 use crate::filter::{Address, Filter};
@@ -273,6 +274,13 @@ fn quoted(value: &str, what: &str) -> Result<String, Unwritable> {
     }
     out.push('"');
     Ok(out)
+}
+
+/// A word of a shell's command line as netsh reads it: in quotation marks where it would else be several.
+pub(super) fn shell_word(word: &str) -> String {
+    let plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || is_quote(c));
+    // What cannot be written in quotation marks is told when it is read.
+    if plain { word.to_owned() } else { quoted(word, word).unwrap_or_else(|_| format!("\"{word}\"")) }
 }
 
 fn yes_no(flag: bool) -> &'static str {
