@@ -120,7 +120,8 @@ fn entry_rules(script: &mut String, entry: &SpdEntry, door: Door) {
     let verdict = match &entry.action {
         Action::Bypass => "accept",
         Action::Protect(p) if door == Door::Inbound && (p.accept_clear_inbound || p.fallback) => "accept",
-        Action::Discard | Action::Protect(_) => "counter drop",
+        // No live node starts up statefully.
+        Action::Discard | Action::Stateful | Action::Protect(_) => "counter drop",
     };
     for v4 in [true, false] {
         let Some(addresses) = addresses(&entry.selector, door, v4) else { continue };

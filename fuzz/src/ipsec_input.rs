@@ -8,8 +8,8 @@ use ipsec_core::config::{PolicyDatabases, WorkMode};
 use ipsec_core::crypto::{Cipher, Group, Mac, Secret};
 use ipsec_core::interface::InterfaceId;
 use ipsec_core::sad::PairId;
-use ipsec_core::selector::FlowKey;
-use ipsec_core::spd::{EntryId, Pfs, Spd};
+use ipsec_core::selector::{FlowKey, Selector};
+use ipsec_core::spd::{Action, Direction, EntryId, Pfs, Spd, SpdEntry};
 use ipsec_core::wire::ipv4::Ipv4Header;
 use ipsec_core::wire::{IpProtocol, udp};
 use ipsec_core::work::{WorkId, WorkResult};
@@ -105,7 +105,7 @@ fn step(b: &mut Bytes<'_>, pair: &mut Pair, config: &Config, replay: &mut Vec<Ve
 }
 
 fn command(b: &mut Bytes<'_>, pair: &mut Pair, config: &Config) {
-    let command = match b.u8() % 5 {
+    let command = match b.u8() % 6 {
         0 => Command::SetPolicy(config.policy.clone()),
         1 => Command::SetPolicy(PolicyDatabases { spd: Arc::new(Spd::default()), ..config.policy.clone() }),
         2 => Command::DeletePair(PairId(b.u8().into())),
@@ -119,6 +119,14 @@ fn command(b: &mut Bytes<'_>, pair: &mut Pair, config: &Config) {
                 remote_port: None,
             },
         ),
+        4 => Command::StopIke(Arc::new(Spd::new(vec![SpdEntry {
+            id: EntryId(0),
+            name: String::new(),
+            selector: Selector::any(),
+            direction: Direction::Both,
+            connection: None,
+            action: Action::Stateful,
+        }]))),
         _ => Command::Shutdown,
     };
     pair.input(NODE, Input::Command(command));

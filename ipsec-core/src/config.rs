@@ -227,6 +227,8 @@ pub struct Limits {
     pub peer_notes: usize,
     /// Flows of authenticated clients behind NATs that are remembered; 4,096. The longest idle go first.
     pub flow_bindings: usize,
+    /// Flows that were started under a stateful policy and may be answered; 1,024. The longest idle go first.
+    pub stateful_flows: usize,
 }
 
 impl Default for Limits {
@@ -244,6 +246,7 @@ impl Default for Limits {
             replay_window: 64,
             peer_notes: 1_024,
             flow_bindings: 4_096,
+            stateful_flows: 1_024,
         }
     }
 }

@@ -362,6 +362,12 @@ impl Ike {
         }
     }
 
+    /// Starts anew as if nothing had ever been negotiated. What selects random streams goes on, so that none is used twice.
+    pub fn forget(&mut self, config: &Config) {
+        let node = self.node.anew(config);
+        *self = Ike { node, ..Ike::new(config) };
+    }
+
     /// Fires the timers that are due at `cx.now`, in (deadline, key) order.
     pub fn handle_timeout(&mut self, cx: &mut IkeContext<'_>) {
         while let Some(key) = self.node.timers.pop_due(cx.now) {

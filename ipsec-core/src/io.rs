@@ -1,6 +1,7 @@
 //! The whole surface: what goes into [`Ipsec`](crate::Ipsec) and what comes out of it.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -14,7 +15,7 @@ use crate::packet::{Packet, PacketId};
 use crate::pad::{PadEntryId, Phase1Exchange, Secret};
 use crate::sad::{BundleSpec, InstallError, PairId, UdpEncapsulation};
 use crate::selector::{FlowKey, Selector};
-use crate::spd::EntryId;
+use crate::spd::{EntryId, Spd};
 use crate::time::Instant;
 use crate::wire::isakmp::Cookie;
 use crate::work::{Work, WorkId, WorkResult};
@@ -63,6 +64,10 @@ pub enum Command {
     DeletePair(PairId),
     /// Delete everything and tell the peers, as a service that stops does.
     Shutdown,
+    /// [`Command::Shutdown`], and IKE is gone until the next [`Command::SetPolicy`]: packets meet these entries alone, and
+    /// datagrams of IKE, ESP and AH are packets like any other. So works a driver whose service has not started yet, or has
+    /// stopped.
+    StopIke(Arc<Spd>),
 }
 
 /// What happened. Small, typed, without keys except in [`Event::Keys`].
@@ -382,6 +387,8 @@ pub enum DropReason {
     NoRoute,
     /// An SPD entry says DISCARD (RFC 4301 5.1 step 3a, 5.2 step 3b).
     PolicyDiscard(EntryId),
+    /// A stateful entry, and it answers nothing that this node has started (Windows, start-up mode).
+    Unsolicited(EntryId),
     /// No SPD entry matches (RFC 4301 section 5: discard).
     NoPolicy,
     /// Clear text that an entry wants protected (RFC 4301 5.2 step 3b; RFC 2401 5.2.1 step 3).
@@ -451,6 +458,7 @@ impl DropReason {
             DropReason::Malformed => "malformed",
             DropReason::NoRoute => "no-route",
             DropReason::PolicyDiscard(_) => "policy-discard",
+            DropReason::Unsolicited(_) => "unsolicited",
             DropReason::NoPolicy => "no-policy",
             DropReason::ClearTextRefused(_) => "clear-text-refused",
             DropReason::QuotesProtected(_) => "quotes-protected",
@@ -487,7 +495,7 @@ impl DropReason {
         match self {
             DropReason::Malformed => "RFC 791 3.1 / RFC 8200 3",
             DropReason::NoRoute => "RFC 1812 5.2.4",
-            DropReason::PolicyDiscard(_) => "RFC 4301 5.1 step 3a, 5.2 step 3b",
+            DropReason::PolicyDiscard(_) | DropReason::Unsolicited(_) => "RFC 4301 5.1 step 3a, 5.2 step 3b",
             DropReason::NoPolicy => "RFC 4301 5: no match, discard",
             DropReason::ClearTextRefused(_) => "RFC 4301 5.2 step 3b",
             DropReason::QuotesProtected(_) => "RFC 4301 6.2",
@@ -524,6 +532,9 @@ impl fmt::Display for DropReason {
             DropReason::Malformed => f.write_str("malformed IP datagram"),
             DropReason::NoRoute => f.write_str("no route to the destination"),
             DropReason::PolicyDiscard(e) => write!(f, "policy entry {} blocks it", e.0),
+            DropReason::Unsolicited(e) => {
+                write!(f, "it answers nothing, as policy entry {} asks", e.0)
+            }
             DropReason::NoPolicy => f.write_str("no policy entry matches"),
             DropReason::ClearTextRefused(e) => {
                 write!(f, "clear text, but policy entry {} wants protection", e.0)

@@ -10,14 +10,16 @@ mod flow;
 mod inbound;
 mod outbound;
 mod pending;
+mod stateful;
 mod status;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 use core::net::IpAddr;
 
-use crate::config::Config;
+use crate::config::{Config, PolicyDatabases};
 use crate::fragment::Reassembler;
 use crate::ike::effect::{Acquire, Datagram, Effect};
 use crate::ike::{Ike, IkeContext};
@@ -29,7 +31,7 @@ use crate::packet::{Packet, PacketId, PacketPool};
 use crate::rng::{Label, Streams};
 use crate::sad::{BundleSpec, InstallContext, LifeEnd, Pair, PairId, Sad};
 use crate::selector::FlowKey;
-use crate::spd::{Action, EntryId, Mode, SpdEntry};
+use crate::spd::{Action, EntryId, Mode, Spd, SpdEntry};
 use crate::time::{Duration, Instant};
 use crate::wire::udp;
 pub use counters::{IkeCounters, Octets, TrafficCounters};
@@ -56,6 +58,10 @@ pub struct Ipsec {
     reassembler: Reassembler,
     /// Peers that gave no answer to IKE, and until when they are spoken to in clear.
     soft: BTreeMap<(EntryId, IpAddr), Instant>,
+    /// What may be answered where the policy is stateful.
+    started: stateful::Started,
+    /// IKE does not run: its datagrams, ESP and AH are packets like any other.
+    ike_stopped: bool,
     effects: Vec<Effect>,
     outputs: VecDeque<Output>,
     pool: PacketPool,
@@ -80,6 +86,8 @@ impl Ipsec {
             sad: Sad::default(),
             pending: Pending::default(),
             soft: BTreeMap::new(),
+            started: stateful::Started::default(),
+            ike_stopped: false,
             effects: Vec::new(),
             outputs: VecDeque::new(),
             pool: PacketPool::default(),
@@ -230,6 +238,8 @@ impl Ipsec {
         match command {
             Command::SetPolicy(databases) => {
                 self.config.policy = databases;
+                self.ike_stopped = false;
+                self.started.clear();
                 self.keep_allowed_pairs(now);
                 self.with_ike(now, |ike, cx| ike.policy_changed(cx));
                 self.soft.clear();
@@ -238,6 +248,7 @@ impl Ipsec {
                     self.outbound(held.interface, held.packet, now);
                 }
             }
+            Command::StopIke(spd) => self.stop_ike(spd, now),
             Command::Initiate(entry, flow) => self.initiate(entry, &flow, now),
             Command::Install(spec) => {
                 self.install(spec, now);
@@ -261,6 +272,15 @@ impl Ipsec {
                 }
             }
         }
+    }
+
+    /// The driver is alone from now on: nobody negotiates, and what it is to do says this SPD without any pairs.
+    fn stop_ike(&mut self, spd: Arc<Spd>, now: Instant) {
+        self.command(Command::Shutdown, now);
+        self.ike.forget(&self.config);
+        self.config.policy = PolicyDatabases { spd, pad: Arc::default() };
+        self.ike_stopped = true;
+        self.started.clear();
     }
 
     /// A pair stays when the entry that now decides about its traffic asks for what the pair is.

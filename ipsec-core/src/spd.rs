@@ -86,6 +86,8 @@ pub enum Action {
     Bypass,
     /// Drop.
     Discard,
+    /// Let out, and in what answers that: a driver before its policy has come (Windows: stateful start-up mode).
+    Stateful,
     /// Apply IPsec.
     Protect(Protect),
 }

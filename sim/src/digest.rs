@@ -122,6 +122,7 @@ fn reason_code(reason: &DropReason) -> u64 {
         DropReason::WrongEncapsulation(_) => 29,
         DropReason::BadEncapsulation => 30,
         DropReason::OverlappingFlow(_) => 31,
+        DropReason::Unsolicited(_) => 32,
     }
 }
 

@@ -238,6 +238,13 @@ impl Invariants {
             watched.spd = Some(policy.spd.clone());
             watched.soft.clear();
         }
+        if let Command::StopIke(spd) = command {
+            // Its SAs go with it, and it owes nobody an exchange.
+            self.reboot(node, Some(spd.clone()));
+            if let Some(watched) = self.nodes.get_mut(&node) {
+                watched.soft.clear();
+            }
+        }
         if !matches!(command, Command::Initiate(..)) {
             self.protected.retain(|(n, ..)| *n != node);
         }
@@ -364,6 +371,7 @@ impl Invariants {
             self.pairs.iter().any(its)
         };
         let in_clear = |entry: &SpdEntry, f: &FlowKey| match &entry.action {
+            Action::Stateful => true,
             Action::Bypass => !spd.default_behind(entry.id).is_some_and(|default| asked(default, f)),
             Action::Protect(protect) => protect.fallback && watched.soft.contains(&entry.id),
             Action::Discard => false,

@@ -288,7 +288,7 @@ impl<'a> Model<'a> {
         let entry = policy.spd.entries().iter().find(|e| sends(e, kind) && seen.is_of(&e.selector));
         let entry = entry.ok_or(Rule::NoEntry)?;
         match &entry.action {
-            Action::Bypass => Ok(Way::Clear),
+            Action::Bypass | Action::Stateful => Ok(Way::Clear),
             Action::Discard => Err(Rule::Blocked),
             Action::Protect(protect) => self.secure(side, entry, protect, flow),
         }
@@ -357,7 +357,8 @@ impl<'a> Model<'a> {
         let entry = policy.spd.entries().iter().find(|e| admits(e, kind) && seen.is_of(&e.selector));
         let entry = entry.ok_or(Rule::NoEntry)?;
         match (&entry.action, association) {
-            (Action::Discard, _) => Err(Rule::Blocked),
+            // The model asks questions only, and no policy of its own is stateful.
+            (Action::Discard | Action::Stateful, _) => Err(Rule::Blocked),
             (Action::Bypass, _) => Ok(()),
             (Action::Protect(protect), None) => {
                 let soft = protect.fallback && self.soft.contains(&(side, entry.id, flow.source));

@@ -317,6 +317,9 @@ impl Node {
             if let Command::SetPolicy(policy) = command {
                 self.spd = Some(policy.spd.clone());
             }
+            if let Command::StopIke(spd) = command {
+                self.spd = Some(spd.clone());
+            }
             cx.world.invariants.command(self.id, command);
             if let Some(ipsec) = &mut self.ipsec {
                 ipsec.handle_input(Input::Command(command.clone()), cx.now);

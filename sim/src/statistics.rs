@@ -92,6 +92,7 @@ pub fn drop_kind(reason: &DropReason) -> &'static str {
         DropReason::Malformed => "malformed",
         DropReason::NoRoute => "no route",
         DropReason::PolicyDiscard(_) => "policy discard",
+        DropReason::Unsolicited(_) => "unsolicited",
         DropReason::NoPolicy => "no policy",
         DropReason::ClearTextRefused(_) => "clear text refused",
         DropReason::PendingFull => "pending full",

@@ -118,6 +118,9 @@ fn describe_action(action: &Action) -> String {
             ipsec_core::Command::RekeyPair(pair) => format!("rekey SA pair {}", pair.0),
             ipsec_core::Command::DeletePair(pair) => format!("delete SA pair {}", pair.0),
             ipsec_core::Command::Shutdown => "stop IPsec".into(),
+            ipsec_core::Command::StopIke(spd) => {
+                format!("stop IKE; {} policy entries are left", spd.entries().len())
+            }
         },
     }
 }

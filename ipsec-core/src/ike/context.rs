@@ -90,6 +90,13 @@ impl Node {
         }
     }
 
+    /// A node without memory of its peers whose numbers go on.
+    pub(crate) fn anew(&self, config: &Config) -> Self {
+        let (last_number, last_work, last_pair) = (self.last_number, self.last_work, self.last_pair);
+        let (outbox, fragment_id) = (self.outbox.clone(), self.fragment_id);
+        Node { outbox, last_number, last_work, last_pair, fragment_id, ..Node::new(config) }
+    }
+
     /// The kind of connection over which the traffic of SAs with this peer goes.
     pub(crate) fn kind_towards(&self, peer: IpAddr) -> ConnectionKind {
         let interface = self.routes.lookup(peer).map(|route| route.interface);

@@ -72,7 +72,7 @@ impl Ipsec {
                 self.drop_packet(packet, interface, DropReason::Malformed, None);
                 return;
             };
-            let ours = self.owns(info.destination) && !info.is_later_fragment();
+            let ours = !self.ike_stopped && self.owns(info.destination) && !info.is_later_fragment();
             match info.upper.protocol {
                 protocol::UDP if ours && came_on.is_none() && port_of(&packet, &info) == Some(ike::PORT) => {
                     self.ike_arrived(packet, interface, &info, now);
@@ -259,6 +259,7 @@ impl Ipsec {
         match self.config.policy.spd.decide(Door::Inbound, &flow, kind, later) {
             Decision::Entry(entry) => match &entry.action {
                 Action::Discard => Err(DropReason::PolicyDiscard(entry.id)),
+                Action::Stateful => Err(DropReason::Unsolicited(entry.id)),
                 // More protection than asked for does no harm.
                 Action::Bypass => Ok(()),
                 Action::Protect(protect) if pair.entry == entry.id || pair.satisfies(protect) => {
@@ -296,6 +297,10 @@ impl Ipsec {
                 None => true,
             },
             Action::Discard => return Err(DropReason::PolicyDiscard(entry.id)),
+            Action::Stateful => {
+                self.check_answer(entry.id, packet, info, now)?;
+                true
+            }
             Action::Protect(protect) => {
                 protect.accept_clear_inbound || protect.fallback && self.is_soft(entry.id, flow.remote, now)
             }

@@ -76,6 +76,10 @@ impl Ipsec {
                     // Step 3a.
                     Action::Discard => self.refuse(leaving, DropReason::PolicyDiscard(entry.id)),
                     Action::Bypass => self.leave_unless_asked(leaving, entry.id, now),
+                    Action::Stateful => {
+                        self.start(&leaving.packet, &leaving.info, &leaving.flow, now);
+                        self.leave_clear(leaving, entry.id, now);
+                    }
                     // Step 3b.
                     Action::Protect(protect) => self.protect(leaving, &spd, entry, protect, again, now),
                 }
@@ -131,7 +135,7 @@ impl Ipsec {
         let protect = match &entry.action {
             Action::Protect(protect) => protect,
             Action::Bypass => return self.asked_for(entry.id, &flow),
-            Action::Discard => return None,
+            Action::Discard | Action::Stateful => return None,
         };
         // Where clear text is accepted, the quoted packet may have come in clear; not while a pair carries its flow.
         let (_, peer) = self.endpoints(protect.mode, &flow)?;

@@ -89,6 +89,16 @@ impl<'a> Status<'a> {
         self.ipsec.sad.bindings()
     }
 
+    /// Flows that may be answered, where the policy is stateful.
+    pub fn started_flows(&self) -> usize {
+        self.ipsec.started.len()
+    }
+
+    /// Whether IKE runs: it does unless it was stopped, until the next policy.
+    pub fn ike_runs(&self) -> bool {
+        !self.ipsec.ike_stopped
+    }
+
     /// Datagrams that wait for fragments.
     pub fn reassemblies(&self) -> usize {
         self.ipsec.reassembler.len()

@@ -26,6 +26,7 @@ mod idle;
 mod life;
 mod mtu;
 mod negotiated;
+mod stateful;
 mod v6;
 
 const INSIDE: InterfaceId = InterfaceId(0);

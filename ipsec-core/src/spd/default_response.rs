@@ -64,7 +64,7 @@ impl Spd {
             Action::Protect(_) => {
                 within(&entry.selector.local, local) && within(&entry.selector.remote, peer)
             }
-            Action::Bypass | Action::Discard => entry.selector.covers(wanted),
+            Action::Bypass | Action::Discard | Action::Stateful => entry.selector.covers(wanted),
         };
         let mut rules = self.entries.iter().filter(|entry| {
             Some(entry.id) != no_rule && entry.connection.is_none_or(|connection| connection == kind)

@@ -230,6 +230,7 @@ fn action(action: &Action, known: bool) -> String {
     let protect = match action {
         Action::Bypass => return "permit".to_owned(),
         Action::Discard => return "block".to_owned(),
+        Action::Stateful => return "stateful".to_owned(),
         Action::Protect(protect) => protect,
     };
     let end = |address: IpAddr| {

@@ -29,6 +29,7 @@ fn compiled(stores: &Stores) -> Vec<String> {
     let action = |a: &CoreAction| match a {
         CoreAction::Bypass => "permit".to_owned(),
         CoreAction::Discard => "block".to_owned(),
+        CoreAction::Stateful => "stateful".to_owned(),
         CoreAction::Protect(p) => format!("negotiate{}", if p.accept_clear_inbound { " inpass" } else { "" }),
     };
     filters

@@ -132,7 +132,7 @@ impl Sink for Observer {
 /// A drop reason in the model's words.
 fn rule(reason: &DropReason) -> Rule {
     match reason {
-        DropReason::PolicyDiscard(_) => Rule::Blocked,
+        DropReason::PolicyDiscard(_) | DropReason::Unsolicited(_) => Rule::Blocked,
         DropReason::ClearTextRefused(_) => Rule::ClearText,
         DropReason::SelectorMismatch(_)
         | DropReason::BundleMismatch(_)

@@ -266,7 +266,7 @@ impl IsakmpSa {
     fn start_quick_mode(&mut self, acquire: Acquire, cx: &mut Context<'_>) {
         let protect = cx.policy.spd.get(acquire.entry).and_then(|entry| match &entry.action {
             Action::Protect(protect) => Some(protect),
-            Action::Bypass | Action::Discard => None,
+            Action::Bypass | Action::Discard | Action::Stateful => None,
         });
         let number = cx.node.next_number();
         let message_id = self.fresh_message_id(number, cx);
