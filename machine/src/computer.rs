@@ -7,18 +7,25 @@
 //! Who edits policy with `netsh` tells the running service, and the change is in force at once. Who edits the registry
 //! ([`Computer::registry`]) does not, and the service finds the change when it polls the next time.
 
+use core::time::Duration;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use ipsec_core::config::PolicyDatabases;
 use ipsec_core::{Command, Instant};
 use ipsec_policy::compile::{CompileError, LocalAddresses, Validation, compile_stores};
+use ipsec_policy::dynamic::Dynamic;
 use ipsec_policy::exempt::ExemptLevel;
 use ipsec_policy::netsh::{self, Setting};
 use ipsec_policy::{Live, Profile, Stores};
 
 use crate::driver_mode::DriverMode;
 use crate::network_settings::NetworkSettings;
-use crate::policy_agent::{PolicyAgent, StartupType};
+use crate::policy_agent::{PolicyAgent, StartupType, State};
+
+mod event;
+
+pub use event::{MachineEvent, PolicySource, Trigger};
 
 /// One computer.
 #[derive(Clone, Debug)]
@@ -43,70 +50,13 @@ pub enum Output {
     Event(MachineEvent),
 }
 
-/// What happened on a computer, beside its IPsec driver and IKE.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum MachineEvent {
-    /// The driver was loaded and begins in this mode (events 4295 to 4297).
-    DriverStarts(DriverMode),
-    /// The driver went over to this mode (events 4292 to 4294).
-    DriverEntered(DriverMode),
-    /// The service has started (event 613), with the store that its policy will come from.
-    ServiceStarted {
-        /// The store of the assigned policy; none: no policy is assigned.
-        source: Option<PolicySource>,
-    },
-    /// The service has stopped (event 614).
-    ServiceStopped,
-    /// The service could not start (event 616).
-    ServiceFailed,
-    /// A policy is in force now (event 615).
-    PolicyApplied {
-        /// The store it came from.
-        source: PolicySource,
-        /// Its name.
-        policy: String,
-        /// Why just now.
-        trigger: Trigger,
-    },
-    /// A policy could not be applied; what other sources say stays in force.
-    PolicyFailed {
-        /// The store it came from.
-        source: PolicySource,
-        /// Its name.
-        policy: String,
-        /// What is wrong with it.
-        error: CompileError,
-    },
-    /// No policy of this store is assigned any more.
-    PolicyUnassigned(PolicySource),
-    /// The service polled the local store and found what it had read before (event 615).
-    PolledNoChange,
-    /// The service polled the local store and found changes (event 615).
-    PolledChanged,
-    /// Addresses or servers of the computer are others now.
-    NetworkChanged,
-}
-
-/// Where a policy comes from.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum PolicySource {
-    /// The persistent store.
-    Persistent,
-    /// The local registry.
-    Local,
-}
-
-/// Why a policy was applied.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Trigger {
-    /// The service has started.
-    Start,
-    /// Somebody edited policy with a tool that tells the service.
-    Edit,
-    /// Polling found a change.
-    Poll,
-    /// The network settings are others.
-    Network,
+/// How long a computer takes to boot, from its driver on.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct BootTimes {
+    /// Until the service starts and applies persistent policy.
+    pub service: Duration,
+    /// From there until it has read the local store.
+    pub policy: Duration,
 }
 
 impl Computer {
@@ -117,7 +67,7 @@ impl Computer {
         stores.set_hosts(&network.hosts);
         Computer {
             release,
-            agent: PolicyAgent::running(&stores, Instant::EPOCH),
+            agent: PolicyAgent::new(&stores, Instant::EPOCH),
             exempt: stores.config.exempt,
             stores,
             network,
@@ -132,96 +82,151 @@ impl Computer {
         self.validation = validation;
     }
 
+    /// The same computer, whose service has this startup type: it did not start with the computer unless automatic.
+    #[must_use]
+    pub fn with_startup(mut self, startup: StartupType) -> Self {
+        self.agent.startup = startup;
+        if startup != StartupType::Automatic {
+            self.agent.state = State::Stopped;
+            self.agent.read = self.stores.emptied();
+            self.mode = DriverMode::Permit;
+        }
+        self
+    }
+
     /// Runs a script as if it had been run before this start of the computer, so that the properties which wait for one
     /// are in force. What it prints.
     ///
     /// # Errors
     /// What is wrong with the script; nothing was changed then.
     pub fn prepare(&mut self, file: &str, script: &[u8]) -> Result<String, netsh::Error> {
-        let text = self.run(file, script, None)?;
+        let text = self.run(file, script, None, false)?;
         self.exempt = self.stores.config.exempt;
-        if self.agent.running {
+        if self.agent.runs() {
             self.agent.read = self.stores.clone();
             self.agent.arm(Instant::EPOCH);
+        } else {
+            self.stores.service_stopped();
         }
         Ok(text)
     }
 
-    /// Types a `netsh` line, or several: what it prints. What it changes is in force at once when the service runs.
+    /// Types a `netsh` line, or several: what it prints. What it changes is in force at once when the service runs; while
+    /// it does not, stored policy can be edited and assigned, and waits.
     ///
     /// # Errors
     /// What is wrong with the line; nothing was changed then.
     pub fn enter(&mut self, line: &str, live: Option<&Live>, now: Instant) -> Result<String, netsh::Error> {
         let before = self.stores.clone();
-        let text = self.run("netsh", line.as_bytes(), live)?;
-        if self.agent.running && policies_differ(&before, &self.stores) {
-            self.read_stores(Trigger::Edit, now);
+        let text = self.run("netsh", line.as_bytes(), live, !self.agent.runs())?;
+        // The properties act by themselves or from the next start on.
+        let changed = before.local != self.stores.local
+            || before.persistent != self.stores.persistent
+            || before.dynamic != self.stores.dynamic;
+        if self.agent.runs() && changed {
+            self.read_stores(self.stores.clone(), Trigger::Edit);
+            self.agent.arm(now);
         }
         Ok(text)
     }
 
-    fn run(&mut self, file: &str, script: &[u8], live: Option<&Live>) -> Result<String, netsh::Error> {
+    /// Changes what is stored by `netsh` lines that nobody tells the service of, as somebody does who writes to the registry:
+    /// a running service finds the change in the local store when it polls, and all of it when it starts.
+    ///
+    /// # Errors
+    /// What is wrong with the lines; nothing was changed then.
+    pub fn edit_registry(&mut self, lines: &str) -> Result<(), netsh::Error> {
+        self.run("registry", lines.as_bytes(), None, true).map(drop)
+    }
+
+    fn run(
+        &mut self,
+        file: &str,
+        script: &[u8],
+        live: Option<&Live>,
+        service_stopped: bool,
+    ) -> Result<String, netsh::Error> {
         let local = self.local_addresses();
-        let setting = Setting { computer: Some(&local), live, ..Setting::default() };
+        let setting = Setting { computer: Some(&local), live, service_stopped, ..Setting::default() };
         Ok(netsh::run(&mut self.stores, file, script, &setting)?.text)
     }
 
-    /// Starts the service: the policy that is assigned is in force.
+    /// Starts the service by hand: the policy that is assigned is in force. A disabled service does not start.
     pub fn start_service(&mut self, now: Instant) {
-        if self.agent.running || self.agent.startup == StartupType::Disabled {
-            return;
+        if !self.agent.runs() && self.agent.startup != StartupType::Disabled {
+            self.service_starts(Duration::ZERO, now);
         }
-        self.agent.running = true;
-        let stores =
-            [(PolicySource::Persistent, &self.stores.persistent), (PolicySource::Local, &self.stores.local)];
-        let source = stores.into_iter().find(|(_, store)| store.assigned().is_some()).map(|(s, _)| s);
-        self.event(MachineEvent::ServiceStarted { source });
-        self.enter_mode(DriverMode::Secure);
-        self.read_stores(Trigger::Start, now);
     }
 
     /// Stops the service: peers are told that their SAs are gone, no policy is in force, dynamic policy is lost (TechNet
     /// cc739550).
     pub fn stop_service(&mut self) {
-        if !self.agent.running {
-            return;
-        }
-        self.stores.service_stopped();
-        self.agent.running = false;
-        self.agent.read = Stores::of(self.release);
-        self.agent.next_poll = None;
-        self.event(MachineEvent::ServiceStopped);
-        self.outputs.push_back(Output::Driver(Command::Shutdown));
-        self.enter_mode(DriverMode::Permit);
-        if let Ok(databases) = self.databases() {
-            self.outputs.push_back(Output::Driver(Command::SetPolicy(databases)));
+        if self.agent.runs() {
+            self.forget_policy();
+            self.event(MachineEvent::ServiceStopped);
+            self.drive(DriverMode::Permit);
         }
     }
 
-    /// Starts the computer again in no time: dynamic policy is lost, and the properties that waited for this are in force.
-    pub fn restart(&mut self, now: Instant) {
-        self.stores.service_stopped();
+    /// Sets when the service starts. That acts from the next start of the computer on.
+    pub fn set_startup(&mut self, startup: StartupType) {
+        self.agent.startup = startup;
+    }
+
+    /// From now on the service fails with a run-time error when it is started, or no longer.
+    pub fn set_service_fails(&mut self, fails: bool) {
+        self.agent.fails = fails;
+    }
+
+    /// Starts the computer again: the driver is in its start-up mode until the service, in its time, has given it policy.
+    /// Dynamic policy is lost, and the properties that waited for this are in force.
+    pub fn boot(&mut self, times: BootTimes, now: Instant) {
+        self.forget_policy();
         self.exempt = self.stores.config.exempt;
-        self.read_stores(Trigger::Start, now);
+        let startup = self.agent.startup;
+        self.mode =
+            DriverMode::at_start_up(self.release, startup, &self.stores.config, self.source().is_some());
+        self.event(MachineEvent::DriverStarts(self.mode));
+        if startup == StartupType::Automatic && times.service.is_zero() {
+            return self.service_starts(times.policy, now);
+        }
+        self.drive(self.mode);
+        if startup == StartupType::Automatic {
+            self.agent.state = State::Awaited { at: now + times.service, reading: times.policy };
+        }
+    }
+
+    /// Changes the network settings. Filters with server keywords follow at once, without an edit of the policy.
+    pub fn set_network(&mut self, network: NetworkSettings) {
+        if network == self.network {
+            return;
+        }
+        let before = self.databases();
+        self.stores.set_hosts(&network.hosts);
+        self.agent.read.set_hosts(&network.hosts);
+        self.network = network;
+        self.event(MachineEvent::NetworkChanged);
+        if self.agent.runs() && self.databases() != before {
+            self.read_stores(self.agent.read.clone(), Trigger::Network);
+        }
     }
 
     /// When [`Computer::handle_timeout`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.agent.next_poll
+        self.agent.poll_timeout()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.agent.next_poll.is_none_or(|due| due > now) {
+        if self.poll_timeout().is_none_or(|due| due > now) {
             return;
         }
-        if policies_differ(&self.agent.read, &self.stores) {
-            self.event(MachineEvent::PolledChanged);
-            self.read_stores(Trigger::Poll, now);
-        } else {
-            self.event(MachineEvent::PolledNoChange);
-            self.agent.arm(now);
+        match self.agent.state {
+            State::Stopped => {}
+            State::Awaited { reading, .. } => self.service_starts(reading, now),
+            State::Reading { .. } => self.read_all(now),
+            State::Polling { .. } => self.poll(now),
         }
     }
 
@@ -230,18 +235,81 @@ impl Computer {
         self.outputs.pop_front()
     }
 
-    /// Reads the stores and gives the driver what they say.
-    fn read_stores(&mut self, trigger: Trigger, now: Instant) {
-        let before = std::mem::replace(&mut self.agent.read, self.stores.clone());
+    /// The service starts: persistent policy is in force, and the local store is read after a while.
+    fn service_starts(&mut self, reading: Duration, now: Instant) {
+        if self.agent.fails {
+            self.agent.state = State::Stopped;
+            self.event(MachineEvent::ServiceFailed);
+            let blocks = self.release.blocks_without_service.value;
+            return self.drive(if blocks { DriverMode::Block } else { DriverMode::Permit });
+        }
+        self.event(MachineEvent::ServiceStarted { source: self.source() });
+        if reading.is_zero() {
+            return self.read_all(now);
+        }
+        self.agent.state = State::Reading { at: now + reading };
+        if self.stores.persistent.assigned().is_some() {
+            let persistent = self.stores.persistent.clone();
+            self.read_stores(Stores { persistent, ..self.agent.read.clone() }, Trigger::Start);
+        }
+    }
+
+    fn read_all(&mut self, now: Instant) {
+        self.read_stores(self.stores.clone(), Trigger::Start);
         self.agent.arm(now);
-        self.tell_assignment(&before, trigger);
-        match self.databases() {
-            Ok(databases) => self.outputs.push_back(Output::Driver(Command::SetPolicy(databases))),
+    }
+
+    /// Looks at the local store.
+    fn poll(&mut self, now: Instant) {
+        if self.agent.read.local == self.stores.local {
+            self.event(MachineEvent::PolledNoChange);
+        } else {
+            self.event(MachineEvent::PolledChanged);
+            let local = self.stores.local.clone();
+            self.read_stores(Stores { local, ..self.agent.read.clone() }, Trigger::Poll);
+        }
+        self.agent.arm(now);
+    }
+
+    /// Gives the driver what these stores say. A policy that cannot be applied leaves the others in force.
+    fn read_stores(&mut self, stores: Stores, trigger: Trigger) {
+        let before = std::mem::replace(&mut self.agent.read, stores);
+        let databases = match self.databases() {
+            Ok(databases) => Ok(databases),
             Err(error) => {
-                let policy = self.stores.local.assigned().map_or_else(String::new, |p| p.name.clone());
-                self.event(MachineEvent::PolicyFailed { source: PolicySource::Local, policy, error });
+                self.unassign(PolicySource::Local, error);
+                self.databases()
+            }
+        };
+        match databases {
+            Ok(databases) => {
+                if self.mode != DriverMode::Secure {
+                    self.mode = DriverMode::Secure;
+                    self.event(MachineEvent::DriverEntered(DriverMode::Secure));
+                }
+                self.tell_assignment(&before, trigger);
+                self.outputs.push_back(Output::Driver(Command::SetPolicy(databases)));
+            }
+            Err(error) => {
+                self.unassign(PolicySource::Persistent, error);
+                self.drive(DriverMode::Block);
             }
         }
+    }
+
+    /// Leaves the policy out that cannot be applied. With the local one goes what was put in by hand.
+    fn unassign(&mut self, source: PolicySource, error: CompileError) {
+        let store = match source {
+            PolicySource::Persistent => &mut self.agent.read.persistent,
+            PolicySource::Local => {
+                self.agent.read.dynamic = Dynamic::default();
+                &mut self.agent.read.local
+            }
+        };
+        let policy = store.assigned().map_or_else(String::new, |policy| policy.name.clone());
+        // Without an assigned policy there is nothing to take the assignment from.
+        let _ = store.unassign(&policy);
+        self.event(MachineEvent::PolicyFailed { source, policy, error });
     }
 
     fn tell_assignment(&mut self, before: &Stores, trigger: Trigger) {
@@ -252,7 +320,7 @@ impl Computer {
         ];
         for (source, before, now) in stores {
             match (before.assigned(), now.assigned()) {
-                (_, Some(policy)) if before != now || trigger == Trigger::Start => {
+                (_, Some(policy)) if before != now || trigger == Trigger::Network => {
                     self.event(MachineEvent::PolicyApplied { source, policy: policy.name.clone(), trigger });
                 }
                 (Some(_), None) => self.event(MachineEvent::PolicyUnassigned(source)),
@@ -261,18 +329,45 @@ impl Computer {
         }
     }
 
-    fn enter_mode(&mut self, mode: DriverMode) {
+    /// The service and its memory are gone.
+    fn forget_policy(&mut self) {
+        self.stores.service_stopped();
+        self.agent.state = State::Stopped;
+        self.agent.read = self.stores.emptied();
+    }
+
+    /// The driver is alone, in this mode.
+    fn drive(&mut self, mode: DriverMode) {
         if self.mode != mode {
             self.mode = mode;
             self.event(MachineEvent::DriverEntered(mode));
         }
+        let spd = mode.spd(&self.stores.config.boot_exemptions());
+        self.outputs.push_back(Output::Driver(Command::StopIke(Arc::new(spd))));
     }
 
     fn event(&mut self, event: MachineEvent) {
         self.outputs.push_back(Output::Event(event));
     }
 
-    /// What the policies that the service has read make of this computer.
+    /// The store whose policy is assigned.
+    fn source(&self) -> Option<PolicySource> {
+        let local = self.stores.local.assigned().map(|_| PolicySource::Local);
+        local.or_else(|| self.stores.persistent.assigned().map(|_| PolicySource::Persistent))
+    }
+
+    /// What brings a driver that was just loaded to where this one is.
+    ///
+    /// # Errors
+    /// Why a policy cannot be applied.
+    pub fn driver_command(&self) -> Result<Command, CompileError> {
+        if self.mode == DriverMode::Secure {
+            return Ok(Command::SetPolicy(self.databases()?));
+        }
+        Ok(Command::StopIke(Arc::new(self.mode.spd(&self.stores.config.boot_exemptions()))))
+    }
+
+    /// What the policies that the service has read make of this computer: none while it does not run.
     ///
     /// # Errors
     /// Why one of them cannot be applied.
@@ -325,7 +420,7 @@ impl Computer {
     /// Whether the service runs.
     #[must_use]
     pub fn service_runs(&self) -> bool {
-        self.agent.running
+        self.agent.runs()
     }
 
     /// The driver's mode.
@@ -333,11 +428,6 @@ impl Computer {
     pub fn driver_mode(&self) -> DriverMode {
         self.mode
     }
-}
-
-/// Whether there is something to tell the driver. The properties act by themselves or from the next start on.
-fn policies_differ(a: &Stores, b: &Stores) -> bool {
-    a.local != b.local || a.persistent != b.persistent || a.dynamic != b.dynamic
 }
 
 #[cfg(test)]

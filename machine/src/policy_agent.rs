@@ -1,4 +1,14 @@
 //! The Policy Agent (IPSec Services): reads the stores, polls them, and gives the driver its policy.
+//!
+//! | moment | driver | policy in force |
+//! |---|---|---|
+//! | it does not run | permit | none, and peers have been told that their SAs are gone |
+//! | it has started | secure | persistent policy, when some is assigned; else the start-up mode goes on |
+//! | it has read the local store | secure | persistent and local policy together |
+//! | the local policy cannot be applied | secure | persistent policy stays "even if others fail" (TechNet cc739468) |
+//! | it cannot start, or persistent policy cannot be applied | block | none (KB 818043; the latter is our choice) |
+//!
+//! That the start-up mode goes on where there is no persistent policy is our reading: it leaves no moment without either.
 
 use core::fmt;
 use core::time::Duration;
@@ -34,31 +44,69 @@ impl fmt::Display for StartupType {
 pub struct PolicyAgent {
     /// When it starts.
     pub startup: StartupType,
-    /// Whether it runs.
-    pub(crate) running: bool,
+    /// Whether it fails with a run-time error when it is started (KB 818043).
+    pub fails: bool,
+    /// What it is doing.
+    pub(crate) state: State,
     /// What it has read of the stores and given to the driver. Empty while it does not run.
     pub(crate) read: Stores,
-    /// When it looks at the local store again.
-    pub(crate) next_poll: Option<Instant>,
+}
+
+/// What the service is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// Nothing.
+    Stopped,
+    /// The computer boots, and starts it then.
+    Awaited {
+        /// When it starts.
+        at: Instant,
+        /// How long it takes from there to the local store.
+        reading: Duration,
+    },
+    /// It has applied persistent policy, and reads the local store then.
+    Reading {
+        /// When it has read it.
+        at: Instant,
+    },
+    /// It polls the local store then.
+    Polling {
+        /// When.
+        at: Instant,
+    },
 }
 
 impl PolicyAgent {
     /// A running service that has read these stores.
-    pub(crate) fn running(stores: &Stores, now: Instant) -> Self {
-        let mut agent =
-            Self { startup: StartupType::Automatic, running: true, read: stores.clone(), next_poll: None };
-        agent.arm(now);
-        agent
+    pub(crate) fn new(stores: &Stores, now: Instant) -> Self {
+        let read = stores.clone();
+        let state = State::Polling { at: now + polling_interval(&read) };
+        Self { startup: StartupType::Automatic, fails: false, state, read }
     }
 
-    /// Polls again an interval after `now`.
+    /// Whether it runs.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        matches!(self.state, State::Reading { .. } | State::Polling { .. })
+    }
+
+    /// When it does the next thing.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Stopped => None,
+            State::Awaited { at, .. } | State::Reading { at } | State::Polling { at } => Some(at),
+        }
+    }
+
+    /// Polls an interval after `now`.
     pub(crate) fn arm(&mut self, now: Instant) {
-        self.next_poll = self.running.then(|| now + polling_interval(&self.read));
+        self.state = State::Polling { at: now + polling_interval(&self.read) };
     }
 }
 
 /// How often the local store is looked at: as the assigned policy says, else as a new policy would.
-pub(crate) fn polling_interval(stores: &Stores) -> Duration {
+fn polling_interval(stores: &Stores) -> Duration {
     let assigned = stores.local.assigned().map(|policy| policy.polling_interval_minutes);
     // MS-GPIPSEC section 2.2.1.1: a stored 0 stands for the default.
     let minutes = assigned.filter(|minutes| *minutes != 0).unwrap_or(POLLING_INTERVAL_MINUTES.value);

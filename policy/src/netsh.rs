@@ -72,6 +72,8 @@ pub struct Setting<'a> {
     pub live: Option<&'a Live>,
     /// Only the tools of this release are there; others answer as they do on it. Without it all are.
     pub tools_of: Option<&'static Profile>,
+    /// The IPSec service does not run, so that dynamic mode has nobody to talk to.
+    pub service_stopped: bool,
     /// Only a stored policy is edited, and nothing runs that dynamic mode could talk to.
     pub stored_only: bool,
 }

@@ -74,6 +74,10 @@ pub struct Profile {
     pub isakmp_lifetime_notice: Defaulted<bool>,
     /// Default exemptions.
     pub exempt: Defaulted<ExemptLevel>,
+    /// Whether its driver has start-up modes, and enforces policy before the service has started.
+    pub start_up_modes: Defaulted<bool>,
+    /// Whether its driver lets nothing pass when the service cannot start.
+    pub blocks_without_service: Defaulted<bool>,
     /// How it deletes.
     pub reliable_delete: Defaulted<ReliableDelete>,
     /// Whether it sets the commit bit as responder.

@@ -55,6 +55,13 @@ impl Stores {
         self.persistent.set_hosts(hosts);
     }
 
+    /// Empty stores of the same computer: its release, its properties, and the host names it knows.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let (local, persistent) = (self.local.emptied(), self.persistent.emptied());
+        Self { local, persistent, dynamic: Dynamic::default(), config: self.config.clone() }
+    }
+
     /// The IPSec service has stopped: dynamic policy is lost, what is stored stays (TechNet cc739550).
     pub fn service_stopped(&mut self) {
         self.dynamic.clear();

@@ -1,9 +1,12 @@
 //! From a scenario's files to a network of the simulator.
 
-use ipsec_core::interface::{Boundary, ConnectionKind, InterfaceId};
+use std::collections::BTreeMap;
+
+use ipsec_core::interface::{Boundary, InterfaceId};
 use ipsec_core::route::Route;
 use ipsec_core::sad::BundleSpec;
 use ipsec_core::{Command, Instant};
+use ipsec_machine::network_settings::AdapterKind;
 use ipsec_policy::profile::Switch;
 use ipsec_sim::adversary::{Deed, Matcher, Rule, Which};
 use ipsec_sim::packet_filter::{Filter, PacketFilter};
@@ -16,7 +19,13 @@ use crate::scenario::Scenario;
 use crate::topology::{self, Kind, Permit, Side};
 
 /// The links and nodes of a scenario, in the order of its topology: the numbers of the simulator are their indices.
-pub(crate) fn network(scenario: &Scenario, seed: u64, faults: &FaultPlan) -> Result<Builder, LoadError> {
+/// Beside them the computers of the nodes with IPsec, by name.
+pub(crate) fn network<'a>(
+    scenario: &'a Scenario,
+    seed: u64,
+    faults: &FaultPlan,
+) -> Result<(Builder, BTreeMap<String, Computer<'a>>), LoadError> {
+    let mut computers = BTreeMap::new();
     let mut builder = Builder::new(seed);
     for link in &scenario.topology.links {
         let mut config = LinkConfig::new(link.name.get_ref()).latency(link.latency.0);
@@ -32,17 +41,25 @@ pub(crate) fn network(scenario: &Scenario, seed: u64, faults: &FaultPlan) -> Res
         }
     }
     for node in &scenario.topology.nodes {
-        let config = node_config(scenario, node)?;
+        let (config, computer) = node_config(scenario, node)?;
         let by_hand = manual(node, &config)?;
         let id = builder.node(config);
+        if let Some(command) = computer.as_ref().and_then(Computer::first_command) {
+            builder.schedule(Instant::EPOCH, id, Action::Ipsec(command));
+        }
+        computers.extend(computer.map(|computer| (node.name.get_ref().clone(), computer)));
         for spec in by_hand {
             builder.schedule(Instant::EPOCH, id, Action::Ipsec(Command::Install(spec)));
         }
     }
-    Ok(builder)
+    Ok((builder, computers))
 }
 
-fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig, LoadError> {
+fn node_config<'a>(
+    scenario: &Scenario,
+    node: &'a topology::Node,
+) -> Result<(NodeConfig, Option<Computer<'a>>), LoadError> {
+    let mut computer = None;
     let name = node.name.get_ref();
     let mut config = match node.kind {
         Kind::Host => NodeConfig::host(name),
@@ -59,7 +76,8 @@ fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig,
     config.nat = node.nat.as_ref().map(|nat| nat.config(node));
     // A gateway, and every computer with a policy of its own, has an IPsec layer; others are too simple to have one.
     if node.kind == Kind::Gateway || node.policy.is_some() {
-        let mut ipsec = IpsecConfig::new(Computer::new(scenario, node)?.databases()?);
+        let of_node = computer.insert(Computer::new(scenario, node)?);
+        let mut ipsec = IpsecConfig::new(of_node.databases());
         ipsec.ike = node.profile.ike();
         if let Some(dead_peer) = node.dead_peer_detection {
             dead_peer.apply(&mut ipsec.ike);
@@ -83,7 +101,7 @@ fn node_config(scenario: &Scenario, node: &topology::Node) -> Result<NodeConfig,
         }
         config.ipsec = Some(ipsec);
     }
-    Ok(config)
+    Ok((config, computer))
 }
 
 fn interface_config(
@@ -98,7 +116,7 @@ fn interface_config(
     Ok(InterfaceConfig {
         name: interface.name.get_ref().clone(),
         link: LinkId(link as u16),
-        kind: ConnectionKind::Lan,
+        kind: AdapterKind::from(interface.kind).connection(),
         boundary: match interface.boundary {
             Some(Side::Protected) => Boundary::Protected,
             Some(Side::Unprotected) => Boundary::Unprotected,

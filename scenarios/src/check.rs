@@ -12,7 +12,8 @@ use crate::observe::Observer;
 use crate::report::CheckResult;
 use crate::scenario::Scenario;
 use crate::steps::{
-    Condition, Dropped, Failed, Flow, FlowOutcome, FoundNat, MainMode, Mapped, ModeName, QuickMode, Seen,
+    Condition, Delivered, Dropped, Failed, Flow, FlowOutcome, FoundNat, MainMode, Mapped, ModeName,
+    QuickMode, Seen,
 };
 use crate::topology::{Kind, Node};
 use crate::traffic::{self, Answers, Ends};
@@ -69,6 +70,7 @@ impl Facts<'_> {
                 )
             }
             Condition::Dropped(c) => self.dropped(c),
+            Condition::Delivered(c) => self.reached(c),
             Condition::Failed(c) => self.failed(c),
             Condition::Happened(c) => {
                 let node = self.observer.node(c.node.get_ref());
@@ -206,6 +208,14 @@ impl Facts<'_> {
             0 => (false, format!("wanted {name} {}: {}; found {}", c.protocol, c.reason, listed(&all))),
             times => (true, format!("{name} dropped {times} {}: {}", c.protocol, c.reason)),
         }
+    }
+
+    fn reached(&self, c: &Delivered) -> Verdict {
+        let PacketPattern { protocol, from, to, .. } = c.packet;
+        let node = self.observer.node(c.node.get_ref());
+        let arrived = node.is_some_and(|n| self.observer.delivered.contains(&(n, protocol, from, to)));
+        let how = if arrived { "reached" } else { "did not reach" };
+        (arrived == c.arrived, format!("{} {how} the stack of {}", c.packet, c.node.get_ref()))
     }
 
     fn failed(&self, c: &Failed) -> Verdict {

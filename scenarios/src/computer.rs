@@ -5,14 +5,16 @@ use std::sync::Arc;
 use ipsec_core::config::PolicyDatabases;
 use ipsec_core::pad::{Identity, Pad};
 use ipsec_core::{Command, Instant};
-use ipsec_machine::computer::{self, MachineEvent, Output};
+use ipsec_machine::computer::{self, BootTimes, MachineEvent, Output};
 use ipsec_machine::network_settings::{Adapter, NetworkSettings};
+use ipsec_machine::policy_agent::StartupType;
 use ipsec_policy::Live;
 use ipsec_policy::compile::CompileError;
 use ipsec_policy::netsh;
 
 use crate::error::{LoadError, missing};
 use crate::scenario::Scenario;
+use crate::steps::machine::{Reconfigure, ServiceAction};
 use crate::topology;
 
 /// The computer of one node.
@@ -20,21 +22,38 @@ use crate::topology;
 pub(crate) struct Computer<'a> {
     node: &'a topology::Node,
     computer: computer::Computer,
+    /// The policy that its IPsec layer is made with.
+    loaded: PolicyDatabases,
+}
+
+/// What a computer has to say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// To its IPsec layer.
+    pub(crate) commands: Vec<Command>,
+    /// To its logs.
+    pub(crate) events: Vec<MachineEvent>,
 }
 
 impl<'a> Computer<'a> {
     /// The node with what its script made.
     pub(crate) fn new(scenario: &Scenario, node: &'a topology::Node) -> Result<Self, LoadError> {
-        let adapter = |i: &topology::Interface| Adapter::lan(i.name.get_ref(), &[i.address.get_ref().0]);
-        let network =
-            NetworkSettings { adapters: node.interfaces.iter().map(adapter).collect(), ..Default::default() };
-        let mut computer = Self { node, computer: computer::Computer::new(node.profile, network) };
+        let network = NetworkSettings {
+            adapters: node.interfaces.iter().map(|i| adapter(node, i)).collect(),
+            hosts: scenario.topology.hosts.iter().map(|(n, a)| (n.to_lowercase(), a.clone())).collect(),
+        };
+        let service = node.service.unwrap_or_default();
+        let computer = computer::Computer::new(node.profile, network).with_startup(service.startup.into());
+        let mut computer = Self { node, computer, loaded: PolicyDatabases::default() };
+        computer.computer.set_service_fails(service.fails);
         computer.computer.set_validation(node.validation);
         let file = computer.file();
         if !file.is_empty() {
             let prepared = computer.computer.prepare(file, scenario.files.bytes(file)?);
             prepared.map_err(|e| wrong_line(file, e))?;
         }
+        let databases = computer.computer.databases().map_err(|e| computer.wrong_policy(&e))?;
+        computer.loaded = computer.named(databases);
         Ok(computer)
     }
 
@@ -42,44 +61,94 @@ impl<'a> Computer<'a> {
         self.node.policy.as_ref().map_or("", |p| p.get_ref().as_str())
     }
 
-    /// What its IPsec layer needs of its policies.
-    pub(crate) fn databases(&self) -> Result<PolicyDatabases, LoadError> {
-        let databases = self.computer.databases().map_err(|e| self.wrong_policy(&e))?;
-        Ok(self.named(databases))
+    /// What its IPsec layer is made with.
+    pub(crate) fn databases(&self) -> PolicyDatabases {
+        self.loaded.clone()
     }
 
-    /// Starts again: what its IPsec layer is to be told.
-    pub(crate) fn restart(&mut self, now: Instant) -> Result<Vec<Command>, LoadError> {
-        self.computer.restart(now);
-        self.commands()
+    /// What its IPsec layer is told before anything else, where it begins without its service.
+    pub(crate) fn first_command(&self) -> Option<Command> {
+        self.computer.driver_command().ok().filter(|command| matches!(command, Command::StopIke(_)))
     }
 
-    /// Types a line: what it prints, and what its IPsec layer is to be told.
+    /// Whether a layer that was just made knows that already.
+    pub(crate) fn is_loaded(&self, command: &Command) -> bool {
+        matches!(command, Command::SetPolicy(databases) if *databases == self.loaded)
+    }
+
+    /// Starts again.
+    pub(crate) fn boot(&mut self, times: BootTimes, now: Instant) -> Result<Told, LoadError> {
+        self.computer.boot(times, now);
+        self.told()
+    }
+
+    /// Types a line: what it prints, and what follows.
     pub(crate) fn enter(
         &mut self,
         line: &str,
         live: Option<&Live>,
         now: Instant,
-    ) -> Result<(String, Vec<Command>), LoadError> {
+    ) -> Result<(String, Told), LoadError> {
         let text = self.computer.enter(line, live, now).map_err(|e| wrong_line("steps.toml", e))?;
-        Ok((text, self.commands()?))
+        Ok((text, self.told()?))
     }
 
-    fn commands(&mut self) -> Result<Vec<Command>, LoadError> {
-        let mut commands = Vec::new();
+    /// Changes what is stored behind the service's back.
+    pub(crate) fn edit_registry(&mut self, line: &str) -> Result<(), LoadError> {
+        self.computer.edit_registry(line).map_err(|e| wrong_line("steps.toml", e))
+    }
+
+    pub(crate) fn service(&mut self, action: ServiceAction, now: Instant) -> Result<Told, LoadError> {
+        let computer = &mut self.computer;
+        match action {
+            ServiceAction::Start => computer.start_service(now),
+            ServiceAction::Stop => computer.stop_service(),
+            ServiceAction::Automatic => computer.set_startup(StartupType::Automatic),
+            ServiceAction::Manual => computer.set_startup(StartupType::Manual),
+            ServiceAction::Disabled => computer.set_startup(StartupType::Disabled),
+            ServiceAction::Fails => computer.set_service_fails(true),
+        }
+        self.told()
+    }
+
+    pub(crate) fn reconfigure(&mut self, step: &Reconfigure) -> Result<Told, LoadError> {
+        let mut network = self.computer.network().clone();
+        for adapter in network.adapters.iter_mut().filter(|a| a.name == *step.interface.get_ref()) {
+            let set =
+                |to: &mut Vec<_>, from: &Option<Vec<_>>| from.iter().for_each(|from| to.clone_from(from));
+            set(&mut adapter.dns, &step.dns);
+            set(&mut adapter.wins, &step.wins);
+            set(&mut adapter.gateways, &step.gateway);
+            adapter.dhcp = step.dhcp.or(adapter.dhcp);
+        }
+        self.computer.set_network(network);
+        self.told()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.computer.poll_timeout()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<Told, LoadError> {
+        self.computer.handle_timeout(now);
+        self.told()
+    }
+
+    fn told(&mut self) -> Result<Told, LoadError> {
+        let mut told = Told::default();
         while let Some(output) = self.computer.poll_output() {
             match output {
                 Output::Driver(Command::SetPolicy(databases)) => {
-                    commands.push(Command::SetPolicy(self.named(databases)));
+                    told.commands.push(Command::SetPolicy(self.named(databases)));
                 }
-                Output::Driver(command) => commands.push(command),
+                Output::Driver(command) => told.commands.push(command),
                 Output::Event(MachineEvent::PolicyFailed { error, .. }) => {
                     return Err(self.wrong_policy(&error));
                 }
-                Output::Event(_) => {}
+                Output::Event(event) => told.events.push(event),
             }
         }
-        Ok(commands)
+        Ok(told)
     }
 
     fn wrong_policy(&self, error: &CompileError) -> LoadError {
@@ -91,6 +160,24 @@ impl<'a> Computer<'a> {
         name(Arc::make_mut(&mut policy.pad), self.node);
         self.node.aggressive_mode.iter().for_each(|habit| habit.apply(&mut policy));
         policy
+    }
+}
+
+/// The adapter of an interface. Where no gateway is named, default routes through the interface say it.
+fn adapter(node: &topology::Node, interface: &topology::Interface) -> Adapter {
+    let through = |route: &&topology::Route| {
+        let by = node.interface_towards(route).and_then(|n| node.interfaces.get(n));
+        route.to.0.len == 0 && by.is_some_and(|by| by.name.get_ref() == interface.name.get_ref())
+    };
+    let routed = || node.routes.iter().filter(through).filter_map(|route| route.via).collect();
+    Adapter {
+        name: interface.name.get_ref().clone(),
+        kind: interface.kind.into(),
+        addresses: vec![interface.address.get_ref().0],
+        gateways: interface.gateway.clone().unwrap_or_else(routed),
+        dns: interface.dns.clone(),
+        wins: interface.wins.clone(),
+        dhcp: interface.dhcp,
     }
 }
 

@@ -32,6 +32,7 @@ pub mod family;
 pub mod faults;
 mod flood;
 mod forge;
+mod inject;
 pub mod names;
 mod observe;
 pub mod random;

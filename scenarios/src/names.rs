@@ -7,6 +7,7 @@ use ipsec_core::io::DpdStep;
 use ipsec_core::pad::MainModeProposal;
 use ipsec_core::spd::Offer;
 use ipsec_core::{DropReason, Event};
+use ipsec_machine::computer::MachineEvent;
 use ipsec_sim::DropCause;
 
 /// `clear-text-refused` for [`DropReason::ClearTextRefused`].
@@ -48,6 +49,20 @@ pub fn happening(event: &Event) -> Option<String> {
         Event::PairDeleted { why, .. } => format!("deleted {}", variant(why)),
         Event::Notified { notify: kind, .. } => format!("notified {}", notify(*kind)),
         Event::IkeIgnored { reason, .. } => format!("ignored: {reason}"),
+        _ => return None,
+    })
+}
+
+/// The same for what happens on a computer beside its IPsec layer.
+pub fn machine_happening(event: &MachineEvent) -> Option<String> {
+    Some(match event {
+        MachineEvent::DriverStarts(mode) | MachineEvent::DriverEntered(mode) => format!("driver {mode}"),
+        MachineEvent::ServiceStarted { .. } => "service started".into(),
+        MachineEvent::ServiceStopped => "service stopped".into(),
+        MachineEvent::ServiceFailed => "service failed".into(),
+        MachineEvent::PolicyApplied { source, .. } => format!("policy {source}"),
+        MachineEvent::PolledNoChange => "polled".into(),
+        MachineEvent::PolledChanged => "polled a change".into(),
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ use ipsec_core::sad::PairId;
 use ipsec_core::selector::FlowKey;
 use ipsec_core::wire::isakmp::{Cookie, Header, PayloadType, split};
 use ipsec_core::{DropReason, Event, Instant};
+use ipsec_machine::computer::MachineEvent;
 use ipsec_sim::ip::{IpView, protocol};
 use ipsec_sim::nat::Mapped;
 use ipsec_sim::verdict::{Sight, sight};
@@ -106,6 +107,15 @@ impl Observer {
         if header.next_payload == PayloadType::FRAGMENT {
             *self.seen.entry((link, Traffic::IsakmpFragment)).or_default() += 1;
         }
+    }
+
+    /// Something happened on a computer beside its IPsec layer.
+    pub(crate) fn machine_event(&mut self, time: Instant, node: NodeId, event: &MachineEvent) {
+        if let Some(what) = names::machine_happening(event) {
+            *self.happened.entry((node, what)).or_default() += 1;
+        }
+        let name = self.names.node(node).to_string();
+        self.story.say(time, &name, &event.to_string());
     }
 
     fn event(&mut self, time: Instant, node: NodeId, event: &Event) {

@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ipsec_core::{Command, Instant};
-use ipsec_policy::Live;
-use ipsec_sim::adversary::Injection;
+use ipsec_core::Instant;
 use ipsec_sim::digest::DigestSink;
-use ipsec_sim::ip::{Header, datagram, protocol};
-use ipsec_sim::{Action, LinkId, Network, NodeId};
+use ipsec_sim::{Action, Network};
 use sha2::{Digest as _, Sha256};
 
 use crate::build;
@@ -24,11 +21,13 @@ use crate::report::{
     SCHEMA,
 };
 use crate::scenario::Scenario;
-use crate::steps::{Do, Inject, NetshLine};
+use crate::steps::Do;
 use crate::story::lifetime;
 use crate::traffic::{self, Answers, Running};
 use crate::twin::{Direction, Outcome};
-use crate::{flood, forge};
+use crate::{flood, forge, inject};
+
+mod computers;
 
 /// When a twin's flow starts.
 const TWIN_START: Instant = Instant::from_secs(2);
@@ -115,7 +114,7 @@ struct Act<'a> {
     sinks: (Option<Recording>, DigestSink, Observer),
     flows: Vec<Running>,
     ipconfig: BTreeMap<String, Vec<String>>,
-    /// Nodes at which something was typed.
+    /// Those of nodes with IPsec.
     computers: BTreeMap<String, Computer<'a>>,
 }
 
@@ -125,7 +124,7 @@ impl<'a> Act<'a> {
         options: &'a RunOptions,
         direction: Option<&'a Direction>,
     ) -> Result<Self, LoadError> {
-        let mut builder = build::network(scenario, options.seed, &options.faults)?;
+        let (mut builder, computers) = build::network(scenario, options.seed, &options.faults)?;
         let stepped = scenario.steps.steps.iter().filter(|_| direction.is_none());
         let stepped = stepped.filter_map(|s| match &s.r#do {
             Do::Inject(inject) => Some((s.at.get_ref().0, inject)),
@@ -141,7 +140,7 @@ impl<'a> Act<'a> {
             }
         }
         for (at, inject) in stepped.chain(forged) {
-            builder.inject(injection(scenario, Instant::EPOCH + at, inject)?);
+            builder.inject(inject::injection(scenario, Instant::EPOCH + at, inject)?);
         }
         let mut network = builder.build().map_err(|e| missing("topology.toml", e.to_string()))?;
         traffic::listen(scenario, &mut network)?;
@@ -150,7 +149,7 @@ impl<'a> Act<'a> {
         let recorder = options.record.then(|| Recording::new(name, &names));
         let observer = Observer::new(names, options.record);
         let sinks = (recorder, DigestSink::new(), observer);
-        let (flows, ipconfig, computers) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let (flows, ipconfig) = (Vec::new(), BTreeMap::new());
         Ok(Act { scenario, options, direction, network, sinks, flows, ipconfig, computers })
     }
 
@@ -166,7 +165,7 @@ impl<'a> Act<'a> {
             self.probe()?;
             end = end.max(probed + PROBING);
         }
-        self.network.run_until(end, &mut self.sinks);
+        self.run_until(end)?;
         self.network.finish(&mut self.sinks);
         let mut checks = if faulty { self.recovery(probed)? } else { self.checks()? };
         checks.push(self.invariants());
@@ -181,7 +180,7 @@ impl<'a> Act<'a> {
         for step in steps {
             let at = Instant::EPOCH + step.at.get_ref().0;
             // What is due at the very time of a step happens after it.
-            self.network.run_until(at - Duration::from_nanos(1), &mut self.sinks);
+            self.run_until(at - Duration::from_nanos(1))?;
             if let Some(says) = &step.says {
                 self.sinks.2.story.quote(says);
             }
@@ -218,6 +217,10 @@ impl<'a> Act<'a> {
                     self.act(node.get_ref(), at, Action::Reboot, "starts afresh");
                     self.restart(node.get_ref(), at)?;
                 }
+                Do::Boot(boot) => self.boot(boot, at)?,
+                Do::Service(service) => self.service(service, at)?,
+                Do::Reconfigure(settings) => self.reconfigure(settings, at)?,
+                Do::Registry(lines) => self.registry(lines, at)?,
             }
         }
         Ok(())
@@ -229,42 +232,6 @@ impl<'a> Act<'a> {
         let Some(id) = observer.node(node) else { return };
         observer.story.say(at, node, what);
         self.network.schedule(at, id, action);
-    }
-
-    /// Types a line at a node; what it changes is in force at once.
-    fn netsh(&mut self, netsh: &NetshLine, at: Instant) -> Result<(), LoadError> {
-        let (name, line) = (netsh.node.get_ref(), &netsh.line);
-        let (Some(id), Some(node)) = (self.sinks.2.node(name), self.scenario.topology.node(name)) else {
-            return Ok(());
-        };
-        let mut computer = match self.computers.remove(name) {
-            Some(computer) => computer,
-            None => Computer::new(self.scenario, node)?,
-        };
-        let live = self.network.ipsec(id).map(|ipsec| Live::of(ipsec, at));
-        let (text, commands) = computer.enter(line, live.as_ref(), at)?;
-        let story = &mut self.sinks.2.story;
-        line.lines().for_each(|line| story.say(at, name, &format!("> {line}")));
-        text.lines().for_each(|line| story.say(at, name, &format!("| {line}")));
-        self.computers.insert(name.clone(), computer);
-        self.tell(id, commands, at);
-        Ok(())
-    }
-
-    /// A computer at which something was typed starts with what stays of that.
-    fn restart(&mut self, name: &str, at: Instant) -> Result<(), LoadError> {
-        let (Some(id), Some(computer)) = (self.sinks.2.node(name), self.computers.get_mut(name)) else {
-            return Ok(());
-        };
-        let commands = computer.restart(at)?;
-        self.tell(id, commands, at);
-        Ok(())
-    }
-
-    fn tell(&mut self, node: NodeId, commands: Vec<Command>, at: Instant) {
-        for command in commands {
-            self.network.schedule(at, node, Action::Ipsec(command));
-        }
     }
 
     fn start(&mut self, flow: &str, at: Instant) -> Result<(), LoadError> {
@@ -492,36 +459,4 @@ impl<'a> Act<'a> {
             story,
         }
     }
-}
-
-/// A forged echo request.
-fn injection(scenario: &Scenario, at: Instant, inject: &Inject) -> Result<Injection, LoadError> {
-    let (link_name, node_name) = (inject.link.get_ref(), inject.node.get_ref());
-    let link = scenario.topology.links.iter().position(|l| l.name.get_ref() == link_name);
-    let node = scenario.topology.node(node_name);
-    let interface = node.and_then(|n| n.interfaces.iter().find(|i| i.link.get_ref() == link_name));
-    let (Some(link), Some(interface)) = (link, interface) else {
-        return Err(missing("steps.toml", format!("inject: `{node_name}` is not on link `{link_name}`")));
-    };
-    let (source, destination) = (inject.from, inject.to);
-    let header =
-        Header { source, destination, protocol: protocol::ICMP, ttl: 64, ident: 1, dont_fragment: false };
-    Ok(Injection {
-        at,
-        link: LinkId(link as u16),
-        next_hop: interface.address.get_ref().0.address,
-        bytes: datagram(header, &echo_request()),
-    })
-}
-
-/// An ICMP echo request (RFC 792) with eight octets of data and its checksum.
-fn echo_request() -> Vec<u8> {
-    let mut message = vec![8, 0, 0, 0, 0x66, 0x66, 0, 1];
-    message.extend(*b"injected");
-    let sum: u32 =
-        message.chunks_exact(2).map(|w| w.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet))).sum();
-    let folded = (sum & 0xffff) + (sum >> 16);
-    let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
-    message.splice(2..4, checksum.to_be_bytes());
-    message
 }

@@ -1,5 +1,7 @@
 //! `steps.toml`: who does what at which time, and what must come of it.
 
+pub mod machine;
+
 use std::net::{IpAddr, SocketAddrV4};
 
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use toml::Spanned;
 use crate::error::{Doc, LoadError};
 use crate::topology::Topology;
 use crate::topology::traversal::Revision;
-use crate::twin::Outcome;
+use crate::twin::{Outcome, PacketPattern};
 use crate::value::{Net, Span};
 
 /// What happens in a scenario.
@@ -155,6 +157,14 @@ pub enum Do {
     Netsh(NetshLine),
     /// Let this node start afresh: its SAs, or its mappings, are lost.
     Reboot(Spanned<String>),
+    /// Let this computer start again: driver, persistent policy, local policy, each in its time.
+    Boot(machine::Boot),
+    /// Start or stop the IPSec service of a computer.
+    Service(machine::Service),
+    /// Change the servers that a computer is configured with.
+    Reconfigure(machine::Reconfigure),
+    /// Change what a computer has stored, by `netsh` lines that its service does not hear of.
+    Registry(NetshLine),
 }
 
 /// A line for `netsh`, or several.
@@ -167,7 +177,7 @@ pub struct NetshLine {
     pub line: String,
 }
 
-/// A forged echo request.
+/// A forged echo request, or another packet where ports are given.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inject {
@@ -179,6 +189,10 @@ pub struct Inject {
     pub from: IpAddr,
     /// Its destination address.
     pub to: IpAddr,
+    /// A TCP SYN with these ports, source and destination.
+    pub tcp: Option<(u16, u16)>,
+    /// A UDP datagram with these ports, source and destination.
+    pub udp: Option<(u16, u16)>,
 }
 
 /// First messages of aggressive mode, one after another, each with a cookie of its own.
@@ -252,6 +266,8 @@ pub enum Condition {
     NoDrops(Vec<Spanned<String>>),
     /// A node dropped packets for a reason.
     Dropped(Dropped),
+    /// A packet reached the stack of a node.
+    Delivered(Delivered),
     /// A negotiation failed.
     Failed(Failed),
     /// No negotiation of these nodes failed.
@@ -300,6 +316,19 @@ pub struct Mapped {
     pub of_inside: Option<usize>,
 }
 
+/// A packet reached the stack of a node, or none did.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delivered {
+    /// The node.
+    pub node: Spanned<String>,
+    /// Which packet; ports do not count.
+    pub packet: PacketPattern,
+    /// Whether it did.
+    #[serde(default = "yes")]
+    pub arrived: bool,
+}
+
 /// A node dropped packets for a reason.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -332,7 +361,9 @@ pub struct Happened {
     pub node: Spanned<String>,
     /// What: `aggressive-mode`, `main-mode` (established), `asked`, `alive`, `dead` (dead peer detection), `deleted initial-contact`
     /// (a pair, and why), `notified INITIAL-CONTACT`, `connected` (a quick mode with the commit bit), `delete-answered`,
-    /// `dos-protection begins` and `ends`, `ignored: ` and why.
+    /// `dos-protection begins` and `ends`, `ignored: ` and why. Of a computer: `driver permit`, `block`, `stateful` or
+    /// `secure`, `service started`, `stopped` or `failed`, `policy persistent` or `local` (applied), `polled` (no change),
+    /// `polled a change`.
     pub what: String,
     /// At least so often.
     #[serde(default)]
@@ -555,6 +586,10 @@ impl Names<'_> {
             Do::MoveAddress(node) => self.nat(node, "do.move_address"),
             Do::Netsh(netsh) => self.node(&netsh.node, "do.netsh.node"),
             Do::Reboot(node) => self.node(node, "do.reboot"),
+            Do::Boot(boot) => self.boot(boot),
+            Do::Service(service) => self.service(service),
+            Do::Reconfigure(settings) => self.reconfigure(settings),
+            Do::Registry(lines) => self.registry(lines),
         }
     }
 
@@ -574,6 +609,7 @@ impl Names<'_> {
             Condition::SameInterfaces(node) => self.node(node, "same_interfaces"),
             Condition::Happened(c) => self.node(&c.node, "happened.node"),
             Condition::Dropped(c) => self.node(&c.node, "dropped.node"),
+            Condition::Delivered(c) => self.node(&c.node, "delivered.node"),
             Condition::Failed(c) => self.node(&c.node, "failed.node"),
             Condition::NoDrops(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_drops")),
             Condition::NoFailures(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_failures")),

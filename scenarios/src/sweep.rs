@@ -82,7 +82,7 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// When the scenario cannot be built, has no unprotected link, or does not work even without faults.
     pub fn new(scenario: &'a Scenario, seed: u64) -> Result<Self, LoadError> {
-        let builder = build::network(scenario, seed, &FaultPlan::NONE)?;
+        let (builder, _) = build::network(scenario, seed, &FaultPlan::NONE)?;
         let link = scenario.topology.links.iter().position(|l| l.unprotected);
         let link = link.ok_or_else(|| missing("topology.toml", "a sweep needs an unprotected link"))?;
         let mut sweep = Sweep {

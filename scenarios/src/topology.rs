@@ -4,7 +4,9 @@ pub mod exchanges;
 pub mod manual;
 pub mod nat;
 pub mod traversal;
+pub mod windows;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -31,6 +33,9 @@ pub struct Topology {
     /// Its nodes.
     #[serde(rename = "node")]
     pub nodes: Vec<Node>,
+    /// What DNS and WINS answer for host names.
+    #[serde(default)]
+    pub hosts: BTreeMap<String, Vec<IpAddr>>,
 }
 
 /// One link: a broadcast segment.
@@ -83,6 +88,8 @@ pub struct Node {
     /// Whether its policy may have what Microsoft does not support: `faithful` (it fails as it would there), or `strict`.
     #[serde(default, deserialize_with = "validation")]
     pub validation: Validation,
+    /// Its IPSec service; without it, one that started with the computer.
+    pub service: Option<windows::Service>,
     /// Its interfaces.
     pub interfaces: Vec<Interface>,
     /// Its static routes; those to its own links are implied.
@@ -160,6 +167,19 @@ pub struct Interface {
     pub address: Spanned<Net>,
     /// Its side of the IPsec boundary; needed on gateways only.
     pub boundary: Option<Side>,
+    /// What it is: `lan`, `dial-up` or `remote-access`.
+    #[serde(default)]
+    pub kind: windows::Connection,
+    /// Its DNS servers.
+    #[serde(default)]
+    pub dns: Vec<IpAddr>,
+    /// Its WINS servers.
+    #[serde(default)]
+    pub wins: Vec<IpAddr>,
+    /// The DHCP server of its address, if it has it from one.
+    pub dhcp: Option<IpAddr>,
+    /// Its default gateways, for filters; without it, those of its routes to everywhere.
+    pub gateway: Option<Vec<IpAddr>>,
 }
 
 /// Sides of a gateway's IPsec boundary (RFC 4301 section 3.1).

@@ -173,6 +173,13 @@ impl Property {
 }
 
 impl Config {
+    /// What passes at boot, whether it was set or not.
+    #[must_use]
+    pub fn boot_exemptions(&self) -> Vec<BootExemption> {
+        let by_default = || BootExemption::parse(defaults::BOOT_EXEMPTIONS.value).into_iter().collect();
+        self.boot_exemptions.clone().unwrap_or_else(by_default)
+    }
+
     /// The property with this name, as it is set.
     #[must_use]
     pub fn get(&self, name: &str) -> String {

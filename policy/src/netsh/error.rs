@@ -41,6 +41,11 @@ pub enum ErrorKind {
         /// What could stand there.
         expected: String,
     },
+    /// A command of dynamic mode, and nobody there.
+    #[error(
+        "`netsh ipsec dynamic` talks to the IPSec service, and it is stopped: expected it to be started before"
+    )]
+    ServiceStopped,
     /// The command ends too early.
     #[error("the command ends here, expected {expected}")]
     Incomplete {

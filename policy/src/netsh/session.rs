@@ -437,6 +437,9 @@ impl<'a> Session<'a> {
     /// script, for its effect would be missing; the rest is named and passed over.
     fn without_effect(&self, bound: &Bound) -> Result<Option<String>, Fault> {
         let command = bound.command;
+        if command.mode != Mode::Static && self.setting.service_stopped {
+            return Err(Fault::new(bound.span.clone(), ErrorKind::ServiceStopped));
+        }
         if command.mode == Mode::Static || !self.setting.stored_only {
             return Ok(None);
         }

@@ -69,6 +69,8 @@ impl Profile {
             self.unset_lifetimes_absent.row("unset-lifetimes-absent", yes),
             self.isakmp_lifetime_notice.row("isakmp-lifetime-notice", yes),
             self.exempt.row("exempt", exempt),
+            self.start_up_modes.row("start-up-modes", yes),
+            self.blocks_without_service.row("blocks-without-service", yes),
             self.reliable_delete.row("reliable-delete", |how| {
                 match how {
                     ReliableDelete::Off => "no",

@@ -101,7 +101,7 @@ fn fits(f: &CompiledFilter, bound: &Bound, wanted: &Filter) -> bool {
 
 fn action_of(f: &CompiledFilter) -> Action {
     match f.action {
-        CoreAction::Bypass => Action::Permit,
+        CoreAction::Bypass | CoreAction::Stateful => Action::Permit,
         CoreAction::Discard => Action::Block,
         CoreAction::Protect(_) => Action::Negotiate,
     }
