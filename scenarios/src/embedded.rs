@@ -57,16 +57,27 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb816514-psk-mismatch": "twin.toml"),
     directory!("kb816514-unrelated-initiator": "twin.toml", "eve.netsh"),
     directory!("kb816514-wrong-interface": "twin.toml"),
+    directory!("keyword-follows-configuration": "topology.toml", "steps.toml", "client.netsh"),
     directory!("netsh-dynamic-demo": "topology.toml", "steps.toml", "server.netsh"),
     directory!("netsh-dynamic-negotiate": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
     directory!("netsh-ipsecexempt": "topology.toml", "steps.toml", "server.netsh"),
+    directory!("persistent-policy": "topology.toml", "steps.toml", "server.netsh"),
+    directory!("polling": "topology.toml", "steps.toml", "server.netsh"),
+    directory!("service-stopped": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
 ];
+
+const BOOT: Directory = directory!("boot": "family.toml", "boot.check.toml", "boot.steps.toml", "lan.topology.toml", "server.netsh");
+
+const CONNECTION: Directory =
+    directory!("connection": "family.toml", "both.steps.toml", "server.netsh", "server.topology.toml");
 
 const PEERS: Directory = directory!("peers": "family.toml", "aggressive.check.toml", "contact.check.toml", "dead.check.toml", "flood.check.toml", "flood.steps.toml", "gateways.topology.toml", "gwa.netsh", "gwb.netsh", "never.check.toml", "not-asked.check.toml", "one-sided.check.toml", "ping.steps.toml", "reboot.steps.toml", "refused.check.toml", "speaks.steps.toml");
 
 const MICROSOFT: Directory = directory!("microsoft": "family.toml", "answered.check.toml", "established.check.toml", "forged.check.toml", "forged.steps.toml", "fragments.check.toml", "gateways.topology.toml", "gwa.netsh", "gwb.netsh", "happened.check.toml", "no-fragments.check.toml", "ping.steps.toml");
 
 const FAMILIES: &[Directory] = &[
+    BOOT,
+    CONNECTION,
     PEERS,
     MICROSOFT,
     directory!(

@@ -110,6 +110,8 @@ pub struct Udp {
     pub count: u32,
     /// One each.
     pub interval: Span,
+    /// The client's port for the first, and the next ones for the others. Flows that share ports share answers.
+    pub source_port: Option<u16>,
     /// Whether they have a checksum; over IPv4 they need not (RFC 768).
     #[serde(default = "yes")]
     pub checksum: bool,

@@ -125,7 +125,7 @@ pub(crate) fn start(
             for i in 0..u.count {
                 let action = Action::UdpSend {
                     remote: SocketAddr::new(ends.destination, u.port),
-                    local_port: UDP_CLIENTS.wrapping_add(i as u16),
+                    local_port: u.source_port.unwrap_or(UDP_CLIENTS).wrapping_add(i as u16),
                     payload: Payload::Bytes(format!("datagram {}", i + 1).into_bytes()),
                     checksum: u.checksum,
                 };

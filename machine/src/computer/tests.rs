@@ -318,3 +318,47 @@ fn unassigned_and_empty_policies_filter_nothing() {
     let (commands, _) = outputs(&mut computer);
     assert_eq!([23, 80].map(|port| fate(spd(&commands[0]), port).clone()), [Action::Discard, Action::Bypass]);
 }
+
+/// W-POL-05: "a filter list may be shared by several policies".
+#[test]
+fn a_filter_list_may_be_shared() {
+    let mut computer = computer(&blocking("one", 23));
+    let second = "add policy name=two activatedefaultrule=no
+        add rule name=two policy=two filterlist=one filteraction=one
+        add filter filterlist=one srcaddr=any dstaddr=me protocol=tcp dstport=21";
+    computer.enter(&script(second), None, NOW).unwrap();
+    for policy in ["one", "two"] {
+        computer.enter(&script(&format!("set policy name={policy} assign=yes")), None, NOW).unwrap();
+        let databases = computer.databases().unwrap();
+        assert_eq!([23, 21].map(|port| fate(&databases.spd, port)), [&Action::Discard; 2], "{policy}");
+    }
+}
+
+/// W-POL-06: policy is in force before anybody has logged on, and whoever does finds the same.
+#[test]
+fn policy_is_the_computers_not_its_users() {
+    let mut computer = computer(&blocking("telnet", 23));
+    let before = computer.databases().unwrap();
+    computer.boot(BootTimes::default(), NOW);
+    assert_eq!(computer.databases().unwrap(), before);
+    assert_eq!(fate(spd(&outputs(&mut computer).0[0]), 23), &Action::Discard);
+}
+
+/// W-TUN-20: on a gateway in no domain, assigning flips exactly one flag, and the filters are there.
+#[test]
+fn assigning_flips_one_flag_and_filters_appear() {
+    let lines = format!("{}{}", blocking("one", 23), blocking("two", 21));
+    let mut computer = computer(&lines.replace("assign=yes", "assign=no"));
+    let assigned = |computer: &Computer| computer.stores().local.assigned().map(|p| p.name.clone());
+    assert_eq!(assigned(&computer), None);
+    for (policy, fates) in
+        [("one", [Action::Discard, Action::Bypass]), ("two", [Action::Bypass, Action::Discard])]
+    {
+        let before = computer.stores().local.policies().to_vec();
+        computer.enter(&script(&format!("set policy name={policy} assign=yes")), None, NOW).unwrap();
+        assert_eq!(assigned(&computer).as_deref(), Some(policy));
+        assert_eq!(computer.stores().local.policies(), before, "nothing else changed");
+        let (commands, _) = outputs(&mut computer);
+        assert_eq!([23, 21].map(|port| fate(spd(&commands[0]), port).clone()), fates);
+    }
+}

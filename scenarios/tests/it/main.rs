@@ -1,5 +1,6 @@
 //! The scenarios themselves, run.
 
+mod computers;
 mod errors;
 mod faults;
 mod ike_scan;
