@@ -49,7 +49,7 @@ fn echo_request() -> Vec<u8> {
 
 /// A TCP segment that asks for a connection (RFC 793 section 3.1).
 fn syn(source: IpAddr, destination: IpAddr, (from, to): (u16, u16)) -> Vec<u8> {
-    let mut segment = Vec::from([from.to_be_bytes(), to.to_be_bytes()].concat());
+    let mut segment = [from.to_be_bytes(), to.to_be_bytes()].concat();
     // Sequence number, no acknowledgement; five words of header, SYN; window; checksum, urgent pointer.
     segment.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0x20, 0x00, 0, 0, 0, 0]);
     let octets = |address| match address {
