@@ -7,7 +7,7 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{Config, Context, Editor, Helper};
+use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
 use super::{files, say};
 use crate::exit::{Error, print};
@@ -20,7 +20,14 @@ impl Completer for Words {
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
         let completion = self.0.complete(line.get(..at).unwrap_or(line));
-        Ok((completion.start, completion.candidates))
+        let mut candidates = completion.candidates;
+        // The only way to go on is taken whole; a tag's value follows at once.
+        if let [one] = candidates.as_mut_slice()
+            && !one.ends_with('=')
+        {
+            one.push(' ');
+        }
+        Ok((completion.start, candidates))
     }
 }
 
@@ -38,8 +45,10 @@ pub(super) fn ask(
     keep: &mut dyn FnMut(&Prompt) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let terminal = |e: ReadlineError| Error::Environment(format!("terminal: {e}"));
+    // Several ways to go on are listed.
+    let config = Config::builder().completion_type(CompletionType::List).build();
     let mut editor =
-        Editor::<Words, MemHistory>::with_history(Config::default(), MemHistory::new()).map_err(terminal)?;
+        Editor::<Words, MemHistory>::with_history(config, MemHistory::new()).map_err(terminal)?;
     loop {
         editor.set_helper(Some(Words(prompt.clone())));
         let line = match editor.readline(prompt.text()) {

@@ -14,6 +14,7 @@ use crate::policy::MainMode;
 use crate::rule::ConnectionType;
 use crate::stores::Stores;
 
+mod in_force;
 mod show;
 
 /// Changes dynamic policy or the properties as the command says, or shows them.

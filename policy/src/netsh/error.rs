@@ -82,7 +82,7 @@ pub enum ErrorKind {
         /// The command.
         command: String,
         /// What its value may be.
-        expected: &'static str,
+        expected: String,
     },
     /// A tag without a value.
     #[error("`{tag}=` has no value, expected {expected}")]
@@ -90,7 +90,7 @@ pub enum ErrorKind {
         /// The tag.
         tag: &'static str,
         /// What its value may be.
-        expected: &'static str,
+        expected: String,
     },
     /// A value that does not fit its tag.
     #[error("found `{found}` for {tag}, expected {expected}")]

@@ -15,6 +15,7 @@
 //! | `-1k` | `480M`, `28800S`, `10Q`, or two of them with `/` between |
 //! | `-w REG -p name:minutes -r rule` | stored policy; without `-w` the rules are dynamic, and `-u` clears them |
 //! | `-x`, `-y`, `-o` | assign, unassign, delete the policy |
+//! | `show filters`, `policies`, `auth`, `stats`, `sas`, `gpo`, `all` | `ipseccmd` alone: what is in force, as netsh shows it |
 //!
 //! Rules without lists and actions of their own get some, named after the rule. A tunnel takes two calls, one for each
 //! direction, as it takes two rules of netsh.
@@ -43,6 +44,7 @@ use crate::tools::Tool;
 mod apply;
 mod filter_spec;
 mod methods;
+mod query;
 mod words;
 
 use filter_spec::{FilterSpec, filter_spec};
@@ -93,8 +95,25 @@ struct Call {
 }
 
 /// Carries out what stands behind the tool's name. A call that fails has changed nothing.
-pub(super) fn execute(stores: &mut Stores, text: &str, setting: &Setting<'_>) -> Result<Reply, Fault> {
-    let call = Call::read(text)?;
+pub(super) fn execute(
+    stores: &mut Stores,
+    text: &str,
+    tool: Tool,
+    setting: &Setting<'_>,
+) -> Result<Reply, Fault> {
+    let all = words::words(text)?;
+    if let [only] = all.as_slice()
+        && matches!(only.text.to_ascii_lowercase().as_str(), "-?" | "/?" | "-h" | "-help")
+    {
+        return Ok(Reply { text: usage(tool), ..Reply::default() });
+    }
+    if let [first, what @ ..] = all.as_slice()
+        && tool == Tool::IpsecCmd
+        && first.text.eq_ignore_ascii_case("show")
+    {
+        return query::show(stores, first, what, setting);
+    }
+    let call = Call::read(&all, text, tool)?;
     let mut copy = stores.clone();
     let mut reply = Reply { remarks: call.remarks.clone(), ..Reply::default() };
     apply::apply(&mut copy, &call, setting, &mut reply)?;
@@ -102,8 +121,31 @@ pub(super) fn execute(stores: &mut Stores, text: &str, setting: &Setting<'_>) ->
     Ok(reply)
 }
 
+/// Options without a value.
+const FLAGS: &[&str] = &["-u", "-soft", "-dialup", "-lan", "-1p", "-confirm", "-x", "-y", "-o"];
+
+/// Those of both tools; the later one has more.
 const OPTIONS: &str =
-    "-f, -n, -t, -a, -u, -soft, -dialup, -lan, -1s, -1k, -1p, -1f, -1e, -confirm, -w, -p, -r, -x, -y or -o";
+    "-f, -n, -t, -a, -u, -soft, -dialup, -lan, -1s, -1k, -1p, -confirm, -w, -p, -r, -x, -y, -o";
+
+fn options(tool: Tool) -> String {
+    match tool {
+        Tool::IpsecCmd => format!("{OPTIONS}, -1f, -1e or show"),
+        _ => OPTIONS.replace(", -o", " or -o"),
+    }
+}
+
+fn usage(tool: Tool) -> String {
+    let mut text = format!(
+        "{tool} -f FILTERS [-n METHODS] [-t TUNNEL] [-a AUTHENTICATION] [-1s METHODS] [-1k LIMITS]\n  [-1p] [-soft] \
+         [-lan | -dialup] [-confirm]   puts a rule into the running driver; -u clears them\n  ... -w REG -p \
+         POLICY[:MINUTES] -r RULE [-x | -y | -o]   puts it into a stored policy\n"
+    );
+    if tool == Tool::IpsecCmd {
+        text += "  [-1e SECONDS] [-1f FILTERS]\nipseccmd show filters | policies | auth | stats | sas | gpo | all\n";
+    }
+    text
+}
 
 fn bad(tag: &'static str, word: &Word, expected: &str) -> Fault {
     let kind = ErrorKind::BadValue { tag, found: word.text.clone(), expected: expected.to_owned() };
@@ -139,20 +181,26 @@ impl Call {
         }
     }
 
-    fn read(text: &str) -> Result<Self, Fault> {
-        let all = words::words(text)?;
+    fn read(all: &[Word], text: &str, tool: Tool) -> Result<Self, Fault> {
         let mut call = Self::new(0..text.trim_end().len());
-        let mut rest = all.as_slice();
+        let mut rest = all;
         while let [option, after @ ..] = rest {
             let values = after.iter().take_while(|w| !w.is_option()).count();
             let (values, next) = after.split_at(values);
-            call.option(option, values)?;
+            call.option(option, values, tool)?;
             rest = next;
         }
         Ok(call)
     }
 
-    fn option(&mut self, option: &Word, values: &[Word]) -> Result<(), Fault> {
+    fn option(&mut self, option: &Word, values: &[Word], tool: Tool) -> Result<(), Fault> {
+        let unknown = || {
+            let (found, expected) = (option.text.clone(), options(tool));
+            Err(Fault::new(option.span.clone(), ErrorKind::UnknownCommand { found, expected }))
+        };
+        if option.text.starts_with("\\\\") {
+            return Err(unsupported(option, "other computers have stores of their own"));
+        }
         let missing = |expected: &str| {
             let end = option.span.end;
             Fault::new(end..end, ErrorKind::Incomplete { expected: expected.to_owned() })
@@ -189,6 +237,7 @@ impl Call {
                 self.main_mode_methods = Some(main_mode(&some("main-mode methods such as 3DES-SHA-2")?)?)
             }
             "-1k" => self.rekey(one("a limit such as 480M or 10Q")?)?,
+            "-1e" | "-1f" if tool != Tool::IpsecCmd => return unknown(),
             "-1e" => self.soft_seconds = Some(number("-1e", one("seconds")?)?),
             "-1f" => {
                 some("main-mode filters")?;
@@ -198,6 +247,7 @@ impl Call {
             "-w" => self.store(one("REG")?)?,
             "-p" => self.policy = Some(policy(one("the policy's name")?)),
             "-r" => self.rule = Some(one("the rule's name")?.text.clone()),
+            flag if !FLAGS.contains(&flag) => return unknown(),
             flag => {
                 alone()?;
                 match flag {
@@ -206,20 +256,11 @@ impl Call {
                     "-dialup" => self.connection = ConnectionType::Dialup,
                     "-lan" => self.connection = ConnectionType::Lan,
                     "-1p" => self.main_mode_pfs = true,
-                    "-confirm" => {}
                     "-x" => self.action = Some(PolicyAction::Assign),
                     "-y" => self.action = Some(PolicyAction::Unassign),
                     "-o" => self.action = Some(PolicyAction::Delete),
-                    name if name.starts_with("\\\\") => {
-                        return Err(unsupported(option, "other computers have stores of their own"));
-                    }
-                    _ => {
-                        let (found, expected) = (option.text.clone(), OPTIONS.to_owned());
-                        return Err(Fault::new(
-                            option.span.clone(),
-                            ErrorKind::UnknownCommand { found, expected },
-                        ));
-                    }
+                    // `-confirm` asks somebody who is not here.
+                    _ => {}
                 }
             }
         }

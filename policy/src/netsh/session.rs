@@ -207,8 +207,9 @@ impl<'a> Session<'a> {
     /// What stands behind `ipsecpol` or `ipseccmd`.
     pub(super) fn ipsecpol(&mut self, source: &Source, tool: Tool) -> Result<(), Error> {
         let whole = 0..source.text().len();
-        let ran =
-            self.has(tool, whole).and_then(|()| ipsecpol::execute(self.stores, source.text(), self.setting));
+        let ran = self
+            .has(tool, whole)
+            .and_then(|()| ipsecpol::execute(self.stores, source.text(), tool, self.setting));
         let result = ran.map(|reply| {
             self.output.commands += 1;
             self.say(source, reply);

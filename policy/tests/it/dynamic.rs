@@ -310,3 +310,30 @@ fn the_example_of_the_help_runs() {
     run(&mut stores, "s", script.as_bytes(), &Setting::default()).unwrap_or_else(|e| panic!("{e}"));
     assert!(stores.dynamic.rules().is_empty());
 }
+
+/// Dynamic mode shows everything that is in force: the assigned policy's parts too, which it cannot change.
+#[test]
+fn the_assigned_policy_is_shown_too() {
+    let script = "pushd ipsec static\nadd policy Stored mmlifetime=60 assign=y\nadd filter L me 10.0.0.1\n\
+        add filteraction A qmpfs=y inpass=y soft=y action=negotiate\nadd filteraction B action=block\n\
+        add rule R Stored L A psk=k\nadd filter M any me protocol=tcp dstport=445\nadd rule S Stored M B\n\
+        add filter N me 10.0.0.3\nadd rule Off Stored N B activate=no\npopd\nipsec dynamic add mmpolicy Own\n\
+        ipsec dynamic show mmpolicy all\nipsec dynamic show qmpolicy A\nipsec dynamic show rule";
+    let mut stores = Stores::new();
+    let text =
+        run(&mut stores, "s", script.as_bytes(), &Setting::default()).unwrap_or_else(|e| panic!("{e}")).text;
+    let values = |label: &str| -> Vec<String> {
+        let of = |l: &str| l.split_once(": ").filter(|(l, _)| l.trim() == label).map(|(_, v)| v.to_owned());
+        text.lines().filter_map(of).collect()
+    };
+    assert_eq!(values("Mainmode Policy Name"), ["Own", "Stored"]);
+    assert_eq!(values("MainMode LifeTime")[1], "60 minutes / 0 Quick mode sessions");
+    assert_eq!(
+        (values("PFS Group"), values("AllowUnSecure(Fallback)")),
+        (vec!["GRPMM".into()], vec!["YES".into()])
+    );
+    assert_eq!(values("Inbound Action"), ["PERMIT", "BLOCK"]);
+    assert_eq!(values("Outbound Action"), ["NEGOTIATE SECURITY", "BLOCK"]);
+    let error = run(&mut stores, "s", b"ipsec dynamic set mmpolicy Stored mmlifetime=1", &Setting::default());
+    assert!(error.unwrap_err().to_string().contains("'Stored' does not exist"));
+}

@@ -112,6 +112,15 @@ fn what_is_wrong_is_named() {
         ("ipsecpol -f 0+1.2.3.4 -1s AES-SHA-2", "for -1s"),
         ("ipsecpol -f 0+1.2.3.4 -1k 10", "for -1k"),
         ("ipsecpol -f 0+1.2.3.4 -z", "found `-z`, expected -f"),
+        ("ipsecpol -f 0+1.2.3.4 -pfs", "found `-pfs`, expected -f"),
+        ("ipsecpol -f 0+1.2.3.4 -1e 60", "found `-1e`, expected -f"),
+        ("ipsecpol -f 0+1.2.3.4 -1f 0=1.2.3.4", "found `-1f`, expected -f"),
+        ("ipsecpol show all", "found `show`, expected -f"),
+        ("ipseccmd -w", "the command ends here, expected REG"),
+        ("ipseccmd show", "expected gpo, filters, policies, auth, stats, sas or all"),
+        ("ipseccmd show everything", "found `everything`, expected gpo"),
+        ("ipseccmd \\\\server show all", "other computers"),
+        ("ipseccmd set logike", "found `set`, expected -f"),
         ("ipsecpol -x", "expected -f with filters"),
         ("ipsecpol -w REG -r R -f 0+1.2.3.4", "expected -p"),
         ("ipsecpol -w REG -p P -x", "policy 'P' does not exist"),
@@ -165,4 +174,27 @@ fn each_release_has_its_tools() {
     // Other contexts of netsh are there on every release.
     let setting = Setting { tools_of: Some(&WINDOWS_2000), ..Setting::default() };
     assert!(run(&mut Stores::new(), "s", b"netsh interface ip show config", &setting).is_ok());
+}
+
+/// `show` is the later tool's; what is in force comes from dynamic calls and from the assigned policy. `-?` is help.
+#[test]
+fn what_is_in_force_is_shown() {
+    let setup = "ipseccmd -w REG -p P -r R -f 0+10.0.0.1 -n ESP[3DES,SHA] -a p:secret -x\nipseccmd -f *+0:80:TCP -n PASS\n";
+    let shown = |what: &str| after(&format!("{setup}ipseccmd show {what}")).1;
+    let filters = shown("filters").text;
+    assert!(
+        filters.contains("Main Mode Filters: 1") && filters.contains("10.0.0.1 ANY: negotiate"),
+        "{filters}"
+    );
+    assert!(filters.contains("80 TCP: permit"), "{filters}");
+    let policies = shown("policies").text;
+    assert!(policies.contains(": P\n") && policies.contains("ESP[3DES,SHA1]"), "{policies}");
+    assert!(shown("auth").text.contains("preshared key"));
+    assert!(shown("gpo").text.contains("Local Policy Name        : P"));
+    let all = shown("all");
+    assert!(all.text.contains(&filters) && !all.text.contains("secret"), "{}", all.text);
+    assert!(crate::notes(&all).contains("no computer is running here"));
+    assert!(crate::notes(&shown("stats sas")).lines().count() == 3);
+    let help = |tool: &str| after(&format!("{tool} -?")).1.text;
+    assert!(help("ipseccmd").contains("show filters") && !help("ipsecpol").contains("show"));
 }

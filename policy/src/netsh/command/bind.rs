@@ -119,7 +119,8 @@ impl Binder {
             (Some(written), value) => {
                 let tag = self.tag(written, all)?;
                 let Some(value) = value else {
-                    let kind = ErrorKind::MissingValue { tag: tag.name, expected: value::expected(tag.kind) };
+                    let kind =
+                        ErrorKind::MissingValue { tag: tag.name, expected: value::described(tag.kind) };
                     return Err(Fault::new(written.span.clone(), kind));
                 };
                 self.seen_tag = true;
@@ -203,7 +204,7 @@ impl Binder {
             return Err(Fault::new(start..word.span.end, kind));
         }
         if word.text.is_empty() && !matches!(tag.kind, Kind::Text) {
-            let kind = ErrorKind::MissingValue { tag: tag.name, expected: value::expected(tag.kind) };
+            let kind = ErrorKind::MissingValue { tag: tag.name, expected: value::described(tag.kind) };
             return Err(Fault::new(start..word.span.end, kind));
         }
         let value = value::parse(tag.kind, &word.text).map_err(|expected| {
@@ -221,10 +222,10 @@ impl Binder {
         };
         if !self.command.one_of.is_empty() && !self.command.one_of.iter().any(|t| self.has(t)) {
             let tags: Vec<String> = self.command.one_of.iter().map(|t| format!("{t}=")).collect();
-            return Err(missing(tags.join(" or "), "the object's name"));
+            return Err(missing(tags.join(" or "), "the object's name".to_owned()));
         }
         if let Some(tag) = self.command.tags.iter().find(|t| t.required() && !self.has(t.name)) {
-            return Err(missing(format!("{}=", tag.name), value::expected(tag.kind)));
+            return Err(missing(format!("{}=", tag.name), value::described(tag.kind)));
         }
         Ok(Bound { command: self.command, values: self.values, span: self.span, remarks: self.remarks })
     }

@@ -66,9 +66,17 @@ pub(in crate::netsh) const fn expected(kind: Kind) -> &'static str {
     }
 }
 
+/// The same, with the words that a tag has.
+pub(in crate::netsh) fn described(kind: Kind) -> String {
+    match kind {
+        Kind::Word(words) => super::bind::one_of(words),
+        other => expected(other).to_owned(),
+    }
+}
+
 /// Reads a value; the error says what was expected.
 pub(in crate::netsh) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
-    let wrong = || expected(kind).to_owned();
+    let wrong = || described(kind);
     let value = match kind {
         Kind::Name | Kind::Text => Some(Value::Text(text.to_owned())),
         Kind::Guid => guid(text).map(Value::Guid),
@@ -113,10 +121,7 @@ pub(in crate::netsh) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
         }),
         Kind::Psk => Some(Value::Auth(AuthMethod::PresharedKey(PresharedKey::new(text)))),
         Kind::RootCa => root_ca(text).map(|c| Value::Auth(AuthMethod::Certificate(c))),
-        Kind::Word(words) => {
-            let found = word(text, words).map(Value::Word);
-            return found.ok_or_else(|| super::bind::one_of(words));
-        }
+        Kind::Word(words) => word(text, words).map(Value::Word),
     };
     value.ok_or_else(wrong)
 }

@@ -1,5 +1,6 @@
 //! `dynamic show`: policies and rules in list form, filters as the compiler makes them.
 //!
+//! What is shown is everything in force, so the assigned policies too; `config`, SAs and counts are the computer's.
 //! No public source prints what Windows prints here, so the wording is ours, in the style of `static show`.
 
 use core::fmt::Write as _;
@@ -8,7 +9,8 @@ use core::net::IpAddr;
 use ipsec_core::ike::IsakmpView;
 
 use super::filter;
-use crate::dynamic::{DynamicRule, MmPolicy, PROPERTIES, QmPolicy};
+use super::in_force::in_force;
+use crate::dynamic::{Dynamic, DynamicRule, MmPolicy, PROPERTIES, QmPolicy};
 use crate::filter::{Address, Filter, protocol_name};
 use crate::filter_action::Action;
 use crate::live::{Counter, Live, LivePair};
@@ -30,28 +32,27 @@ pub(super) fn show(
     setting: &Setting<'_>,
     reply: &mut Reply,
 ) -> Result<(), Fault> {
+    let all = in_force(stores);
     match bound.command.object {
         Object::Config => config(stores, &mut reply.text),
         Object::MmPolicy => {
-            let dynamic = &stores.dynamic;
-            for one in chosen(bound, dynamic.mm_policies(), |name| dynamic.mm_policy(name))? {
+            for one in chosen(bound, all.mm_policies(), |name| all.mm_policy(name))? {
                 main_mode(one, &mut reply.text);
             }
         }
         Object::QmPolicy => {
-            let dynamic = &stores.dynamic;
-            for one in chosen(bound, dynamic.qm_policies(), |name| dynamic.qm_policy(name))? {
+            for one in chosen(bound, all.qm_policies(), |name| all.qm_policy(name))? {
                 quick_mode(one, &mut reply.text);
             }
         }
-        Object::Rule => rules(stores, bound, reply)?,
+        Object::Rule => rules(stores, &all, bound, reply)?,
         Object::MmFilter => filters::main_mode(stores, bound, setting, reply)?,
         Object::QmFilter => filters::quick_mode(stores, bound, setting, reply)?,
         Object::MmSas | Object::QmSas | Object::Stats => running(stores, bound, setting, reply)?,
         _ => {
-            stores.dynamic.mm_policies().iter().for_each(|p| main_mode(p, &mut reply.text));
-            stores.dynamic.qm_policies().iter().for_each(|p| quick_mode(p, &mut reply.text));
-            stores.dynamic.rules().iter().for_each(|r| rule(r, &mut reply.text));
+            all.mm_policies().iter().for_each(|p| main_mode(p, &mut reply.text));
+            all.qm_policies().iter().for_each(|p| quick_mode(p, &mut reply.text));
+            all.rules().iter().for_each(|r| rule(r, &mut reply.text));
             filters::main_mode(stores, bound, setting, reply)?;
             filters::quick_mode(stores, bound, setting, reply)?;
             running(stores, bound, setting, reply)?;
@@ -105,7 +106,7 @@ fn quick_mode(p: &QmPolicy, out: &mut String) {
 }
 
 /// The rules between these addresses, for this protocol and so on: each tag that is given narrows the choice.
-fn rules(stores: &Stores, bound: &Bound, reply: &mut Reply) -> Result<(), Fault> {
+fn rules(stores: &Stores, all: &Dynamic, bound: &Bound, reply: &mut Reply) -> Result<(), Fault> {
     let wanted = wanted(stores, bound, reply)?;
     let given = |tag| bound.get(tag).is_some();
     let action = |tag, action: Action| !matches!(bound.get(tag), Some(Value::Action(a)) if *a != action);
@@ -120,7 +121,7 @@ fn rules(stores: &Stores, bound: &Bound, reply: &mut Reply) -> Result<(), Fault>
             && action("actioninbound", r.inbound)
             && action("actionoutbound", r.outbound)
     };
-    stores.dynamic.rules().iter().filter(fits).for_each(|r| rule(r, &mut reply.text));
+    all.rules().iter().filter(fits).for_each(|r| rule(r, &mut reply.text));
     Ok(())
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Word {
 }
 
 impl Word {
-    /// `-x`, `/x`, or a computer's name, `\\name`. A filter list never begins so.
+    /// `-x`, or a computer's name, `\\name`. A filter list never begins so.
     pub(super) fn is_option(&self) -> bool {
         self.text.starts_with('-') || self.text.starts_with("\\\\")
     }

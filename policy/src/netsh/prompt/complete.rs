@@ -88,17 +88,24 @@ fn arguments(stores: &Stores, command: &'static Command, given: &[&str], last: &
     };
     if let Some((written, value)) = last.split_once('=') {
         let Some(tag) = of(written) else { return Vec::new() };
-        let bare = value.trim_start_matches(is_quote).to_lowercase();
-        let fits = |v: &String| v.to_lowercase().starts_with(&bare);
-        let quote = |v: String| if v.contains(char::is_whitespace) { format!("\"{v}\"") } else { v };
-        let all = values(stores, command, tag).into_iter().filter(fits);
-        return all.map(|v| format!("{written}={}", quote(v))).collect();
+        return beginning(stores, command, tag, value).map(|v| format!("{written}={v}")).collect();
     }
-    let seen = |tag: &Tag| {
+    let seen = |tag: &&&Tag| {
         given.iter().filter_map(|w| w.split_once('=')).any(|(t, _)| of(t).is_some_and(|t| t.name == tag.name))
     };
-    let open = command.tags.iter().filter(|t| t.repeats || !seen(t)).map(|t| format!("{}=", t.name));
-    open.filter(|t| t.starts_with(&last.to_lowercase())).collect()
+    // A value without its tag takes the first one left.
+    let before = given.iter().filter(|w| !w.contains('=')).count();
+    let in_turn = tags.iter().filter(|t| t.positional && !seen(t)).nth(before);
+    let values = in_turn.into_iter().flat_map(|tag| beginning(stores, command, tag, last));
+    let open = tags.iter().filter(|t| t.repeats || !seen(t)).map(|t| format!("{}=", t.name));
+    values.chain(open.filter(|t| t.starts_with(&last.to_lowercase()))).collect()
+}
+
+/// A tag's values that begin like this, in quotation marks where needed.
+fn beginning(stores: &Stores, command: &Command, tag: &Tag, text: &str) -> impl Iterator<Item = String> {
+    let bare = text.trim_start_matches(is_quote).to_lowercase();
+    let quote = |v: String| if v.contains(char::is_whitespace) { format!("\"{v}\"") } else { v };
+    values(stores, command, tag).into_iter().filter(move |v| v.to_lowercase().starts_with(&bare)).map(quote)
 }
 
 fn values(stores: &Stores, command: &Command, tag: &Tag) -> Vec<String> {
@@ -110,7 +117,11 @@ fn values(stores: &Stores, command: &Command, tag: &Tag) -> Vec<String> {
         Kind::Protocol => words(&["ANY", "ICMP", "TCP", "UDP", "RAW"]),
         Kind::Action => words(&["permit", "block", "negotiate"]),
         Kind::Connection => words(&["lan", "dialup", "all"]),
-        Kind::Name => names(stores, command, tag.name),
+        Kind::Name => {
+            let all = matches!(command.verb, Verb::Delete | Verb::Show) && tag.name == "name";
+            let names = names(stores, command, tag.name).into_iter();
+            names.chain(all.then(|| "all".to_owned())).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -158,7 +169,7 @@ mod tests {
     fn each_place_has_its_words() {
         assert_eq!(after("ex"), ["exportpolicy", "exec", "exit"]);
         assert_eq!(after("add fil"), ["filterlist", "filter", "filteraction"]);
-        assert_eq!(after("add filter filterlist=W srcaddr=me m"), ["mirrored="]);
+        assert_eq!(after("add filter filterlist=W srcaddr=me m"), ["me", "mirrored="]);
         assert_eq!(after("add filter filterlist=w"), ["filterlist=Web"]);
         assert_eq!(after("set policy name="), ["name=\"two words\""]);
         assert_eq!(after("add policy name="), Vec::<String>::new());
@@ -166,6 +177,11 @@ mod tests {
         assert_eq!(after("dynamic show mm"), ["mmfilter", "mmpolicy", "mmsas"]);
         assert_eq!(after("dynamic set config property=ike"), ["property=ikelogging"]);
         assert_eq!(after("export f"), ["file="]);
+        assert_eq!(after("show policy t"), ["\"two words\""]);
+        assert_eq!(after("show policy \"two words\" v"), ["verbose"]);
+        assert_eq!(after("show policy name=x f"), ["format="]);
+        assert_eq!(after("delete filterlist "), ["Web", "all", "name="]);
+        assert_eq!(after("add filter Web m"), ["me", "mirrored="]);
     }
 
     #[test]
