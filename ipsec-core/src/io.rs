@@ -533,7 +533,7 @@ impl fmt::Display for DropReason {
             DropReason::NoRoute => f.write_str("no route to the destination"),
             DropReason::PolicyDiscard(e) => write!(f, "policy entry {} blocks it", e.0),
             DropReason::Unsolicited(e) => {
-                write!(f, "it answers nothing, as policy entry {} asks", e.0)
+                write!(f, "nobody asked for it, and policy entry {} lets only answers in", e.0)
             }
             DropReason::NoPolicy => f.write_str("no policy entry matches"),
             DropReason::ClearTextRefused(e) => {

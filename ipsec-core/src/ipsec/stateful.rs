@@ -57,12 +57,13 @@ impl Ipsec {
         now: Instant,
     ) -> Result<(), DropReason> {
         let key = info.inbound_flow(packet.bytes());
-        let answered = match flow::flow(packet.bytes(), info, &key) {
-            Some((_, Part::Question)) | None => None,
-            Some((flow, _)) => self.started.0.get_mut(&flow),
-        };
-        let used = answered.ok_or(DropReason::Unsolicited(entry))?;
-        *used = now;
+        let flow = flow::flow(packet.bytes(), info, &key);
+        // Who asks under the identifier of our own echo request does not answer it.
+        let answered = flow.filter(|(_, part)| *part != Part::Question).map(|(flow, _)| flow);
+        let known = answered.and_then(|flow| self.started.0.get_mut(&flow)).map(|used| *used = now);
+        if known.is_none() {
+            return Err(DropReason::Unsolicited(entry));
+        }
         Ok(())
     }
 }
