@@ -44,6 +44,9 @@ pub(crate) fn event(event: &Event, spd: &Spd) {
         Event::SoftAssociation { entry, peer } => {
             tracing::warn!(rule = name(*entry), %peer, "no answer to IKE: traffic passes in clear for a while");
         }
+        Event::SoftAssociationEnded { entry, peer } => {
+            tracing::info!(rule = name(*entry), %peer, "no traffic in clear any more");
+        }
         Event::PathMtu { pair, mtu } => tracing::info!(pair = pair.0, mtu, "path MTU learned"),
         Event::PeerMoved { pair, from, to } => tracing::info!(pair = pair.0, %from, %to, "the peer moved"),
         Event::PairDeleted { pair, why } => tracing::info!(pair = pair.0, ?why, "IPsec SAs deleted"),

@@ -55,6 +55,9 @@ pub struct PolicyDatabases {
 pub struct IkeConfig {
     /// When an unanswered message is sent again, and when to give up.
     pub retransmit: RetransmitSchedule,
+    /// When message 1 is sent again, and when the peer counts as one without IPsec, if clear traffic with it is allowed
+    /// then (soft associations). The first gap is that of `retransmit` all the same. `None`: as `retransmit`.
+    pub soft_trial: Option<RetransmitSchedule>,
     /// When the responder repeats its messages of main mode while the initiator is silent: Windows, as ike-scan measures it.
     /// `None`: it only answers repetitions.
     pub responder_retransmit: Option<RetransmitSchedule>,
@@ -143,6 +146,7 @@ impl Default for IkeConfig {
     fn default() -> Self {
         IkeConfig {
             retransmit: RetransmitSchedule::default(),
+            soft_trial: None,
             responder_retransmit: None,
             default_lifetime: Lifetime { seconds: Some(3_600), kilobytes: Some(100_000) },
             rekey_margin_permille: 100,

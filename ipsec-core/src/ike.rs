@@ -400,7 +400,7 @@ impl Ike {
     }
 
     /// Whether an ISAKMP SA with this address is established.
-    fn is_established_with(&self, peer: IpAddr) -> bool {
+    pub(crate) fn is_established_with(&self, peer: IpAddr) -> bool {
         self.sas.values().any(|sa| sa.names.peer.ip() == peer && sa.established().is_some() && !sa.deleted)
     }
 

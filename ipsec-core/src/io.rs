@@ -172,6 +172,13 @@ pub enum Event {
         /// The peer.
         peer: IpAddr,
     },
+    /// A soft association is over: its time, SAs with the peer, or a new policy ended it.
+    SoftAssociationEnded {
+        /// The entry.
+        entry: EntryId,
+        /// The peer.
+        peer: IpAddr,
+    },
     /// A router told the path MTU of a pair's outer path (RFC 4301 section 8.2).
     PathMtu {
         /// The pair.

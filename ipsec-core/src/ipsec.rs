@@ -10,6 +10,7 @@ mod flow;
 mod inbound;
 mod outbound;
 mod pending;
+mod soft;
 mod stateful;
 mod status;
 
@@ -36,13 +37,11 @@ use crate::time::{Duration, Instant};
 use crate::wire::udp;
 pub use counters::{IkeCounters, Octets, TrafficCounters};
 use pending::Pending;
+pub use soft::SoftAssociation;
 pub use status::Status;
 
 /// Time to live of datagrams this node makes: IKE, outer headers, ICMP errors (Windows: 128).
 const TTL: u8 = 128;
-
-/// How long a soft association lets traffic with a silent peer pass in clear (Windows: 300 s).
-const SOFT_ASSOCIATION: Duration = Duration::from_secs(300);
 
 /// After a rekeying that failed, the next try comes so much later.
 const REKEY_AGAIN: Duration = Duration::from_secs(10);
@@ -56,8 +55,8 @@ pub struct Ipsec {
     ike: Ike,
     pending: Pending,
     reassembler: Reassembler,
-    /// Peers that gave no answer to IKE, and until when they are spoken to in clear.
-    soft: BTreeMap<(EntryId, IpAddr), Instant>,
+    /// Peers that gave no answer to IKE, and are spoken to in clear.
+    soft: BTreeMap<(EntryId, IpAddr), SoftAssociation>,
     /// What may be answered where the policy is stateful.
     started: stateful::Started,
     /// IKE does not run: its datagrams, ESP and AH are packets like any other.
@@ -125,8 +124,7 @@ impl Ipsec {
 
     /// When [`Input::Timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let soft = self.soft.values().min().copied();
-        let others = [self.ike.poll_timeout(), self.reassembler.poll_timeout(), soft];
+        let others = [self.ike.poll_timeout(), self.reassembler.poll_timeout(), self.soft_timeout()];
         others.into_iter().chain([self.sad.poll_timeout()]).flatten().min()
     }
 
@@ -156,7 +154,7 @@ impl Ipsec {
                 for id in self.reassembler.expire(now) {
                     self.drop_id(id, InterfaceId::default(), DropReason::ReassemblyTimeout, None);
                 }
-                self.soft.retain(|_, until| *until > now);
+                self.expire_soft(now);
             }
             self.apply_effects(now);
         }
@@ -242,7 +240,7 @@ impl Ipsec {
                 self.started.clear();
                 self.keep_allowed_pairs(now);
                 self.with_ike(now, |ike, cx| ike.policy_changed(cx));
-                self.soft.clear();
+                self.end_soft_where(|_| true);
                 // Held packets meet the new policy from its top.
                 for held in self.pending.take_all() {
                     self.outbound(held.interface, held.packet, now);
@@ -261,7 +259,7 @@ impl Ipsec {
                     self.delete_pair(id, DeleteReason::Command, now);
                 }
                 self.with_ike(now, |ike, cx| ike.shutdown(cx));
-                self.soft.clear();
+                self.end_soft_where(|_| true);
                 for held in self.pending.take_all() {
                     self.drop_packet(
                         held.packet,
@@ -425,53 +423,12 @@ impl Ipsec {
             self.event(Event::Keys(Keys::Ipsec(spec)));
         }
         if !inbound {
+            self.end_soft_where(|soft| soft.peer == peer);
             for held in self.pending.take_peer(peer) {
                 self.release(held, now);
             }
         }
         true
-    }
-
-    fn acquire_failed(&mut self, acquire: &Acquire, silent: bool, now: Instant) {
-        self.counters.ike.acquire_failures += 1;
-        if let Some(replaced) = acquire.replaces {
-            // The old pair lives on to its hard end; until then it is tried again.
-            self.sad.retry_soft(replaced, now + REKEY_AGAIN);
-        }
-        // A packet that met the end of the old pair waits for its successor as for a first pair.
-        let acquire = &Acquire { replaces: None, ..acquire.clone() };
-        let spd = self.config.policy.spd.clone();
-        let entry = spd.get(acquire.entry);
-        let falls_back = silent && matches!(entry.map(|e| &e.action), Some(Action::Protect(p)) if p.fallback);
-        if falls_back {
-            self.note_soft(acquire.entry, acquire.peer, now);
-        }
-        for held in self.pending.take(acquire) {
-            if falls_back {
-                self.release(held, now);
-            } else {
-                self.drop_packet(
-                    held.packet,
-                    held.interface,
-                    DropReason::NegotiationFailed(held.entry),
-                    None,
-                );
-            }
-        }
-    }
-
-    /// A soft association: this peer gave no answer to IKE and is spoken to in clear for a while.
-    fn note_soft(&mut self, entry: EntryId, peer: IpAddr, now: Instant) {
-        while self.soft.len() >= self.config.limits.peer_notes.max(1) {
-            let oldest = self.soft.iter().min_by_key(|(key, until)| (**until, **key)).map(|(key, _)| *key);
-            oldest.and_then(|key| self.soft.remove(&key));
-        }
-        self.soft.insert((entry, peer), now + SOFT_ASSOCIATION);
-        self.event(Event::SoftAssociation { entry, peer });
-    }
-
-    fn is_soft(&self, entry: EntryId, peer: IpAddr, now: Instant) -> bool {
-        self.soft.get(&(entry, peer)).is_some_and(|until| now < *until)
     }
 
     /// IKE's own datagrams leave by the route table, without asking the SPD (RFC 4301 section 4.4.1: IKE bypasses).

@@ -64,6 +64,8 @@ pub struct PadEntry {
     pub lifetime_seconds: u32,
     /// Quick modes allowed under one ISAKMP SA; 0 is unlimited. Master-key PFS is 1.
     pub quick_modes: u32,
+    /// How long a soft association with a silent peer lives, in seconds (Windows: `softsaexpirationtime`); `None` is 300.
+    pub soft_seconds: Option<u32>,
     /// The exchange by which we begin.
     pub exchange: Phase1Exchange,
     /// Whether the peer may begin by aggressive mode, which costs us a Diffie-Hellman exchange before it has proved
@@ -88,6 +90,7 @@ impl Default for PadEntry {
             proposals: Vec::new(),
             lifetime_seconds: 28_800,
             quick_modes: 0,
+            soft_seconds: None,
             exchange: Phase1Exchange::MainMode,
             accept_aggressive: false,
             identity: None,

@@ -9,7 +9,7 @@ use ipsec_core::pad::MainModeProposal;
 use ipsec_core::sad::{Bundle, IpsecProtocol, Pair};
 use ipsec_core::selector::Selector;
 use ipsec_core::spd::{EntryId, Lifetime, Mode, Spd};
-use ipsec_core::{Instant, Ipsec};
+use ipsec_core::{Instant, Ipsec, SoftAssociation};
 
 pub mod counter;
 
@@ -30,14 +30,16 @@ pub struct Live {
     pub counts: Counts,
 }
 
-/// A soft association: no SA at all, only the memory that a peer has no IPsec (KB 234580: security operation *None*).
-#[derive(Clone, Debug)]
+/// One soft association: an SA whose security operation is "None" (KB 234580).
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LiveSoft {
-    /// The peer.
+    /// Our address.
+    pub local: IpAddr,
+    /// The peer that gave no answer to IKE.
     pub peer: IpAddr,
     /// The filter that allows it.
     pub filter: String,
-    /// Seconds until the peer is asked for IPsec again.
+    /// Seconds left.
     pub seconds_left: u64,
 }
 
@@ -76,17 +78,24 @@ impl Live {
     pub fn of(ipsec: &Ipsec, now: Instant) -> Self {
         let status = ipsec.status();
         let spd = status.spd();
-        let soft = status.soft_associations().map(|(entry, peer, until)| LiveSoft {
-            peer,
-            filter: filter(spd, entry),
-            seconds_left: until.saturating_since(now).as_secs(),
-        });
+        let soft = status.soft_associations().map(|soft| LiveSoft::of(soft, spd, now));
         Self {
             now,
             main_modes: status.isakmp_sas().collect(),
             quick_modes: status.pairs().map(|pair| LivePair::of(pair, spd, now)).collect(),
             soft: soft.collect(),
             counts: Counts::new(&status),
+        }
+    }
+}
+
+impl LiveSoft {
+    fn of(soft: &SoftAssociation, spd: &Spd, now: Instant) -> Self {
+        Self {
+            local: soft.local,
+            peer: soft.peer,
+            filter: filter(spd, soft.entry),
+            seconds_left: soft.until.saturating_since(now).as_secs(),
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct MainMode {
     pub lifetime_minutes: u32,
     /// Methods, the most preferred first.
     pub methods: Vec<MainModeMethod>,
+    /// Seconds that a soft association lives. Only dynamic policy can set it.
+    pub soft_seconds: u32,
 }
 
 /// The rule with the filter list `<Dynamic>`: answer whoever asks for IPsec, filters made from what is received.
@@ -96,6 +98,7 @@ impl Default for MainMode {
             qm_per_mm: defaults::QM_PER_MM.value,
             lifetime_minutes: defaults::MM_LIFETIME_MINUTES.value,
             methods: defaults::MM_METHODS.value.to_vec(),
+            soft_seconds: defaults::SOFT_SA_SECONDS.value,
         }
     }
 }

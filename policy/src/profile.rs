@@ -58,6 +58,9 @@ pub struct Profile {
     pub hashes: Defaulted<&'static [Hash]>,
     /// Seconds between the sends of an unanswered message as initiator.
     pub initiator_gaps: Defaulted<&'static [u16]>,
+    /// Seconds between the sends of message 1 to a peer that may be spoken to in clear, and from the last one until it counts
+    /// as a peer without IPsec.
+    pub soft_trial: Defaulted<(&'static [u16], u16)>,
     /// The same for its own messages 2 and 4 of main mode as responder; `None`: it only answers.
     pub responder_gaps: Defaulted<Option<&'static [u16]>>,
     /// Seconds from the last send until it gives up.
@@ -74,6 +77,8 @@ pub struct Profile {
     pub isakmp_lifetime_notice: Defaulted<bool>,
     /// Default exemptions.
     pub exempt: Defaulted<ExemptLevel>,
+    /// The levels of exemptions that it knows.
+    pub exempt_levels: Defaulted<&'static [ExemptLevel]>,
     /// Whether its driver has start-up modes, and enforces policy before the service has started.
     pub start_up_modes: Defaulted<bool>,
     /// Whether its driver lets nothing pass when the service cannot start.
@@ -174,8 +179,9 @@ impl Profile {
     pub fn ike(&self) -> IkeConfig {
         let rule = |id: &VendorId| VendorIdRule { body: id.body(), role: id.role, when: id.when };
         IkeConfig {
-            retransmit: self.schedule(self.initiator_gaps.value),
-            responder_retransmit: self.responder_gaps.value.map(|gaps| self.schedule(gaps)),
+            retransmit: schedule(self.initiator_gaps.value, self.last_wait.value),
+            soft_trial: Some(schedule(self.soft_trial.value.0, self.soft_trial.value.1)),
+            responder_retransmit: self.responder_gaps.value.map(|gaps| schedule(gaps, self.last_wait.value)),
             default_lifetime: Lifetime {
                 seconds: Some(self.quick_mode_seconds.value),
                 kilobytes: self.quick_mode_kilobytes.value,
@@ -216,19 +222,19 @@ impl Profile {
         SaChecks { selectors: self.rechecks_selectors.value, outer_source: self.checks_outer_source.value }
     }
 
-    fn schedule(&self, gaps: &[u16]) -> RetransmitSchedule {
-        RetransmitSchedule {
-            gaps: gaps.iter().map(|s| Duration::from_secs(u64::from(*s))).collect(),
-            last_wait: Duration::from_secs(self.last_wait.value.into()),
-        }
-    }
-
     /// Whether the release has what a main-mode method asks for.
     #[must_use]
     pub fn knows(&self, method: &MainModeMethod) -> bool {
         self.groups.value.contains(&method.group)
             && self.ciphers.value.contains(&method.cipher)
             && self.hashes.value.contains(&method.hash)
+    }
+}
+
+fn schedule(gaps: &[u16], last_wait: u16) -> RetransmitSchedule {
+    RetransmitSchedule {
+        gaps: gaps.iter().map(|s| Duration::from_secs(u64::from(*s))).collect(),
+        last_wait: Duration::from_secs(last_wait.into()),
     }
 }
 

@@ -79,6 +79,7 @@ impl Stores {
                 qm_per_mm: mm.qm_per_mm,
                 lifetime_minutes: mm.lifetime_minutes,
                 methods: mm.methods.clone(),
+                soft_seconds: mm.soft_sa_seconds,
             };
             policy.default_response = DefaultResponse { active: false, ..DefaultResponse::default() };
             for rule in self.dynamic.rules().iter().filter(|r| same_name(&r.mm_policy, &mm.name)) {

@@ -125,7 +125,7 @@ impl Facts<'_> {
         };
         let a = self.answers.get(c.flow.get_ref()).copied().unwrap_or_default();
         let outcome = match (a.answered > 0, arrived) {
-            (true, _) if clear => Outcome::Clear,
+            (true, _) if clear => self.how_clear(flow),
             (true, _) => Outcome::Protected,
             (false, true) => Outcome::OneWay,
             (false, false) if !clear && self.observer.quick_modes.is_empty() && !self.by_hand() => {
@@ -135,6 +135,25 @@ impl Facts<'_> {
         };
         let detail = format!("{outcome}, wanted {}; {} of {} answered", c.is, a.answered, a.asked);
         (outcome == c.is, detail)
+    }
+
+    /// In which way traffic that was answered was readable.
+    fn how_clear(&self, flow: &Flow) -> Outcome {
+        let observer = self.observer;
+        let ends = [&flow.from, &flow.to].map(|name| observer.node(name.get_ref()));
+        if observer.soft.iter().any(|node| ends.contains(&Some(*node))) {
+            return Outcome::Soft;
+        }
+        let Ok(to) = traffic::ends(self.scenario, flow) else { return Outcome::Clear };
+        let secured = observer.quick_modes.iter().find(|q| Some(q.node) == ends[0]).map(|q| q.at);
+        let parties = self.parties(flow);
+        let mut readable = observer.readable.iter().filter(|((_, protocol, from, destination), _)| {
+            *protocol == to.protocol && parties.contains(from) && parties.contains(destination)
+        });
+        let first = |((_, _, from, _), last): (&(LinkId, u8, IpAddr, IpAddr), &ipsec_core::Instant)| {
+            *from == to.source && secured.is_some_and(|at| *last < at)
+        };
+        if readable.all(first) { Outcome::FirstClear } else { Outcome::Clear }
     }
 
     /// Whether there are SAs without IKE.

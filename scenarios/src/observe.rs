@@ -60,6 +60,8 @@ pub(crate) struct Observer {
     pub(crate) arrived: BTreeSet<(NodeId, NodeId, u8)>,
     /// What else happened to IKE, by node; how often.
     pub(crate) happened: BTreeMap<(NodeId, String), u32>,
+    /// Nodes that made soft associations.
+    pub(crate) soft: BTreeSet<NodeId>,
     /// Mappings that translators made, in order of time.
     pub(crate) mapped: Vec<(NodeId, Mapped)>,
     /// What each numbered packet was when it was made, and where that was.
@@ -84,6 +86,7 @@ impl Observer {
             delivered: BTreeSet::new(),
             arrived: BTreeSet::new(),
             happened: BTreeMap::new(),
+            soft: BTreeSet::new(),
             mapped: Vec::new(),
             ids: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -128,6 +131,9 @@ impl Observer {
             }
             Event::QuickModeEstablished(info) => {
                 self.quick_modes.push(Timed { at: time, node, info: info.clone() });
+            }
+            Event::SoftAssociation { .. } => {
+                self.soft.insert(node);
             }
             Event::PairDeleted { pair, .. } => {
                 self.deleted.insert((node, *pair));

@@ -325,7 +325,9 @@ impl<'a> Act<'a> {
         let answers = self.answers(probed);
         let (scenario, observer) = (self.scenario, &self.sinks.2);
         let facts = Facts { scenario, observer, answers: &answers, ipconfig: &self.ipconfig };
-        let connects = |outcome| matches!(outcome, Outcome::Protected | Outcome::Clear);
+        let connects = |outcome| {
+            matches!(outcome, Outcome::Protected | Outcome::Clear | Outcome::Soft | Outcome::FirstClear)
+        };
         let refused = scenario.expected.as_ref().is_some_and(|e| !connects(e.outcome));
         if refused || self.direction.is_some_and(|d| !connects(d.outcome)) {
             return Ok(Vec::new());

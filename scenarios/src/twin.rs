@@ -155,6 +155,11 @@ pub enum Outcome {
     Protected,
     /// Answers come, and the flow can be read on an unprotected link.
     Clear,
+    /// Answers come, in clear, after an end has found the other one silent: a soft association.
+    Soft,
+    /// Answers come, all of them protected, and so is everything after the pair of SAs came up; before, what the one who began
+    /// sent went in clear (inpass).
+    FirstClear,
     /// What was sent arrives at the application, but no answer comes back.
     OneWay,
     /// Nothing arrives, because no SA came up.
@@ -170,6 +175,8 @@ impl std::fmt::Display for Outcome {
         f.write_str(match self {
             Outcome::Protected => "protected",
             Outcome::Clear => "clear",
+            Outcome::Soft => "soft",
+            Outcome::FirstClear => "first-clear",
             Outcome::OneWay => "one-way",
             Outcome::NoSa => "no-sa",
             Outcome::Refused => "refused",

@@ -198,6 +198,7 @@ fn event_numbers(event: &Event) -> (u8, [u64; 3]) {
         Event::Notified { notify, .. } => (43, [u64::from(*notify), 0, 0]),
         Event::InstallFailed { pair, .. } => (48, [pair.0, 0, 0]),
         Event::SoftAssociation { entry, .. } => (49, [u64::from(entry.0), 0, 0]),
+        Event::SoftAssociationEnded { entry, .. } => (57, [u64::from(entry.0), 0, 0]),
         Event::PathMtu { pair, mtu } => (50, [pair.0, u64::from(*mtu), 0]),
         Event::IsakmpPeerMoved { cky_i, from, to } => {
             (53, [number(cky_i), socket_bits(*from), socket_bits(*to)])

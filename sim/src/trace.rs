@@ -187,6 +187,9 @@ fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)
         Event::SoftAssociation { entry, peer } => {
             ("soft SA", format!("clear traffic with {peer} for a while (entry {})", entry.0))
         }
+        Event::SoftAssociationEnded { entry, peer } => {
+            ("soft SA", format!("no more clear traffic with {peer} (entry {})", entry.0))
+        }
         Event::PathMtu { pair, mtu } => ("path MTU", format!("{mtu} for pair {}", pair.0)),
         Event::IsakmpPeerMoved { from, to, .. } => ("peer moved", format!("ISAKMP SA from {from} to {to}")),
         Event::PeerMoved { pair, from, to } => ("peer moved", format!("pair {} from {from} to {to}", pair.0)),

@@ -15,3 +15,4 @@ mod nat;
 mod quick_mode;
 mod responder_repeats;
 mod robustness;
+mod soft_trial;

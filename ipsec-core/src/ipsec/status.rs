@@ -1,14 +1,11 @@
 //! A read-only view of a node: what a monitor shows. No keys.
 
-use core::net::IpAddr;
-
-use super::Ipsec;
 use super::counters::{IkeCounters, TrafficCounters};
+use super::{Ipsec, SoftAssociation};
 use crate::ike::effect::Acquire;
 use crate::ike::{IkeSizes, IsakmpView, PeerLiveness};
 use crate::sad::Pair;
 use crate::spd::{EntryId, Spd};
-use crate::time::Instant;
 
 /// A read-only view of a node.
 #[derive(Clone, Copy, Debug)]
@@ -59,9 +56,9 @@ impl<'a> Status<'a> {
         self.ipsec.pending.waiting()
     }
 
-    /// Soft associations: entry, peer, and until when traffic passes in clear.
-    pub fn soft_associations(&self) -> impl Iterator<Item = (EntryId, IpAddr, Instant)> {
-        self.ipsec.soft.iter().map(|((entry, peer), until)| (*entry, *peer, *until))
+    /// Soft associations: peers that gave no answer to IKE, with which traffic passes in clear.
+    pub fn soft_associations(&self) -> impl Iterator<Item = &'a SoftAssociation> {
+        self.ipsec.soft.values()
     }
 
     /// How much IKE holds.

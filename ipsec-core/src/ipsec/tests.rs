@@ -26,6 +26,7 @@ mod idle;
 mod life;
 mod mtu;
 mod negotiated;
+mod soft;
 mod stateful;
 mod v6;
 

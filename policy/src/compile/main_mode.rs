@@ -81,6 +81,7 @@ pub(super) fn entries(
             proposals: methods(policy, local).map(proposal).collect(),
             lifetime_seconds: policy.main_mode.lifetime_minutes.saturating_mul(60),
             quick_modes: policy.main_mode.quick_mode_limit(),
+            soft_seconds: Some(policy.main_mode.soft_seconds),
             ..PadEntry::default()
         });
     }

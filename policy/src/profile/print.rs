@@ -57,6 +57,7 @@ impl Profile {
             self.ciphers.row("ciphers", |all| list(all)),
             self.hashes.row("hashes", |all| list(all)),
             self.initiator_gaps.row("initiator-gaps", |gaps| format!("{} s", list(gaps))),
+            self.soft_trial.row("soft-trial", |(gaps, wait)| format!("{} s, then {wait} s", list(gaps))),
             self.responder_gaps.row("responder-gaps", |gaps| match gaps {
                 Some(gaps) => format!("{} s", list(gaps)),
                 None => "only answers".to_owned(),
@@ -69,6 +70,10 @@ impl Profile {
             self.unset_lifetimes_absent.row("unset-lifetimes-absent", yes),
             self.isakmp_lifetime_notice.row("isakmp-lifetime-notice", yes),
             self.exempt.row("exempt", exempt),
+            self.exempt_levels.row("exempt-levels", |levels| {
+                let numbers: Vec<String> = levels.iter().map(|level| level.number().to_string()).collect();
+                numbers.join(", ")
+            }),
             self.start_up_modes.row("start-up-modes", yes),
             self.blocks_without_service.row("blocks-without-service", yes),
             self.reliable_delete.row("reliable-delete", |how| {

@@ -24,6 +24,12 @@ const WINDOWS_NAT_TRAVERSAL: NatTraversal = NatTraversal {
     original_addresses: NatOaHabit::BehindNat,
 };
 const WINDOWS_METHODS: &[MainModeMethod] = &defaults::MM_METHODS.value;
+const ALL_LEVELS: &[ExemptLevel] = &[
+    ExemptLevel::All,
+    ExemptLevel::NoKerberosRsvp,
+    ExemptLevel::NoMulticastBroadcast,
+    ExemptLevel::IsakmpOnly,
+];
 const DES_AND_3DES: &[Cipher] = &[Cipher::TripleDes, Cipher::Des];
 const RFC_METHODS: &[MainModeMethod] = &[
     method(Cipher::TripleDes, Hash::Sha1, DhGroup::High),
@@ -67,6 +73,10 @@ const W2K: Profile = Profile {
         Some(WINDOWS_GAPS),
         "ike-scan, ike-backoff-patterns: observed on Windows 2000 Server SP1",
     ),
+    soft_trial: inferred(
+        (&[1, 2, 4], 8),
+        "KB 234580: an ISAKMP request is tried four times; how long after the last one is not known",
+    ),
     last_wait: unconfirmed(1, "what Windows waits after the last send is not known"),
     main_mode_minutes: inferred(480, "HP-UX/Windows guide p. 43 for XP; MS-GPIPSEC 2.2.1.2"),
     quick_mode_seconds: inferred(3600, "Microsoft support 2790970 for XP and Server 2003"),
@@ -77,6 +87,10 @@ const W2K: Profile = Profile {
         "HP-UX/Windows guide p. 43: accepts main-mode lifetimes silently",
     ),
     exempt: confirmed(ExemptLevel::All, "TechNet cc756041"),
+    exempt_levels: confirmed(
+        &[ExemptLevel::All, ExemptLevel::NoKerberosRsvp],
+        "KB 254728: NoDefaultExempt 0 and 1; the others came with Windows Server 2003",
+    ),
     start_up_modes: inferred(false, "TechNet cc783039 is about Windows Server 2003"),
     blocks_without_service: inferred(false, "KB 818043 changes Windows XP"),
     reliable_delete: confirmed(ReliableDelete::Off, "MS-IKEE A <2>"),
@@ -122,6 +136,10 @@ const XP: Profile = Profile {
         Some(WINDOWS_GAPS),
         "ike-scan, ike-backoff-patterns: observed on Windows XP Pro SP1",
     ),
+    soft_trial: confirmed(
+        (&[1], 2),
+        "KB 914842: it falls back to clear after three seconds; how often it asks until then is not known",
+    ),
     main_mode_minutes: confirmed(480, "HP-UX/Windows guide p. 43"),
     quick_mode_seconds: confirmed(3600, "Microsoft support 2790970"),
     quick_mode_kilobytes: confirmed(Some(100_000), "Microsoft support 2790970"),
@@ -165,6 +183,7 @@ const W2003: Profile = Profile {
         "ike-scan, ike-backoff-patterns: the first gap was 0.5 to 1.5 s, the others as here",
     ),
     exempt: confirmed(ExemptLevel::IsakmpOnly, "TechNet cc756041"),
+    exempt_levels: confirmed(ALL_LEVELS, "TechNet cc756041"),
     start_up_modes: confirmed(true, "TechNet cc783039"),
     blocks_without_service: inferred(true, "as Windows XP with KB 818043; it has the driver's event 4292"),
     idle: confirmed(Some(IdleTimeout::WINDOWS), "MS-IKEE 3.5.2, A <21>"),
@@ -200,6 +219,7 @@ pub static RFC: Profile = Profile {
         None,
         "the initiator's repetitions are answered; RFC 2408 section 5.1 allows more",
     ),
+    soft_trial: inferred((&[1], 2), "the RFCs have no fallback; as Windows Server 2003"),
     last_wait: inferred(1, "RFC 2408 section 5.1 names no times"),
     main_mode_minutes: inferred(480, "RFC 2409 has no default; that of RFC 2407 section 4.5"),
     quick_mode_seconds: confirmed(28_800, "RFC 2407 section 4.5"),
@@ -207,6 +227,7 @@ pub static RFC: Profile = Profile {
     unset_lifetimes_absent: confirmed(true, "RFC 2407 section 4.5"),
     isakmp_lifetime_notice: inferred(false, "RFC 2407 section 4.6.3.1 allows it"),
     exempt: inferred(ExemptLevel::IsakmpOnly, "RFC 4301 section 4.4.1: IKE itself must pass"),
+    exempt_levels: inferred(ALL_LEVELS, "the RFCs have no such levels"),
     start_up_modes: inferred(false, "RFC 4301 says nothing of starting"),
     blocks_without_service: inferred(false, "RFC 4301 says nothing of starting"),
     reliable_delete: confirmed(ReliableDelete::Off, "RFC 2408 section 5.15"),

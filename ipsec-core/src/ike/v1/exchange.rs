@@ -9,6 +9,7 @@ use super::quick_mode::initiator::Initiator;
 use super::quick_mode::responder::{Request, Responder};
 use super::quick_mode::{self, QuickMode};
 use super::{Checked, Received, Refused, credential, foreign};
+use crate::config::PolicyDatabases;
 use crate::ike::context::{Context, Step};
 use crate::ike::effect::{Acquire, Effect};
 use crate::ike::failure::{Failure, FailureReason, IkeError, Phase, Progress};
@@ -212,7 +213,8 @@ impl IsakmpSa {
             self.exchange.forget();
             return;
         }
-        let schedule = cx.node.phase1_schedule(self.names.initiator).clone();
+        let trial = cx.node.config.soft_trial.as_ref().filter(|_| self.may_fall_back(cx.policy));
+        let schedule = trial.unwrap_or_else(|| cx.node.phase1_schedule(self.names.initiator)).clone();
         match self.exchange.due(&schedule, cx.now) {
             Due::Resend { datagram, attempt, next } => {
                 self.names.consider_fragmenting(&self.exchange, &schedule, cx.now);
@@ -228,6 +230,15 @@ impl IsakmpSa {
                 self.fail_phase1(reason, self.phase1.progress(), cx);
             }
         }
+    }
+
+    /// Whether nobody has answered, and everything that waits may go in clear if nobody does.
+    fn may_fall_back(&self, policy: &PolicyDatabases) -> bool {
+        let allowed = |acquire: &Acquire| match policy.spd.get(acquire.entry).map(|entry| &entry.action) {
+            Some(Action::Protect(protect)) => protect.fallback,
+            _ => false,
+        };
+        !self.heard && !self.acquires.is_empty() && self.acquires.iter().all(allowed)
     }
 
     fn resend(&self, datagram: alloc::vec::Vec<u8>, message_id: u32, attempt: u32, cx: &mut Context<'_>) {

@@ -190,9 +190,10 @@ fn running(stores: &Stores, bound: &Bound, setting: &Setting<'_>, reply: &mut Re
         let sas: Vec<_> = live.quick_modes.iter().filter(|p| between(p.local, p.peer)).filter(of).collect();
         let _ = writeln!(out, "Quick Mode SAs: {}\n", sas.len());
         sas.iter().for_each(|sa| quick_mode_sa(sa, out));
-        for soft in &live.soft {
-            let (peer, filter) = (soft.peer, &soft.filter);
-            line(out, "Soft Association", format_args!("{peer} in clear  [rule '{filter}']"));
+        for soft in live.soft.iter().filter(|soft| between(soft.local, soft.peer)) {
+            let (ends, left) = (format_args!("{} and {}", soft.local, soft.peer), soft.seconds_left);
+            let text = format!("{ends}, security None, {left} s left  [rule '{}']", soft.filter);
+            line(out, "Soft Association", text);
         }
     }
     if matches!(what, Object::All | Object::Stats) {
