@@ -407,8 +407,9 @@ impl Computer {
     /// What the policy compiler, and tools that show filters, want to know of it.
     #[must_use]
     pub fn local_addresses(&self) -> LocalAddresses {
-        let validation = self.validation;
-        LocalAddresses { validation, ..self.network.local_addresses(self.release, self.exempt) }
+        let (validation, inbound_groups) = (self.validation, self.stores.config.inbound_groups);
+        let local = self.network.local_addresses(self.release, self.exempt);
+        LocalAddresses { validation, inbound_groups, ..local }
     }
 
     /// The service.

@@ -112,6 +112,7 @@ impl NetworkSettings {
             servers: servers.filter(|(_, addresses)| !addresses.is_empty()).collect(),
             names: self.hosts.clone(),
             exempt,
+            inbound_groups: false,
             release: Some(release),
             ..LocalAddresses::default()
         }

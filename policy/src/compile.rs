@@ -76,6 +76,9 @@ pub struct LocalAddresses {
     pub names: BTreeMap<String, Vec<IpAddr>>,
     /// Default exemptions in force.
     pub exempt: ExemptLevel,
+    /// Whether multicast and broadcast that come in are exempt at every level, as TechNet cc756041 has it of Windows Server
+    /// 2003. "Windows Server 2003 IPSec Concepts" says that only ISAKMP is exempt there, and counts.
+    pub inbound_groups: bool,
     /// The release: of what it does not know nothing is compiled. `None` knows everything.
     pub release: Option<&'static Profile>,
     /// What becomes of settings that Windows offers and Microsoft does not support.
@@ -156,6 +159,7 @@ impl Default for LocalAddresses {
             servers: BTreeMap::new(),
             names: BTreeMap::new(),
             exempt: ExemptLevel::IsakmpOnly,
+            inbound_groups: false,
             release: None,
             validation: Validation::default(),
         }

@@ -116,11 +116,14 @@ pub enum Switch {
     DosProtection,
     /// The version whose idle time ignores traffic: Windows Server 2003 Service Pack 1, before KB 923339.
     IdleBug,
+    /// Multicast and broadcast that come in are exempt at every level: how TechNet cc756041 reads Windows Server 2003, against
+    /// "Windows Server 2003 IPSec Concepts". It changes what policies compile to, and nothing of IKE.
+    InboundGroupsExempt,
 }
 
 impl Switch {
     /// All of them.
-    pub const ALL: [Switch; 2] = [Switch::DosProtection, Switch::IdleBug];
+    pub const ALL: [Switch; 3] = [Switch::DosProtection, Switch::IdleBug, Switch::InboundGroupsExempt];
 
     /// Its name in topologies.
     #[must_use]
@@ -128,6 +131,7 @@ impl Switch {
         match self {
             Switch::DosProtection => "dos-protection",
             Switch::IdleBug => "idle-bug",
+            Switch::InboundGroupsExempt => "inbound-groups-exempt",
         }
     }
 }
@@ -213,6 +217,9 @@ impl Profile {
                 ike.idle = ike.idle.map(|idle| IdleTimeout { ignores_traffic: has, ..idle });
                 has
             }
+            Switch::InboundGroupsExempt => {
+                self.exempt_level(ExemptLevel::IsakmpOnly.number()).is_some() && *self != RFC
+            }
         }
     }
 
@@ -220,6 +227,12 @@ impl Profile {
     #[must_use]
     pub fn sa_checks(&self) -> SaChecks {
         SaChecks { selectors: self.rechecks_selectors.value, outer_source: self.checks_outer_source.value }
+    }
+
+    /// What its `NoDefaultExempt` or `ipsecexempt` of this number means; `None` if it knows no such level.
+    #[must_use]
+    pub fn exempt_level(&self, number: u8) -> Option<ExemptLevel> {
+        self.exempt_levels.value.iter().copied().find(|level| level.number() == number)
     }
 
     /// Whether the release has what a main-mode method asks for.

@@ -8,7 +8,7 @@ use ipsec_core::sad::BundleSpec;
 use ipsec_core::{Command, Instant};
 use ipsec_machine::network_settings::AdapterKind;
 use ipsec_policy::profile::Switch;
-use ipsec_sim::adversary::{Deed, Matcher, Rule, Which};
+use ipsec_sim::adversary::{Alteration, Deed, Matcher, Rule, Which};
 use ipsec_sim::packet_filter::{Filter, PacketFilter};
 use ipsec_sim::{Action, Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeConfig};
 
@@ -17,6 +17,9 @@ use crate::error::{LoadError, missing};
 use crate::faults::FaultPlan;
 use crate::scenario::Scenario;
 use crate::topology::{self, Kind, Permit, Side};
+
+/// What somebody on the way changes of a packet.
+const LAST_OCTET: Alteration = Alteration { at: -1, xor: 1 };
 
 /// The links and nodes of a scenario, in the order of its topology: the numbers of the simulator are their indices.
 /// Beside them the computers of the nodes with IPsec, by name.
@@ -37,6 +40,10 @@ pub(crate) fn network<'a>(
         let link_id = builder.link(config);
         if link.loses_fragments {
             let (matcher, which, deed) = (Matcher::Fragment, Which::All, Deed::Drop);
+            builder.rule(Rule { link: Some(link_id), from: None, matcher, which, deed });
+        }
+        for matcher in link.alters.iter().flat_map(|_| [Matcher::Esp, Matcher::Ah]) {
+            let (which, deed) = (Which::Nth(link.alters.unwrap_or(1)), Deed::Alter(vec![LAST_OCTET]));
             builder.rule(Rule { link: Some(link_id), from: None, matcher, which, deed });
         }
     }

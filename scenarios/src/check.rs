@@ -128,7 +128,12 @@ impl Facts<'_> {
             (true, _) if clear => self.how_clear(flow),
             (true, _) => Outcome::Protected,
             (false, true) => Outcome::OneWay,
-            (false, false) if !clear && self.observer.quick_modes.is_empty() && !self.by_hand() => {
+            (false, false)
+                if !clear
+                    && !self.blocked(protocol)
+                    && self.observer.quick_modes.is_empty()
+                    && !self.by_hand() =>
+            {
                 Outcome::NoSa
             }
             (false, false) => Outcome::Refused,
@@ -154,6 +159,14 @@ impl Facts<'_> {
             *from == to.source && secured.is_some_and(|at| *last < at)
         };
         if readable.all(first) { Outcome::FirstClear } else { Outcome::Clear }
+    }
+
+    /// Whether a filter has blocked packets of this protocol.
+    fn blocked(&self, protocol: u8) -> bool {
+        let blocked = |(_, packet, reason): &(_, PacketPattern, String)| {
+            packet.protocol == protocol && reason == "policy-discard"
+        };
+        self.observer.drops.keys().any(blocked)
     }
 
     /// Whether there are SAs without IKE.

@@ -11,6 +11,7 @@ use ipsec_machine::policy_agent::StartupType;
 use ipsec_policy::Live;
 use ipsec_policy::compile::CompileError;
 use ipsec_policy::netsh;
+use ipsec_policy::profile::Switch;
 
 use crate::error::{LoadError, missing};
 use crate::scenario::Scenario;
@@ -47,6 +48,11 @@ impl<'a> Computer<'a> {
         let mut computer = Self { node, computer, loaded: PolicyDatabases::default() };
         computer.computer.set_service_fails(service.fails);
         computer.computer.set_validation(node.validation);
+        let config = &mut computer.computer.registry().config;
+        config.inbound_groups =
+            node.switches.iter().any(|switch| switch.get_ref() == Switch::InboundGroupsExempt.name());
+        let level = node.no_default_exempt.as_ref().and_then(|n| node.profile.exempt_level(*n.get_ref()));
+        config.exempt = level.unwrap_or(config.exempt);
         let file = computer.file();
         if !file.is_empty() {
             let prepared = computer.computer.prepare(file, scenario.files.bytes(file)?);

@@ -140,6 +140,63 @@ const FAMILIES: &[Directory] = &[
         "refused.check.toml"
     ),
     directory!(
+        "actions": "family.toml",
+        "agreed.check.toml",
+        "alice.netsh",
+        "bob.netsh",
+        "hosts.topology.toml",
+        "refused.check.toml",
+        "rekeyed.check.toml",
+        "tcp.steps.toml"
+    ),
+    directory!(
+        "defence": "family.toml",
+        "attack.steps.toml",
+        "dropped.check.toml",
+        "failed.check.toml",
+        "filters.netsh",
+        "insider.steps.toml",
+        "lan.topology.toml",
+        "nothing.netsh",
+        "secured.netsh",
+        "spoof.steps.toml",
+        "stranger.netsh",
+        "trusted.netsh",
+        "unreadable.check.toml"
+    ),
+    directory!(
+        "filters": "family.toml",
+        "abczz.steps.toml",
+        "alice.netsh",
+        "bob.netsh",
+        "dropped.check.toml",
+        "failed.check.toml",
+        "files.netsh",
+        "hosts.topology.toml",
+        "one-flow.steps.toml",
+        "three-actions.netsh"
+    ),
+    directory!(
+        "matrix": "family.toml",
+        "client.netsh",
+        "examples.netsh",
+        "hosts.topology.toml",
+        "icmp.steps.toml",
+        "ipsec.check.toml",
+        "none.netsh",
+        "secure.netsh",
+        "server.netsh",
+        "tcp.steps.toml"
+    ),
+    directory!(
+        "migration": "family.toml",
+        "domain.topology.toml",
+        "exempt.netsh",
+        "lockdown.netsh",
+        "logon.steps.toml",
+        "permits.netsh"
+    ),
+    directory!(
         "methods": "family.toml",
         "alice.netsh",
         "bob.netsh",

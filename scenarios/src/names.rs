@@ -47,6 +47,8 @@ pub fn happening(event: &Event) -> Option<String> {
         Event::DosProtection { active: true } => "dos-protection begins".into(),
         Event::DosProtection { active: false } => "dos-protection ends".into(),
         Event::PairDeleted { why, .. } => format!("deleted {}", variant(why)),
+        Event::SoftAssociation { .. } => "soft-association".into(),
+        Event::SoftAssociationEnded { .. } => "soft-association over".into(),
         Event::Notified { notify: kind, .. } => format!("notified {}", notify(*kind)),
         Event::IkeIgnored { reason, .. } => format!("ignored: {reason}"),
         _ => return None,

@@ -63,6 +63,7 @@ impl Place {
         LocalAddresses {
             interfaces: [outside].into_iter().chain(inside).collect(),
             exempt: ExemptLevel::IsakmpOnly,
+            inbound_groups: false,
             ..LocalAddresses::default()
         }
     }

@@ -116,6 +116,11 @@ impl Story {
             },
             Event::PairDeleted { pair, why } => format!("SA pair {} is gone: {why:?} (event 542)", pair.0),
             Event::IsakmpSaDeleted { why, .. } => format!("main mode SA is gone: {why:?} (event 543)"),
+            Event::SoftAssociation { peer, .. } => {
+                self.waiting.remove(&node);
+                format!("soft association with {peer}, which does not answer: traffic passes in clear")
+            }
+            Event::SoftAssociationEnded { peer, .. } => format!("soft association with {peer} is over"),
             Event::PeerMoved { pair, from, to } => {
                 format!("SA pair {} follows its peer from {from} to {to}", pair.0)
             }

@@ -59,6 +59,8 @@ pub struct Link {
     /// Whether fragments of IP datagrams are lost on it, as at firewalls that look for ports.
     #[serde(default)]
     pub loses_fragments: bool,
+    /// Of which ESP or AH packet, from 1, somebody on the way changes the last octet.
+    pub alters: Option<u32>,
 }
 
 fn default_latency() -> Span {
@@ -83,6 +85,8 @@ pub struct Node {
     /// What the computer has beside what all of its release have: `dos-protection`, `idle-bug`.
     #[serde(default)]
     pub switches: Vec<Spanned<String>>,
+    /// The registry's `NoDefaultExempt` in force at the start, of those that the release knows; without it, its default.
+    pub no_default_exempt: Option<Spanned<u8>>,
     /// The netsh script with its policy; none: no IPsec policy is assigned.
     pub policy: Option<Spanned<String>>,
     /// Whether its policy may have what Microsoft does not support: `faithful` (it fails as it would there), or `strict`.
@@ -294,6 +298,12 @@ impl Topology {
                 "node.policy",
                 "a router has no IPsec policy; use a gateway",
             ));
+        }
+        if let Some(level) = &node.no_default_exempt
+            && node.profile.exempt_level(*level.get_ref()).is_none()
+        {
+            let message = format!("{} knows no exemptions of this number", node.profile.name);
+            return Err(doc.error(level.span(), "node.no_default_exempt", message));
         }
         let windows = node.profile.name != profile::RFC.name;
         if windows && !(node.aggressive_mode.is_empty() && node.dead_peer_detection.is_none()) {

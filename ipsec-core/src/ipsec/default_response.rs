@@ -41,6 +41,14 @@ impl Ipsec {
         }
     }
 
+    /// The default response rule, where `entry` would let a clear packet of this flow in, but its sender has asked for
+    /// protection and the rule does not accept unsecured traffic.
+    pub(super) fn refuses_clear(&self, entry: EntryId, key: &FlowKey) -> Option<EntryId> {
+        let default = self.config.policy.spd.default_behind(entry)?;
+        let accepts = matches!(&default.action, Action::Protect(protect) if protect.accept_clear_inbound);
+        self.asked_for(entry, key).filter(|_| !accepts)
+    }
+
     /// The default response rule, where `entry` would let a packet of this flow pass in clear but its sender has asked for
     /// protection.
     pub(super) fn asked_for(&self, entry: EntryId, key: &FlowKey) -> Option<EntryId> {

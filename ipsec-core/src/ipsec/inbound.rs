@@ -292,7 +292,7 @@ impl Ipsec {
         };
         self.counters.hit(entry.id);
         let accepted = match &entry.action {
-            Action::Bypass => match self.asked_for(entry.id, &flow) {
+            Action::Bypass => match self.refuses_clear(entry.id, &flow) {
                 Some(default) => return Err(DropReason::ClearTextRefused(default)),
                 None => true,
             },

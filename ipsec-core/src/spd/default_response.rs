@@ -4,8 +4,8 @@
 //!
 //! It is no entry that packets meet: nothing is negotiated for its sake, and what nobody has asked protection for passes by
 //! the other entries. It answers quick modes in transport mode, and each pair of SAs that comes of it is a filter as long as
-//! it lives: packets of its traffic that no rule is about leave on it, and are not taken in clear. How long the filters of
-//! Windows lived is not known.
+//! it lives: packets of its traffic that no rule is about leave on it, and are not taken in clear unless the rule accepts
+//! unsecured traffic. How long the filters of Windows lived is not known.
 
 use alloc::string::String;
 use core::net::IpAddr;

@@ -1,8 +1,10 @@
 //! The default response rule: filter list `<Dynamic>`, action negotiate, "filters are created from received IKE packets"
 //! (Microsoft's FAQ, cc987611). The core has its part of it: [`Spd::with_default_response`].
 //!
-//! Whoever may ask is authenticated by the rule's own methods, where no other rule is about the pair of addresses. Clear text
-//! is neither accepted nor sent within a filter once it is there: nothing public says that inpass or soft could be set for it.
+//! Whoever may ask is authenticated by the rule's own methods, where no other rule is about the pair of addresses. Within a
+//! filter nothing is sent in clear once it is there; clear packets that come in are taken, as with the other default actions.
+//! The latter is our own reading: the filter that Server (Request Security) asks for is about all traffic, but it answers
+//! pings in clear ("All ICMP traffic … is permitted with no request for security"), which Client (Respond Only) must then take.
 
 use ipsec_core::spd::{Mode, Pfs, Populate, Protect, Spd};
 
@@ -25,7 +27,7 @@ pub(super) fn add<'a>(spd: Spd, policies: impl Iterator<Item = &'a Policy>) -> R
         mode: Mode::Transport,
         offers: rule.methods.iter().map(expand::offer).collect(),
         pfs: if rule.qm_pfs { Pfs::SameGroup } else { Pfs::No },
-        accept_clear_inbound: false,
+        accept_clear_inbound: true,
         fallback: false,
         populate: Populate::default(),
     };

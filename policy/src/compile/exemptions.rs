@@ -6,7 +6,7 @@ use ipsec_core::selector::{AddressRange, PortRange, Prefix, Selector};
 use ipsec_core::spd::{Action, Direction, EntryId, SpdEntry};
 
 use super::LocalAddresses;
-use crate::exempt::{ExemptLevel, Exemption};
+use crate::exempt::Exemption;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -23,8 +23,8 @@ pub(super) fn entries(local: &LocalAddresses) -> Vec<SpdEntry> {
     for exemption in local.exempt.exemptions() {
         push(&mut entries, *exemption, local, false);
     }
-    // TechNet cc756041: on Windows Server 2003 inbound multicast and broadcast stay exempt at every level.
-    if matches!(local.exempt, ExemptLevel::NoMulticastBroadcast | ExemptLevel::IsakmpOnly) {
+    // TechNet cc756041, where that reading is chosen.
+    if local.inbound_groups && !local.exempt.exemptions().contains(&Exemption::Multicast) {
         push(&mut entries, Exemption::Multicast, local, true);
         push(&mut entries, Exemption::Broadcast, local, true);
     }

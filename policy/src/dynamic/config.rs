@@ -106,6 +106,9 @@ pub struct Config {
     pub log_interval: u32,
     /// Default exemptions.
     pub exempt: ExemptLevel,
+    /// Whether multicast and broadcast that come in are exempt whatever that says: no property, but TechNet cc756041's reading
+    /// of Windows Server 2003.
+    pub inbound_groups: bool,
     /// `stateful`, `block` or `permit`; `None` is what the computer has by itself.
     pub boot_mode: Option<&'static str>,
     /// What passes at boot; `None` is what the computer has by itself.
@@ -133,6 +136,7 @@ impl Default for Config {
             strong_crl_check: defaults::STRONG_CRL_CHECK.value,
             log_interval: defaults::LOG_INTERVAL.value,
             exempt: ExemptLevel::IsakmpOnly,
+            inbound_groups: false,
             boot_mode: None,
             boot_exemptions: None,
         }

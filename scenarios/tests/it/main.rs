@@ -1,13 +1,16 @@
 //! The scenarios themselves, run.
 
 mod computers;
+mod default_policies;
 mod errors;
+mod exemptions;
 mod faults;
 mod ike_scan;
 mod microsoft;
 mod model;
 mod nat;
 mod peers;
+mod policies;
 mod profiles;
 mod seed_rows;
 mod seeds;

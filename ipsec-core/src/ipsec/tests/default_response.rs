@@ -68,6 +68,17 @@ fn clear_until_asked_and_protected_while_the_pair_lives() {
     assert_eq!(inbound(&mut node, from_peer()).2, bypassed());
 }
 
+/// Server (Request Security) permits ICMP in clear while it protects all else, and Client (Respond Only) answers it.
+#[test]
+fn a_rule_that_accepts_unsecured_traffic_takes_it_and_answers_protected() {
+    let mut node = client(vec![], Some(between(1)));
+    let accepting = Protect { accept_clear_inbound: true, ..protect(Mode::Transport) };
+    let spd = Spd::new(vec![permit()]).with_default_response("Default Response", accepting);
+    node.handle_input(Input::Command(Command::SetPolicy(databases(spd))), NOW);
+    assert_eq!(inbound(&mut node, from_peer()).2, bypassed());
+    assert_eq!(outbound(&mut node, to_peer()).2, [Event::Protected { packet: 42, pair: PairId(1) }]);
+}
+
 #[test]
 fn rules_come_first() {
     let dns = Selector {
