@@ -158,6 +158,12 @@ impl Store {
         Self { release: Some(release), ..Self::default() }
     }
 
+    /// The computer's release, if it is known.
+    #[must_use]
+    pub fn release(&self) -> Option<&'static Profile> {
+        self.release
+    }
+
     /// Main mode of a policy that says nothing about it.
     #[must_use]
     pub fn default_main_mode(&self) -> MainMode {

@@ -100,6 +100,11 @@ fn generation(release: &Profile) -> Option<Generation> {
     }
 }
 
+/// Whether it is a release of Windows.
+pub(crate) fn is_windows(release: &Profile) -> bool {
+    generation(release).is_some()
+}
+
 /// Whether the release has the tool, counting those of its Resource Kit and Support Tools. What is no Windows has all.
 #[must_use]
 pub fn has(release: &Profile, tool: Tool) -> Defaulted<bool> {

@@ -321,7 +321,12 @@ pub(super) fn import(name: &str, bytes: &[u8]) -> Result<Store, ErrorKind> {
     match version {
         Some(Ok(VERSION)) => {}
         Some(Ok(other)) => return Err(bad(format!("it has version {other}, expected {VERSION}"))),
-        _ => return Err(bad(format!("expected the first line `{HEADER} {VERSION}`"))),
+        _ => {
+            let why = "what Windows exports is a registry blob of a form that is not public";
+            return Err(bad(format!(
+                "expected the first line `{HEADER} {VERSION}` of our own exports; {why}"
+            )));
+        }
     }
     // The header line becomes a remark, so that the lines keep their numbers.
     let mut store = Store::new();

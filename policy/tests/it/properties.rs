@@ -121,6 +121,15 @@ fn word() -> impl Strategy<Value = String> {
         "-n",
         "PASS",
         "-u",
+        "/f",
+        "\"tokens=1,2* delims=,\"",
+        "(hosts.txt)",
+        "errorlevel",
+        "exist",
+        "type=specific",
+        "format=table",
+        "-1e",
+        "commit",
     ]);
     prop_oneof![8 => known.prop_map(str::to_owned), 1 => any::<String>(), 1 => Just("\r\n".to_owned()), 1 => Just("\n".to_owned())]
 }

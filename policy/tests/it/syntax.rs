@@ -218,3 +218,32 @@ fn show_prints_what_windows_prints() {
     assert!(!output.text.contains("hidden"));
     insta::assert_snapshot!(output.text);
 }
+
+/// Any prefix length, on every release ("enhanced subnet definitions"); ranges where no Windows is meant.
+#[test]
+fn subnets_of_every_length_and_ranges_of_none() {
+    use ipsec_policy::netsh::{Setting, run};
+    use ipsec_policy::{Stores, profile};
+    let add = |release, address: &str| {
+        let mut stores = Stores::of(release);
+        let script = format!("ipsec static add filter L me {address}");
+        let result = run(&mut stores, "s", script.as_bytes(), &Setting::default());
+        let address = || stores.local.filter_lists()[0].filters[0].destination.to_string();
+        result.map(|output| (address(), output.notes.len())).map_err(|e| e.kind.to_string())
+    };
+    for length in 1..=32_u32 {
+        let mask = std::net::Ipv4Addr::from_bits(u32::MAX << (32 - length));
+        let network = std::net::Ipv4Addr::from_bits(0xc000_0201 & mask.to_bits());
+        let plain = if length == 32 { network.to_string() } else { format!("{network}/{length}") };
+        for written in [format!("192.0.2.1 dstmask={length}"), format!("192.0.2.1 dstmask={mask}")] {
+            assert_eq!(add(&profile::WINDOWS_2003, &written).map(|(a, _)| a), Ok(plain.clone()), "{written}");
+        }
+    }
+    let range = "192.0.2.1-192.0.2.9";
+    assert_eq!(add(&profile::RFC, range), Ok((range.to_owned(), 0)));
+    for release in [&profile::WINDOWS_2000, &profile::WINDOWS_XP_SP2, &profile::WINDOWS_2003] {
+        let refused = add(release, range).unwrap_err();
+        assert!(refused.contains("this release has no ranges in filters"), "{refused}");
+    }
+    assert_eq!(add(&profile::WINDOWS_2003, "2001:db8::1").map(|(_, notes)| notes), Ok(1));
+}

@@ -28,6 +28,7 @@ pub(in crate::netsh) fn read(store: &Store, bound: &Bound, reply: &mut Reply) ->
         (port(bound, "srcport", protocol)?, port(bound, "dstport", protocol)?);
     check_servers(bound, &source, &destination)?;
     for (side, tag) in [(&mut source, "srcaddr"), (&mut destination, "dstaddr")] {
+        check_release(store, bound, side, tag, reply)?;
         look_up(store, bound, side, tag, reply);
     }
     Ok(Filter {
@@ -169,6 +170,33 @@ fn check_servers(bound: &Bound, source: &Address, destination: &Address) -> Resu
     Ok(())
 }
 
+/// The stores of Windows before Vista hold subnets of IPv4 and no ranges (MS-GPIPSEC 2.2.1.3, notes 23 to 29). On such a
+/// release a range is refused; when the release is not known, or for IPv6, it is said.
+fn check_release(
+    store: &Store,
+    bound: &Bound,
+    side: &Address,
+    tag: &'static str,
+    reply: &mut Reply,
+) -> Result<(), Fault> {
+    let windows = store.release().map(crate::tools::is_windows);
+    let remark = match (side, windows) {
+        (_, Some(false)) => return Ok(()),
+        (Address::Range(..), Some(true)) => {
+            let expected = "one address or a subnet: this release has no ranges in filters".to_owned();
+            let kind = ErrorKind::BadValue { tag, found: side.to_string(), expected };
+            return Err(Fault::new(bound.span_of(tag), kind));
+        }
+        (Address::Range(..), None) => "Windows Server 2003 has no address ranges in filters",
+        (Address::Subnet(net), _) if net.addr().is_ipv6() => {
+            "Windows Server 2003 has no IPv6 addresses in filters"
+        }
+        _ => return Ok(()),
+    };
+    reply.remarks.push((bound.span_of(tag), NoteKind::Remark, remark.to_owned()));
+    Ok(())
+}
+
 /// A name gets the addresses it has now, as Windows resolves it when the filter is made.
 fn look_up(store: &Store, bound: &Bound, side: &mut Address, tag: &str, reply: &mut Reply) {
     let remark = match side {
@@ -176,7 +204,6 @@ fn look_up(store: &Store, bound: &Bound, side: &mut Address, tag: &str, reply: &
             *addresses = store.resolve(name).to_vec();
             addresses.is_empty().then(|| format!("the name {name} is kept; nobody was asked for its address"))
         }
-        Address::Range(..) => Some("Windows Server 2003 has no address ranges in filters".to_owned()),
         _ => None,
     };
     reply.remarks.extend(remark.map(|text| (bound.span_of(tag), NoteKind::Remark, text)));
