@@ -2,6 +2,7 @@
 
 mod dead_peer;
 mod exchanges;
+mod habits;
 mod nat_traversal;
 
 use alloc::sync::Arc;
@@ -16,6 +17,7 @@ use crate::time::Duration;
 use crate::wire::isakmp::Lie;
 pub use dead_peer::DeadPeerDetection;
 pub use exchanges::{DosProtection, IdleTimeout, ReliableDelete};
+pub use habits::{LaterFragments, TunnelEgress};
 pub use nat_traversal::{NatOaHabit, NatTraversal, ResponderBehindNat};
 
 /// Configuration of one IPsec node.
@@ -35,6 +37,10 @@ pub struct Config {
     pub df: DfPolicy,
     /// What is asked of packets that came in on SAs, beside their integrity.
     pub sa_checks: SaChecks,
+    /// What becomes of fragments without ports where an entry asks for ports.
+    pub later_fragments: LaterFragments,
+    /// Which route decides where a tunnel's packets leave, and from which address.
+    pub tunnel_egress: TunnelEgress,
     /// Who runs Diffie-Hellman.
     pub work: WorkMode,
     /// Emit [`Event::Keys`](crate::io::Event::Keys) for each SA, so that captures can be decrypted.
@@ -305,6 +311,8 @@ impl Config {
             limits: Limits::default(),
             df: DfPolicy::default(),
             sa_checks: SaChecks::default(),
+            later_fragments: LaterFragments::default(),
+            tunnel_egress: TunnelEgress::default(),
             work: WorkMode::default(),
             key_log: false,
         }

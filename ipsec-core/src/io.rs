@@ -13,6 +13,7 @@ use crate::ike::v1::vendor_id::Capabilities;
 use crate::interface::InterfaceId;
 use crate::packet::{Packet, PacketId};
 use crate::pad::{PadEntryId, Phase1Exchange, Secret};
+use crate::route::RouteTable;
 use crate::sad::{BundleSpec, InstallError, PairId, UdpEncapsulation};
 use crate::selector::{FlowKey, Selector};
 use crate::spd::{EntryId, Spd};
@@ -53,6 +54,8 @@ pub enum Output {
 pub enum Command {
     /// Swap policy databases; SAs that no entry allows any more are deleted, the others stay.
     SetPolicy(PolicyDatabases),
+    /// These routes from now on. SAs keep their addresses.
+    SetRoutes(RouteTable),
     /// Negotiate for this entry now, as if `flow` were a packet of it.
     Initiate(EntryId, FlowKey),
     /// Manual keying (RFC 4301 section 4.5.1): install one direction of a pair. A failure is

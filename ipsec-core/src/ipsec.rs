@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use core::mem;
 use core::net::IpAddr;
 
-use crate::config::{Config, PolicyDatabases};
+use crate::config::{Config, LaterFragments, PolicyDatabases, TunnelEgress};
 use crate::fragment::Reassembler;
 use crate::ike::effect::{Acquire, Datagram, Effect};
 use crate::ike::{Ike, IkeContext};
@@ -247,6 +247,7 @@ impl Ipsec {
                 }
             }
             Command::StopIke(spd) => self.stop_ike(spd, now),
+            Command::SetRoutes(routes) => self.config.routes = routes,
             Command::Initiate(entry, flow) => self.initiate(entry, &flow, now),
             Command::Install(spec) => {
                 self.install(spec, now);
@@ -318,8 +319,19 @@ impl Ipsec {
             Mode::Transport => Some((flow.local, flow.remote)),
             mode if mode.is_to_anyone() => None,
             Mode::Tunnel { local: Some(local), remote } if !local.is_unspecified() => Some((local, remote)),
-            Mode::Tunnel { remote, .. } => Some((self.source_for(remote)?, remote)),
+            Mode::Tunnel { remote, .. } => {
+                let inner =
+                    Some(flow.remote).filter(|_| self.config.tunnel_egress == TunnelEgress::InnerRoute);
+                let local =
+                    inner.and_then(|a| self.source_for(a)).filter(|a| a.is_ipv4() == remote.is_ipv4());
+                Some((local.or_else(|| self.source_for(remote))?, remote))
+            }
         }
+    }
+
+    /// Whether an entry that asks for ports stops this packet, because it shows none (RFC 4301 section 7.3).
+    fn hides_ports(&self, info: &crate::ip::IpInfo) -> bool {
+        self.config.later_fragments == LaterFragments::Stop && info.is_later_fragment()
     }
 
     /// The address this node sends from to `destination`: the route's, else the first of the interface's.

@@ -12,13 +12,15 @@
 //! | `windows-2003` | Windows Server 2003 |
 //! | `rfc` | nobody's habits: what RFC 2407 to 2409 and 4301 say |
 //!
+//! What a rule may say that Microsoft does not support is no matter of the profile: [`crate::compile::validation`] has that switch.
+//!
 //! A profile makes an [`IkeConfig`] and what the compiler must know of the release; nothing else asks which release it is.
 
 use core::fmt;
 
 use ipsec_core::config::{
-    DosProtection, IdleTimeout, IkeConfig, NatTraversal, ReliableDelete, RetransmitSchedule, SaChecks,
-    VendorIdRole, VendorIdRule, VendorIdWhen,
+    DosProtection, IdleTimeout, IkeConfig, LaterFragments, NatTraversal, ReliableDelete, RetransmitSchedule,
+    SaChecks, TunnelEgress, VendorIdRole, VendorIdRule, VendorIdWhen,
 };
 use ipsec_core::ike::v1::vendor_id;
 use ipsec_core::spd::Lifetime;
@@ -107,6 +109,10 @@ pub struct Profile {
     pub rechecks_selectors: Defaulted<bool>,
     /// Whether a tunnel's packets must come from the peer's address (RFC 4301 section 4.1 says that SAs are found without).
     pub checks_outer_source: Defaulted<bool>,
+    /// What becomes of fragments without ports where a filter asks for ports.
+    pub later_fragments: Defaulted<LaterFragments>,
+    /// Which route decides where a tunnel's packets leave, and from which address.
+    pub tunnel_egress: Defaulted<TunnelEgress>,
 }
 
 /// What a computer may have beside what all of its release have.

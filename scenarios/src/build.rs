@@ -75,11 +75,7 @@ fn node_config<'a>(
     for interface in &node.interfaces {
         config.interfaces.push(interface_config(scenario, node, interface)?);
     }
-    for route in &node.routes {
-        let interface = node.interface_towards(route).unwrap_or(0) as u16;
-        let (destination, next_hop) = (route.to.0, route.via);
-        config.routes.push(Route { destination, next_hop, interface: InterfaceId(interface), source: None });
-    }
+    config.routes = routes(node, &node.routes);
     config.nat = node.nat.as_ref().map(|nat| nat.config(node));
     // A gateway, and every computer with a policy of its own, has an IPsec layer; others are too simple to have one.
     if node.kind == Kind::Gateway || node.policy.is_some() {
@@ -97,6 +93,8 @@ fn node_config<'a>(
             }
         }
         ipsec.sa_checks = node.profile.sa_checks();
+        ipsec.later_fragments = node.profile.later_fragments.value;
+        ipsec.tunnel_egress = node.profile.tunnel_egress.value;
         if let Some(revisions) = &node.nat_t {
             topology::traversal::announce(revisions, &mut ipsec.ike);
         }
@@ -130,15 +128,32 @@ fn interface_config(
             None => Boundary::Host,
         },
         addresses: vec![interface.address.get_ref().0],
-        input: packet_filter(filter.and_then(|f| f.input.as_ref())),
-        output: packet_filter(filter.and_then(|f| f.output.as_ref())),
+        input: filter.map_or_else(PacketFilter::default, |f| packet_filter(&f.input, &f.input_except)),
+        output: filter.map_or_else(PacketFilter::default, |f| packet_filter(&f.output, &f.output_except)),
     })
 }
 
-/// "Drop all packets except those that meet the criteria below."
-fn packet_filter(permits: Option<&Vec<Permit>>) -> PacketFilter {
-    let Some(permits) = permits else { return PacketFilter::default() };
-    PacketFilter::drop_except(permits.iter().map(|p| Filter::between(p.from.0, p.to.0)).collect())
+/// Static routes as the simulator wants them: of those to one network the lowest metric first, then the first.
+pub(crate) fn routes(node: &topology::Node, list: &[topology::Route]) -> Vec<Route> {
+    let mut list: Vec<&topology::Route> = list.iter().collect();
+    list.sort_by_key(|route| route.metric);
+    let route = |r: &&topology::Route| Route {
+        destination: r.to.0,
+        next_hop: r.via,
+        interface: InterfaceId(node.interface_towards(r).unwrap_or(0) as u16),
+        source: None,
+    };
+    list.iter().map(route).collect()
+}
+
+/// "Drop all packets except those that meet the criteria below", or pass all except those.
+fn packet_filter(permitted: &Option<Vec<Permit>>, except: &Option<Vec<Permit>>) -> PacketFilter {
+    let filters = |list: &[Permit]| list.iter().map(|p| Filter::between(p.from.0, p.to.0)).collect();
+    match (permitted, except) {
+        (Some(permitted), _) => PacketFilter::drop_except(filters(permitted)),
+        (None, Some(except)) => PacketFilter::pass_except(filters(except)),
+        (None, None) => PacketFilter::default(),
+    }
 }
 
 /// The SAs that the node's operator put there.

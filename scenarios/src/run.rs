@@ -25,9 +25,10 @@ use crate::steps::Do;
 use crate::story::lifetime;
 use crate::traffic::{self, Answers, Running};
 use crate::twin::{Direction, Outcome};
-use crate::{flood, forge, inject};
+use crate::{flood, forge, inject, topology};
 
 mod computers;
+mod routes;
 
 /// When a twin's flow starts.
 const TWIN_START: Instant = Instant::from_secs(2);
@@ -116,6 +117,8 @@ struct Act<'a> {
     ipconfig: BTreeMap<String, Vec<String>>,
     /// Those of nodes with IPsec.
     computers: BTreeMap<String, Computer<'a>>,
+    /// Static routes of nodes that got more of them.
+    routes: BTreeMap<String, Vec<topology::Route>>,
 }
 
 impl<'a> Act<'a> {
@@ -149,8 +152,9 @@ impl<'a> Act<'a> {
         let recorder = options.record.then(|| Recording::new(name, &names));
         let observer = Observer::new(names, options.record);
         let sinks = (recorder, DigestSink::new(), observer);
+        let routes = BTreeMap::new();
         let (flows, ipconfig) = (Vec::new(), BTreeMap::new());
-        Ok(Act { scenario, options, direction, network, sinks, flows, ipconfig, computers })
+        Ok(Act { scenario, options, direction, network, sinks, flows, ipconfig, computers, routes })
     }
 
     fn play(mut self) -> Result<(Vec<CheckResult>, RunReport, Option<Recording>), LoadError> {
@@ -213,6 +217,7 @@ impl<'a> Act<'a> {
                     self.act(node.get_ref(), at, action, "moves every mapping to its next address");
                 }
                 Do::Netsh(netsh) => self.netsh(netsh, at)?,
+                Do::Route(new) => self.route(new, at),
                 Do::Reboot(node) => {
                     self.act(node.get_ref(), at, Action::Reboot, "starts afresh");
                     self.restart(node.get_ref(), at)?;

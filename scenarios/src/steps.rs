@@ -8,8 +8,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::{Doc, LoadError};
-use crate::topology::Topology;
 use crate::topology::traversal::Revision;
+use crate::topology::{Route, Topology};
 use crate::twin::{Outcome, PacketPattern};
 use crate::value::{Net, Span};
 
@@ -115,6 +115,9 @@ pub struct Udp {
     /// Whether they have a checksum; over IPv4 they need not (RFC 768).
     #[serde(default = "yes")]
     pub checksum: bool,
+    /// Octets of data in each; 0: a few words.
+    #[serde(default)]
+    pub size: u16,
 }
 
 fn yes() -> bool {
@@ -157,6 +160,8 @@ pub enum Do {
     MoveAddress(Spanned<String>),
     /// Type a `netsh` line at this node.
     Netsh(NetshLine),
+    /// Give this node one more static route.
+    Route(NewRoute),
     /// Let this node start afresh: its SAs, or its mappings, are lost.
     Reboot(Spanned<String>),
     /// Let this computer start again: driver, persistent policy, local policy, each in its time.
@@ -167,6 +172,16 @@ pub enum Do {
     Reconfigure(machine::Reconfigure),
     /// Change what a computer has stored, by `netsh` lines that its service does not hear of.
     Registry(NetshLine),
+}
+
+/// One more static route, as `route add` makes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRoute {
+    /// The node.
+    pub node: Spanned<String>,
+    /// The route, as in the topology.
+    pub route: Route,
 }
 
 /// A line for `netsh`, or several.
@@ -587,12 +602,23 @@ impl Names<'_> {
             Do::Rebind(node) => self.nat(node, "do.rebind"),
             Do::MoveAddress(node) => self.nat(node, "do.move_address"),
             Do::Netsh(netsh) => self.node(&netsh.node, "do.netsh.node"),
+            Do::Route(new) => self.route(new),
             Do::Reboot(node) => self.node(node, "do.reboot"),
             Do::Boot(boot) => self.boot(boot),
             Do::Service(service) => self.service(service),
             Do::Reconfigure(settings) => self.reconfigure(settings),
             Do::Registry(lines) => self.registry(lines),
         }
+    }
+
+    fn route(&self, new: &NewRoute) -> Result<(), LoadError> {
+        self.node(&new.node, "do.route.node")?;
+        let node = self.topology.node(new.node.get_ref());
+        if node.is_some_and(|node| node.interface_towards(&new.route).is_none()) {
+            let message = format!("`{}` has no interface for this route", new.node.get_ref());
+            return Err(self.doc.error(new.node.span(), "do.route", message));
+        }
+        Ok(())
     }
 
     pub(crate) fn inject(&self, inject: &Inject) -> Result<(), LoadError> {

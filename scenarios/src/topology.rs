@@ -206,9 +206,17 @@ pub struct Route {
     pub via: Option<IpAddr>,
     /// The interface; none: the one whose network holds the next hop.
     pub interface: Option<Spanned<String>>,
+    /// Of routes to the same network the one with the lowest counts; the default of Routing and Remote Access is 1.
+    #[serde(default = "default_metric")]
+    pub metric: u32,
 }
 
-/// "Drop all packets except those that meet the criteria below", for one interface.
+fn default_metric() -> u32 {
+    1
+}
+
+/// Filters of Routing and Remote Access for one interface: "Drop all packets except those that meet the criteria below", or
+/// transmit and receive all except those.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PacketFilter {
@@ -218,9 +226,13 @@ pub struct PacketFilter {
     pub output: Option<Vec<Permit>>,
     /// What may come in; none: everything.
     pub input: Option<Vec<Permit>>,
+    /// What may not leave, while everything else may.
+    pub output_except: Option<Vec<Permit>>,
+    /// What may not come in, while everything else may.
+    pub input_except: Option<Vec<Permit>>,
 }
 
-/// One exception of a packet filter.
+/// One criterion of a packet filter.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Permit {
@@ -284,6 +296,13 @@ impl Topology {
             if !has(interface.get_ref()) {
                 let message = format!("`{name}` has no interface `{}`", interface.get_ref());
                 return Err(doc.error(interface.span(), key, message));
+            }
+        }
+        for filter in &node.packet_filter {
+            let both = |a: &Option<_>, b: &Option<_>| a.is_some() && b.is_some();
+            if both(&filter.output, &filter.output_except) || both(&filter.input, &filter.input_except) {
+                let message = "a filter drops all packets except some, or passes all except some; not both";
+                return Err(doc.error(filter.interface.span(), "packet_filter", message));
             }
         }
         for route in &node.routes {

@@ -126,7 +126,7 @@ pub(crate) fn start(
                 let action = Action::UdpSend {
                     remote: SocketAddr::new(ends.destination, u.port),
                     local_port: u.source_port.unwrap_or(UDP_CLIENTS).wrapping_add(i as u16),
-                    payload: Payload::Bytes(format!("datagram {}", i + 1).into_bytes()),
+                    payload: datagram(i + 1, u.size),
                     checksum: u.checksum,
                 };
                 let when = at + u.interval.0.saturating_mul(i);
@@ -135,6 +135,13 @@ pub(crate) fn start(
         }
     }
     Ok(running)
+}
+
+/// A few words with their number, filled up to this size.
+fn datagram(number: u32, size: u16) -> Payload {
+    let mut bytes = format!("datagram {number}").into_bytes();
+    bytes.resize(bytes.len().max(usize::from(size)), b'.');
+    Payload::Bytes(bytes)
 }
 
 /// A ping that keeps asking every few seconds, so that the SAs of the flow stay in use.

@@ -6,6 +6,7 @@ pub mod udp;
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipsec_core::route::Route;
 use ipsec_core::{Command, Instant};
 
 use crate::host::stack::Stack;
@@ -63,6 +64,8 @@ pub enum Action {
     },
     /// IPsec and address translation lose their memory, as after a power cut; they tell nobody.
     Reboot,
+    /// These static routes in place of those there were.
+    Routes(Vec<Route>),
 }
 
 /// Octets to send.

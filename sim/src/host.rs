@@ -68,7 +68,7 @@ impl Host {
             Action::UdpSend { remote, local_port, payload, checksum } => {
                 App::Udp(Udp::new(local_port, Some(remote), payload, checksum))
             }
-            Action::Ipsec(_) | Action::Rebind { .. } | Action::Reboot => return false,
+            Action::Ipsec(_) | Action::Rebind { .. } | Action::Reboot | Action::Routes(_) => return false,
         };
         let (outbox, lines, stack) = (&mut self.outbox, &mut self.lines, &mut self.stack);
         app.poll(&mut AppCx { now, id, outbox, lines, stack, local });

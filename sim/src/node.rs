@@ -11,7 +11,7 @@ use ipsec_core::config::Config;
 use ipsec_core::fragment::{self, Reassembly};
 use ipsec_core::interface::{Boundary, Egress, Interface, InterfaceId};
 use ipsec_core::packet::PacketId;
-use ipsec_core::route::RouteTable;
+use ipsec_core::route::{Route, RouteTable};
 use ipsec_core::spd::Spd;
 use ipsec_core::work::{WorkId, WorkResult};
 use ipsec_core::{Command, DropReason, Duration, Event, Input, Instant, Ipsec, Output, Packet};
@@ -313,6 +313,8 @@ impl Node {
             }
         } else if let Action::Reboot = action {
             self.reboot(cx.now, cx.world);
+        } else if let Action::Routes(fixed) = action {
+            self.change_routes(fixed, cx.now);
         } else if let Action::Ipsec(command) = action {
             if let Command::SetPolicy(policy) = command {
                 self.spd = Some(policy.spd.clone());
@@ -326,6 +328,17 @@ impl Node {
             }
         } else {
             self.host.start(id, action, cx.now, &self.local);
+        }
+    }
+
+    /// Other static routes in place of those there were; they stay over a reboot.
+    fn change_routes(&mut self, fixed: &[Route], now: Instant) {
+        self.local.routes = addressing::routes(&self.interfaces, fixed);
+        if let Some(boot) = &mut self.boot {
+            boot.config.routes = self.local.routes.clone();
+        }
+        if let Some(ipsec) = &mut self.ipsec {
+            ipsec.handle_input(Input::Command(Command::SetRoutes(self.local.routes.clone())), now);
         }
     }
 

@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 
 use ipsec_core::Instant;
-use ipsec_core::config::{Config, DfPolicy, IkeConfig, Limits, PolicyDatabases, SaChecks, WorkMode};
+use ipsec_core::config::{
+    Config, DfPolicy, IkeConfig, LaterFragments, Limits, PolicyDatabases, SaChecks, TunnelEgress, WorkMode,
+};
 use ipsec_core::interface::{Boundary, ConnectionKind, Egress, Interface, InterfaceId};
-use ipsec_core::route::{Route, RouteTable};
+use ipsec_core::route::Route;
 use ipsec_core::selector::Prefix;
 use sha2::{Digest as _, Sha256};
 
@@ -14,7 +16,7 @@ use crate::app::Action;
 use crate::link::{Link, LinkConfig};
 use crate::nat::NatConfig;
 use crate::network::Network;
-use crate::node::{Boot, Node};
+use crate::node::{Boot, Node, addressing};
 use crate::packet_filter::PacketFilter;
 use crate::work::Workshop;
 use crate::world::World;
@@ -105,6 +107,10 @@ pub struct IpsecConfig {
     pub df: DfPolicy,
     /// What is asked of packets that came in on SAs.
     pub sa_checks: SaChecks,
+    /// What becomes of fragments without ports where an entry asks for ports.
+    pub later_fragments: LaterFragments,
+    /// Which route decides where a tunnel's packets leave.
+    pub tunnel_egress: TunnelEgress,
     /// Report keys: captures can be decrypted, and both ends' keys compared.
     pub key_log: bool,
 }
@@ -113,7 +119,16 @@ impl IpsecConfig {
     /// This policy, defaults for the rest, keys reported.
     pub fn new(policy: PolicyDatabases) -> Self {
         let (ike, limits, df) = (IkeConfig::default(), Limits::default(), DfPolicy::default());
-        IpsecConfig { policy, ike, limits, df, sa_checks: SaChecks::default(), key_log: true }
+        IpsecConfig {
+            policy,
+            ike,
+            limits,
+            df,
+            sa_checks: SaChecks::default(),
+            later_fragments: LaterFragments::default(),
+            tunnel_egress: TunnelEgress::default(),
+            key_log: true,
+        }
     }
 }
 
@@ -374,18 +389,9 @@ fn own_external(config: &mut NodeConfig) {
 }
 
 fn make_node(config: NodeConfig, n: usize, seed: u64, links: &[Link], work: &Workshop) -> Node {
-    let mut routes = RouteTable::new();
     let mut interfaces = Vec::new();
     for (i, interface) in config.interfaces.iter().enumerate() {
         let id = InterfaceId(i as u16);
-        for prefix in &interface.addresses {
-            routes.add(Route {
-                destination: *prefix,
-                next_hop: None,
-                interface: id,
-                source: Some(prefix.address),
-            });
-        }
         interfaces.push(Interface {
             id,
             name: interface.name.clone(),
@@ -395,15 +401,15 @@ fn make_node(config: NodeConfig, n: usize, seed: u64, links: &[Link], work: &Wor
             egress: Egress::Fragment { mtu: links[usize::from(interface.link.0)].config.mtu },
         });
     }
-    for route in &config.routes {
-        routes.add(route.clone());
-    }
+    let routes = addressing::routes(&interfaces, &config.routes);
     let boot = config.ipsec.as_ref().map(|settings| {
         let mut core = Config::new(interfaces.clone(), routes.clone(), settings.policy.clone());
         core.ike = settings.ike.clone();
         core.limits = settings.limits.clone();
         core.df = settings.df;
         core.sa_checks = settings.sa_checks;
+        core.later_fragments = settings.later_fragments;
+        core.tunnel_egress = settings.tunnel_egress;
         core.key_log = settings.key_log;
         core.work = if work.is_free() { WorkMode::Inline } else { WorkMode::Offload };
         Boot { config: core, seed: bytes(seed, b"ipsec", n), starts: 0 }

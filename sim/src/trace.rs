@@ -109,10 +109,12 @@ fn describe_action(action: &Action) -> String {
         Action::Rebind { move_address: false } => "translate all mappings to new ports".into(),
         Action::Rebind { move_address: true } => "translate all mappings to another address".into(),
         Action::Reboot => "start afresh".into(),
+        Action::Routes(fixed) => format!("take other static routes, {} in all", fixed.len()),
         Action::Ipsec(command) => match command {
             ipsec_core::Command::SetPolicy(p) => {
                 format!("assign a policy of {} entries", p.spd.entries().len())
             }
+            ipsec_core::Command::SetRoutes(_) => "take other routes".into(),
             ipsec_core::Command::Initiate(entry, _) => format!("initiate policy entry {}", entry.0),
             ipsec_core::Command::Install(spec) => format!("install SA pair {} by hand", spec.pair.0),
             ipsec_core::Command::RekeyPair(pair) => format!("rekey SA pair {}", pair.0),

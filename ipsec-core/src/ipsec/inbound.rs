@@ -250,7 +250,7 @@ impl Ipsec {
     ) -> Result<(), DropReason> {
         let strict = self.config.sa_checks.selectors;
         let flow = info.inbound_flow(packet.bytes());
-        let later = info.is_later_fragment();
+        let later = self.hides_ports(info);
         let pair = self.sad.get(id).ok_or(DropReason::SelectorMismatch(id))?;
         // RFC4301-5.2-06, RFC4301-7.3-05: a later fragment shows no ports, so an SA that asks for some does not carry it.
         if strict && !pair.selector.matches(&flow) {
@@ -285,7 +285,7 @@ impl Ipsec {
     ) -> Result<Option<crate::spd::EntryId>, DropReason> {
         let flow = info.inbound_flow(packet.bytes());
         let spd = self.config.policy.spd.clone();
-        let entry = match spd.decide(Door::Inbound, &flow, kind, info.is_later_fragment()) {
+        let entry = match spd.decide(Door::Inbound, &flow, kind, self.hides_ports(info)) {
             Decision::Entry(entry) => entry,
             Decision::PortsHidden(_) => return Err(DropReason::FragmentWithoutPorts),
             Decision::NoMatch => return Err(DropReason::NoPolicy),

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::pending::{self, Held};
 use super::{Ipsec, TTL};
-use crate::config::DfPolicy;
+use crate::config::{DfPolicy, TunnelEgress};
 use crate::esp::SealError;
 use crate::fragment::{self, FragmentError};
 use crate::interface::{Boundary, ConnectionKind, Egress, InterfaceId};
@@ -66,7 +66,8 @@ impl Ipsec {
         let leaving = Leaving { interface, kind, info, flow, packet };
         // Steps 2 and 3: the first SPD entry that matches decides. (Cloning the handle keeps the borrow checker content.)
         let spd = self.config.policy.spd.clone();
-        match spd.decide(Door::Outbound, &leaving.flow, leaving.kind, leaving.info.is_later_fragment()) {
+        let hidden = self.hides_ports(&leaving.info);
+        match spd.decide(Door::Outbound, &leaving.flow, leaving.kind, hidden) {
             Decision::NoMatch => self.refuse(leaving, DropReason::NoPolicy),
             // RFC4301-7.3-04: the fragment may belong to traffic that is to be protected.
             Decision::PortsHidden(_) => self.refuse(leaving, DropReason::FragmentWithoutPorts),
@@ -184,14 +185,9 @@ impl Ipsec {
     fn seal(&mut self, leaving: Leaving, id: PairId, now: Instant) {
         let Leaving { interface, info, flow, mut packet, .. } = leaving;
         let Some(pair) = self.sad.get(id) else { return };
-        let (mode, local, peer, encapsulation) = (pair.mode, pair.local, pair.peer, pair.udp);
+        let (mode, peer, encapsulation) = (pair.mode, pair.peer, pair.udp);
         let shared = self.is_shared(pair);
-        // The outer header's destination decides where the packet leaves; in transport mode that is decided already.
-        let out = match mode {
-            Mode::Transport => Some(interface),
-            Mode::Tunnel { .. } => self.config.routes.lookup(peer).map(|r| r.interface),
-        };
-        let Some(out) = out else {
+        let Some((out, local)) = self.egress(interface, pair) else {
             self.drop_packet(packet, interface, DropReason::NoRoute, Some(flow));
             return;
         };
@@ -246,6 +242,22 @@ impl Ipsec {
         self.transmit(out, packet);
         self.note_sent(id, now);
         self.after_use(id, now);
+    }
+
+    /// Where the sealed packet leaves, and its outer source. In transport mode both are decided already.
+    fn egress(&self, interface: InterfaceId, pair: &Pair) -> Option<(InterfaceId, IpAddr)> {
+        let inner = self.config.tunnel_egress == TunnelEgress::InnerRoute && pair.udp.is_none();
+        match pair.mode {
+            Mode::Transport => Some((interface, pair.local)),
+            Mode::Tunnel { .. } if inner => {
+                let here = self.interface(interface)?;
+                let of_family = |a: &IpAddr| a.is_ipv4() == pair.local.is_ipv4();
+                let first = || here.addresses.iter().map(|p| p.address).find(of_family);
+                let local = if here.owns(pair.local) { None } else { first() };
+                Some((interface, local.unwrap_or(pair.local)))
+            }
+            Mode::Tunnel { .. } => Some((self.config.routes.lookup(pair.peer)?.interface, pair.local)),
+        }
     }
 
     /// How DF is to be set, when the sealed packet fits the path or may be cut; else the MTU to tell the sender.

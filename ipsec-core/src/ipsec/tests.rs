@@ -21,6 +21,7 @@ mod default_response;
 mod doors;
 mod exhaustion;
 mod floating;
+mod habits;
 mod hold;
 mod idle;
 mod life;

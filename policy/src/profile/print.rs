@@ -3,8 +3,8 @@
 use core::fmt::{self, Display, Write as _};
 
 use ipsec_core::config::{
-    DosProtection, IdleTimeout, NatOaHabit, NatTraversal, ReliableDelete, ResponderBehindNat, VendorIdRole,
-    VendorIdWhen,
+    DosProtection, IdleTimeout, LaterFragments, NatOaHabit, NatTraversal, ReliableDelete, ResponderBehindNat,
+    TunnelEgress, VendorIdRole, VendorIdWhen,
 };
 
 use super::{Profile, VendorId};
@@ -95,6 +95,20 @@ impl Profile {
             self.dead_peer_detection.row("dead-peer-detection", yes),
             self.rechecks_selectors.row("rechecks-selectors", yes),
             self.checks_outer_source.row("checks-outer-source", yes),
+            self.later_fragments.row("later-fragments", |what| {
+                match what {
+                    LaterFragments::Stop => "dropped where ports are asked for",
+                    LaterFragments::FallThrough => "left to the next filter",
+                }
+                .to_owned()
+            }),
+            self.tunnel_egress.row("tunnel-egress", |by| {
+                match by {
+                    TunnelEgress::OuterRoute => "by the route to the endpoint",
+                    TunnelEgress::InnerRoute => "by the route of what is inside",
+                }
+                .to_owned()
+            }),
         ]);
         rows
     }

@@ -1,8 +1,8 @@
 //! The table. [C], [I] and [U] of the reference are [`confirmed`], [`inferred`] and [`unconfirmed`] here.
 
 use ipsec_core::config::{
-    DosProtection, IdleTimeout, NatOaHabit, NatTraversal, ReliableDelete, ResponderBehindNat, VendorIdRole,
-    VendorIdWhen,
+    DosProtection, IdleTimeout, LaterFragments, NatOaHabit, NatTraversal, ReliableDelete, ResponderBehindNat,
+    TunnelEgress, VendorIdRole, VendorIdWhen,
 };
 use ipsec_core::ike::v1::vendor_id as known;
 use ipsec_core::time::Duration;
@@ -111,6 +111,14 @@ const W2K: Profile = Profile {
     dead_peer_detection: confirmed(false, "MS-IKEE A <2>"),
     rechecks_selectors: confirmed(false, "HP-UX/Windows guide p. 42"),
     checks_outer_source: confirmed(true, "KB 816514: packets that leave by another interface are dropped"),
+    later_fragments: unconfirmed(
+        LaterFragments::FallThrough,
+        "HP-UX/Windows guide p. 33: fragments do not match filters with ports; that the next filter decides is ours",
+    ),
+    tunnel_egress: confirmed(
+        TunnelEgress::InnerRoute,
+        "KB 816514: a tunnel does not change routing; the outer source is that of the outbound interface",
+    ),
 };
 
 const W2K_ROLLUP: Profile = Profile {
@@ -244,10 +252,9 @@ pub static RFC: Profile = Profile {
     ),
     dead_peer_detection: inferred(false, "RFC 3706; off until asked for"),
     rechecks_selectors: confirmed(true, "RFC 4301 section 5.2"),
-    checks_outer_source: inferred(
-        true,
-        "RFC 4301 section 4.1 finds SAs without it, and forbids it nowhere: strict",
-    ),
+    checks_outer_source: confirmed(false, "RFC 4301 section 4.1: unicast SAs are found without it"),
+    later_fragments: confirmed(LaterFragments::Stop, "RFC 4301 section 7.3"),
+    tunnel_egress: confirmed(TunnelEgress::OuterRoute, "RFC 4301 section 5.1.2.1"),
 };
 
 const FRAGMENTATION: VendorId = VendorId {

@@ -4,10 +4,11 @@ use std::fmt;
 
 use ipsec_core::Duration;
 use ipsec_sim::adversary::{Deed, Matcher, Rule, Which};
+use ipsec_sim::ip::IpView;
 
 use super::Sweep;
 use super::tamper::{Field, altered, cut, field};
-use super::watch::{Ending, Message};
+use super::watch::{Datagram, Ending, Message};
 
 /// Exchange types of main mode (RFC 2408 section 3.1: Identity Protection) and aggressive mode.
 const PHASE_1: [u8; 2] = [2, 4];
@@ -339,10 +340,22 @@ impl Sweep<'_> {
         places
             .map(|(at, xor)| {
                 let deed = Deed::Replace(altered(datagram, at, xor));
-                let expect = expected(datagram.message, field(datagram, at, xor));
+                let expect = match (datagram.message, field(datagram, at, xor)) {
+                    (Message::Esp, Field::Source) if !self.asks_for_source(datagram) => Expect::Passes,
+                    (message, field) => expected(message, field),
+                };
                 Case { place: Some((at, xor)), ..self.case(kind, n, deed, expect) }
             })
             .collect()
+    }
+
+    /// Whether the node that this goes to asks where packets of an SA come from.
+    fn asks_for_source(&self, datagram: &Datagram) -> bool {
+        let to = IpView::parse(&datagram.bytes).map(|view| view.destination);
+        let mut nodes = self.scenario.topology.nodes.iter();
+        let receiver =
+            nodes.find(|node| node.interfaces.iter().any(|i| Some(i.address.get_ref().0.address) == to));
+        receiver.is_none_or(|node| node.profile.checks_outer_source.value)
     }
 
     fn cuts(&self, kind: Kind, n: usize, isakmp: bool) -> Vec<Case> {
@@ -372,7 +385,7 @@ fn expected(message: Message, field: Field) -> Expect {
         (Message::EspInUdp, Field::Body) => Expect::Refused,
         (Message::EspInUdp, _) => Expect::Recovers,
         (Message::Clear, _) | (Message::Esp | Message::Ah, Field::Spent) => Expect::Recovers,
-        (Message::Esp | Message::Ah, Field::Header) => Expect::Lost,
+        (Message::Esp | Message::Ah, Field::Header | Field::Source) => Expect::Lost,
         (Message::Esp | Message::Ah, _) => Expect::Refused,
     }
 }

@@ -25,6 +25,8 @@ pub enum Field {
     Spent,
     /// The outer IPv4 header's identification, which means nothing in a datagram that is whole; only AH covers it.
     Ident,
+    /// The outer IPv4 header's source, by which SAs are not found (RFC 4301 section 4.1); a receiver may ask for it, and AH covers it.
+    Source,
     /// The rest of the outer IPv4 header, and UDP's: without it the datagram is another one, or none.
     Header,
     /// What an IKE datagram says that IKEv1 authenticates nowhere and that makes no difference here: vendor IDs in the
@@ -53,6 +55,7 @@ pub fn field(datagram: &Datagram, at: usize, xor: u8) -> Field {
         1 | 8 => Field::Mutable,
         6 if xor & 0x3f == 0 => Field::Mutable,
         4 | 5 => Field::Ident,
+        12..16 => Field::Source,
         0..IP => Field::Header,
         _ if (ike || in_udp) && at < IP + UDP => Field::Header,
         _ if !ike => Field::Body,

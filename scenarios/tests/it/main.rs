@@ -8,6 +8,7 @@ mod faults;
 mod ike_scan;
 mod microsoft;
 mod model;
+mod multihomed;
 mod nat;
 mod peers;
 mod policies;

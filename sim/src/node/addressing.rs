@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipsec_core::interface::{Boundary, Interface, InterfaceId};
-use ipsec_core::route::RouteTable;
+use ipsec_core::route::{Route, RouteTable};
 
 use crate::topology::LinkId;
 
@@ -14,6 +14,23 @@ pub(crate) struct Addressing {
     pub(crate) routes: RouteTable,
     /// The link of each interface.
     pub(crate) links: Vec<LinkId>,
+}
+
+/// The routes of a node: those to its own links, then its static ones.
+pub(crate) fn routes(interfaces: &[Interface], fixed: &[Route]) -> RouteTable {
+    let mut table = RouteTable::new();
+    for interface in interfaces {
+        for prefix in &interface.addresses {
+            table.add(Route {
+                destination: *prefix,
+                next_hop: None,
+                interface: interface.id,
+                source: Some(prefix.address),
+            });
+        }
+    }
+    fixed.iter().for_each(|route| table.add(route.clone()));
+    table
 }
 
 impl Addressing {
