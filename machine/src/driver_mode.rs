@@ -9,6 +9,8 @@
 //! | block | DHCP, boot exemptions | DHCP, boot exemptions |
 //! | stateful | all | what answers that, DHCP, boot exemptions |
 //!
+//! "TCP/IP traffic" is taken to be that of both families, for no source says that IPv6 is left out.
+//!
 //! IKE is part of the service, so in none of them anything is negotiated or unsealed.
 
 use core::fmt;

@@ -81,6 +81,8 @@ pub struct Profile {
     pub exempt: Defaulted<ExemptLevel>,
     /// The levels of exemptions that it knows.
     pub exempt_levels: Defaulted<&'static [ExemptLevel]>,
+    /// Whether filters may name servers by kind (DNS, WINS, DHCP, default gateway).
+    pub server_keywords: Defaulted<bool>,
     /// Whether its driver has start-up modes, and enforces policy before the service has started.
     pub start_up_modes: Defaulted<bool>,
     /// Whether its driver lets nothing pass when the service cannot start.

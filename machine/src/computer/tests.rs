@@ -1,5 +1,7 @@
 //! What the service does when, and what the driver is told.
 
+use std::net::IpAddr;
+
 use ipsec_core::interface::ConnectionKind;
 use ipsec_core::selector::{FlowKey, Prefix};
 use ipsec_core::spd::{Action, Spd};
@@ -222,24 +224,48 @@ fn the_agent_polls_the_local_store() {
     assert_eq!(computer.poll_timeout(), Some(first + 210 * MINUTE));
 }
 
-/// W-FLT-05.
+/// W-FLT-05: "change the node's DNS server: filter set updates without policy edit".
 #[test]
 fn server_keywords_follow_the_network_settings() {
-    let lines = blocking("dns", 53).replace("srcaddr=any", "srcaddr=dns");
-    let mut computer = computer(&lines);
-    assert_eq!(fate(&computer.databases().unwrap().spd, 53), &Action::Bypass, "there is no DNS server");
-    let mut network = computer.network().clone();
-    network.adapters[0].dns = vec!["10.0.0.2".parse().unwrap()];
-    let stored = computer.stores().clone();
-    computer.set_network(network.clone());
-    let (commands, events) = outputs(&mut computer);
-    assert_eq!(fate(spd(&commands[0]), 53), &Action::Discard);
-    assert_eq!(events, [MachineEvent::NetworkChanged, applied(PolicySource::Local, "dns", Trigger::Network)]);
-    assert_eq!(computer.stores(), &stored, "nobody edited the policy");
-    // What no filter is about changes nothing.
-    network.adapters[0].wins = vec!["10.0.0.9".parse().unwrap()];
-    computer.set_network(network);
-    assert_eq!(outputs(&mut computer).0.len(), 0);
+    type Set = fn(&mut Adapter, IpAddr);
+    let keywords: [(&str, Set); 4] = [
+        ("dns", |adapter, server| adapter.dns = vec![server]),
+        ("wins", |adapter, server| adapter.wins = vec![server]),
+        ("dhcp", |adapter, server| adapter.dhcp = Some(server)),
+        ("gateway", |adapter, server| adapter.gateways = vec![server]),
+    ];
+    for (keyword, set) in keywords {
+        let mut computer =
+            computer(&blocking("kept", 53).replace("srcaddr=any", &format!("srcaddr={keyword}")));
+        assert_eq!(fate(&computer.databases().unwrap().spd, 53), &Action::Bypass, "there is no such server");
+        let stored = computer.stores().clone();
+        let mut becomes = |address: &str| {
+            let mut network = computer.network().clone();
+            set(&mut network.adapters[0], address.parse().unwrap());
+            computer.set_network(network);
+            outputs(&mut computer)
+        };
+        let (commands, events) = becomes("10.0.0.2");
+        assert_eq!(fate(spd(&commands[0]), 53), &Action::Discard, "{keyword}");
+        let applied = applied(PolicySource::Local, "kept", Trigger::Network);
+        assert_eq!(events, [MachineEvent::NetworkChanged, applied]);
+        assert_eq!(fate(spd(&becomes("10.0.0.3").0[0]), 53), &Action::Bypass, "{keyword} is another now");
+        assert!(becomes("10.0.0.3").0.is_empty(), "the same again");
+        assert_eq!(computer.stores(), &stored, "nobody edited the policy");
+    }
+}
+
+/// MS-GPIPSEC 2.2.1.4: such filters are of Windows Server 2003.
+#[test]
+fn windows_2000_knows_no_server_keywords() {
+    let lines = script(&blocking("dns", 53).replace("srcaddr=any", "srcaddr=dns"));
+    for (release, action) in [(&WINDOWS_2003, Action::Discard), (&WINDOWS_2000, Action::Bypass)] {
+        let mut network = on(release).network().clone();
+        network.adapters[0].dns = vec!["10.0.0.2".parse().unwrap()];
+        let mut computer = Computer::new(release, network);
+        computer.prepare("setup.cmd", lines.as_bytes()).unwrap();
+        assert_eq!(fate(&computer.databases().unwrap().spd, 53), &action, "{release}");
+    }
 }
 
 /// W-FLT-04: "name resolved at creation".

@@ -347,6 +347,8 @@ pub(super) fn scopes(
         }
         Address::Subnet(net) => vec![Scope::Net(net.trunc())],
         Address::Range(first, last) => vec![Scope::Range(*first, *last)],
+        // A release that does not know them finds no address there.
+        Address::Server(_) if local.release.is_some_and(|r| !r.server_keywords.value) => Vec::new(),
         Address::Server(server) => hosts(local.servers.get(server).map_or(&[], Vec::as_slice)),
         Address::Name(name, addresses) if addresses.is_empty() => {
             let known = local.names.get(&name.to_lowercase()).map_or(store.resolve(name), Vec::as_slice);

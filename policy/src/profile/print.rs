@@ -74,6 +74,7 @@ impl Profile {
                 let numbers: Vec<String> = levels.iter().map(|level| level.number().to_string()).collect();
                 numbers.join(", ")
             }),
+            self.server_keywords.row("server-keywords", yes),
             self.start_up_modes.row("start-up-modes", yes),
             self.blocks_without_service.row("blocks-without-service", yes),
             self.reliable_delete.row("reliable-delete", |how| {

@@ -146,3 +146,46 @@ fn a_service_that_stops_takes_its_pairs_along() {
     assert_eq!(delivered.len(), 1, "still sealed, and for whoever wants it");
     assert_eq!(outbound(&mut a, request(1)).2, [Event::Bypassed { packet: 42, entry: EntryId(5) }]);
 }
+
+/// In the middle of main mode, and in that of a quick mode: peers are told of what is established, nothing is left, and what
+/// comes back later finds nobody. Afterwards it works as before, with numbers of its own.
+#[test]
+fn a_service_may_stop_while_it_negotiates() {
+    for established in [false, true] {
+        let mut link = super::negotiated::Link::between(tunnel_policy(1), tunnel_policy(2));
+        if established {
+            link.ping();
+            let pair = link.nodes[0].status().pairs().next().unwrap().id;
+            link.nodes[0].handle_input(Input::Command(Command::RekeyPair(pair)), link.now);
+        } else {
+            link.nodes[0].handle_input(Input::Outbound(OUTSIDE, request(1)), link.now);
+        }
+        let node = &mut link.nodes[0];
+        let spd = Arc::new(Spd::new(vec![entry(5, Selector::any(), Action::Bypass)]));
+        node.handle_input(Input::Command(Command::StopIke(spd)), link.now);
+        let status = node.status();
+        let left = (status.pairs().count(), status.isakmp_sas().count(), status.pending().count());
+        assert_eq!((left, status.reserved_spis(), node.poll_timeout()), ((0, 0, 0), 0, None));
+        link.settle();
+        assert_eq!(link.nodes[1].status().pairs().count(), 0, "the peer was told");
+        let policy = PolicyDatabases { spd: Arc::new(Spd::new(tunnel_policy(1))), pad: Arc::new(anyone()) };
+        link.nodes[0].handle_input(Input::Command(Command::SetPolicy(policy)), link.now);
+        link.delivered = [0, 0];
+        link.advance(link.now + Duration::from_secs(70));
+        link.ping();
+        assert_eq!(link.delivered, [1, 1]);
+        let cookies: Vec<_> = link
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::MainModeEstablished(info) if info.initiator => Some(info.cky_i),
+                _ => None,
+            })
+            .collect();
+        let different: alloc::collections::BTreeSet<_> = cookies.iter().collect();
+        assert_eq!(
+            (cookies.len(), different.len()),
+            (1 + usize::from(established), 1 + usize::from(established))
+        );
+    }
+}
