@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use ipsec_scenarios::Report;
-use ipsec_scenarios::report::RunReport;
+use ipsec_scenarios::report::{EventReport, RunReport};
+
+use crate::exit::Error;
 
 pub(crate) fn story(report: &Report, folder: &Path, captures: &[PathBuf]) -> String {
     let mut text = format!("{}: {}\nseed {}{}\n", report.scenario, report.title, report.seed, faults(report));
@@ -21,6 +23,34 @@ pub(crate) fn story(report: &Report, folder: &Path, captures: &[PathBuf]) -> Str
     text += &format!("\nDigest    {}\n", report.digest);
     text += &files(folder, captures);
     text + &format!("Replay    {}\n", report.replay)
+}
+
+/// The event logs that were asked for, of one computer or of `all`, and an Oakley log.
+pub(crate) fn logs(report: &Report, events: Option<&str>, oakley: Option<&str>) -> Result<String, Error> {
+    let mut text = String::new();
+    for run in &report.runs {
+        let title = run.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+        if let Some(node) = events {
+            let wanted = |e: &&EventReport| node == "all" || e.node == node;
+            let found: Vec<&EventReport> = run.event_log.iter().filter(wanted).collect();
+            text += &format!("\nEvent log{title}: {} records\n", found.len());
+            for event in found {
+                text += &format!("\nComputer:\t{}\n{}", event.node, event.text);
+            }
+        }
+        if let Some(node) = oakley {
+            let Some(log) = run.oakley.iter().find(|log| log.node == node) else {
+                let known: Vec<&str> = run.oakley.iter().map(|log| log.node.as_str()).collect();
+                let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+                return Err(Error::usage(format!(
+                    "--oakley {node}: not a Windows computer with IPsec; there are: {known}"
+                )));
+            };
+            text += &format!("\nOakley log of {node}{title}, lines in our own wording\n");
+            log.lines.iter().for_each(|line| text += &format!("  {line}\n"));
+        }
+    }
+    Ok(text)
 }
 
 fn faults(report: &Report) -> String {

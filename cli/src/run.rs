@@ -42,6 +42,12 @@ pub(crate) struct RunArgs {
     /// Of several scenarios, each gets a folder there; without it only the first that fail.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print the event logs of Windows computers too: of this one, or of all.
+    #[arg(long, value_name = "NODE", num_args = 0..=1, default_missing_value = "all")]
+    events: Option<String>,
+    /// Turn the Oakley logs on, and print that of this computer.
+    #[arg(long, value_name = "NODE")]
+    oakley: Option<String>,
     /// What to print.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -67,7 +73,7 @@ impl RunArgs {
             corruption: self.corrupt,
             until: self.faults_until.0,
         };
-        RunOptions { seed, faults, record }
+        RunOptions { seed, faults, record, oakley: self.oakley.is_some() }
     }
 
     /// What was asked for.
@@ -122,7 +128,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool, Error> {
     let captures = write(&outcomes, &folder)?;
     let report = &outcomes.report;
     match args.format {
-        Format::Text => print(&text::story(report, &folder, &captures))?,
+        Format::Text => {
+            print(&text::story(report, &folder, &captures))?;
+            print(&text::logs(report, args.events.as_deref(), args.oakley.as_deref())?)?;
+        }
         Format::Json => print(&json(report)?)?,
         Format::Junit => print(&junit::document(&[report]))?,
     }

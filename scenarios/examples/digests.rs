@@ -18,7 +18,7 @@ fn main() -> Result<(), String> {
         let is_story = scenario.parent.is_none() && scenario.expected.is_none();
         let seeds = if is_story { 1..=3 } else { 1..=1 };
         for seed in seeds {
-            let plain = RunOptions { seed, faults: FaultPlan::NONE, record: false };
+            let plain = RunOptions { seed, faults: FaultPlan::NONE, record: false, oakley: false };
             let report = run(&scenario, &plain).map_err(|e| format!("{name}/{e}"))?.report;
             println!("{name} {seed} {}", report.digest);
             if is_story {

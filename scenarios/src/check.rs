@@ -5,15 +5,17 @@ use std::net::IpAddr;
 
 use ipsec_core::selector::{AddressRange, Selector};
 use ipsec_core::spd::Mode;
+use ipsec_machine::event_log::Record;
 use ipsec_sim::LinkId;
 
+use crate::logs::LogSink;
 use crate::names;
 use crate::observe::Observer;
 use crate::report::CheckResult;
 use crate::scenario::Scenario;
 use crate::steps::{
-    Condition, Delivered, Dropped, Failed, Flow, FlowOutcome, FoundNat, MainMode, Mapped, ModeName,
-    QuickMode, Seen,
+    Condition, Delivered, Dropped, EventLogged, Failed, Flow, FlowOutcome, FoundNat, MainMode, Mapped,
+    ModeName, QuickMode, Seen,
 };
 use crate::topology::{Kind, Node};
 use crate::traffic::{self, Answers, Ends};
@@ -24,6 +26,7 @@ use crate::value::Net;
 pub(crate) struct Facts<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) observer: &'a Observer,
+    pub(crate) logs: &'a LogSink,
     /// Answers of each flow, the last start of it.
     pub(crate) answers: &'a BTreeMap<String, Answers>,
     /// What ipconfig printed, by node, in order.
@@ -88,6 +91,7 @@ impl Facts<'_> {
             }
             Condition::NoFailures(nodes) => self.no_failures(nodes),
             Condition::FoundNat(c) => self.found_nat(c),
+            Condition::Event(c) => self.event(c),
             Condition::Mapped(c) => self.mapped(c),
         }
     }
@@ -272,6 +276,25 @@ impl Facts<'_> {
         };
         let held = c.revision.is(nat.version) && (nat.local, nat.peer) == (c.local, c.peer);
         (held, format!("{}: {nat}", c.node.get_ref()))
+    }
+
+    /// Records of a log: with these fields, so many.
+    fn event(&self, c: &EventLogged) -> Verdict {
+        let node = self.observer.node(c.node.get_ref());
+        let of_id = || node.into_iter().flat_map(|n| self.logs.records(n)).filter(|r| r.id == c.id);
+        let fits = |r: &&Record| {
+            c.fields.iter().all(|(name, value)| r.fields().iter().any(|(n, v)| n == name && v == value))
+        };
+        let (found, fitting) = (of_id().count(), of_id().filter(fits).count());
+        let held = c.count.map_or(fitting > 0, |count| fitting == count);
+        let wanted: Vec<String> = c.fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let wanted = if wanted.is_empty() { String::new() } else { format!(" with {}", wanted.join(", ")) };
+        let mut detail = format!("{}: event {} {found} times, {fitting}{wanted}", c.node.get_ref(), c.id);
+        if !held {
+            let first = of_id().next().map_or_else(|| "none".into(), |r| r.description().replace('\n', "; "));
+            detail += &format!("; found {first}");
+        }
+        (held, detail)
     }
 
     fn mapped(&self, c: &Mapped) -> Verdict {

@@ -10,6 +10,7 @@ use ipsec_machine::network_settings::{Adapter, NetworkSettings};
 use ipsec_machine::policy_agent::StartupType;
 use ipsec_policy::Live;
 use ipsec_policy::compile::CompileError;
+use ipsec_policy::dynamic::Config;
 use ipsec_policy::netsh;
 use ipsec_policy::profile::Switch;
 
@@ -61,6 +62,11 @@ impl<'a> Computer<'a> {
         let databases = computer.computer.databases().map_err(|e| computer.wrong_policy(&e))?;
         computer.loaded = computer.named(databases);
         Ok(computer)
+    }
+
+    /// The properties of `netsh ipsec dynamic set config`.
+    pub(crate) fn config(&self) -> &Config {
+        &self.computer.stores().config
     }
 
     fn file(&self) -> &'a str {

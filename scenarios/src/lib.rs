@@ -33,6 +33,7 @@ pub mod faults;
 mod flood;
 mod forge;
 mod inject;
+mod logs;
 pub mod names;
 mod observe;
 pub mod random;

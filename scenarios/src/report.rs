@@ -68,6 +68,10 @@ pub struct RunReport {
     pub drops: Vec<DropReport>,
     /// Negotiations that failed.
     pub failures: Vec<FailureReport>,
+    /// Events of the logs of Windows computers, in order of time.
+    pub event_log: Vec<EventReport>,
+    /// The Oakley logs that were written.
+    pub oakley: Vec<OakleyReport>,
     /// Invariants that did not hold.
     pub violations: Vec<String>,
     /// Names of the links; each capture is called `<link>.pcapng`.
@@ -163,6 +167,54 @@ pub struct FailureReport {
     pub detail: String,
     /// How many.
     pub times: u32,
+}
+
+/// An event of a computer's log.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventReport {
+    /// When, in microseconds.
+    pub at_us: u64,
+    /// The computer.
+    pub node: String,
+    /// `Security` or `System`.
+    pub log: String,
+    /// Its source.
+    pub source: String,
+    /// Its event ID.
+    pub id: u32,
+    /// `Success Audit`, `Failure Audit`, `Information` or `Error`.
+    pub severity: String,
+    /// Its category; `None` outside the Security log.
+    pub category: String,
+    /// Labels and values of its description, in their order; the lines of a block follow its label.
+    pub fields: Vec<FieldReport>,
+    /// As the event viewer shows it.
+    pub text: String,
+}
+
+/// A label with its value.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldReport {
+    /// The label, without its punctuation.
+    pub name: String,
+    /// The value; empty for the label of a block.
+    pub value: String,
+}
+
+/// The Oakley log of a computer.
+#[derive(Clone, Debug, Serialize)]
+pub struct OakleyReport {
+    /// The computer.
+    pub node: String,
+    /// Its lines.
+    pub lines: Vec<String>,
+}
+
+impl EventReport {
+    /// The value of the first field with this name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|f| f.name == name).map(|f| f.value.as_str())
+    }
 }
 
 impl Report {

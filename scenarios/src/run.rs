@@ -13,6 +13,7 @@ use crate::check::Facts;
 use crate::computer::Computer;
 use crate::error::{LoadError, missing};
 use crate::faults::{FaultPlan, RECOVERY};
+use crate::logs::LogSink;
 use crate::names;
 use crate::observe::Observer;
 use crate::record::Recording;
@@ -44,11 +45,13 @@ pub struct RunOptions {
     pub faults: FaultPlan,
     /// Whether to keep trace, captures and story.
     pub record: bool,
+    /// Whether the Oakley logs of Windows computers are on from the start.
+    pub oakley: bool,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        RunOptions { seed: 1, faults: FaultPlan::NONE, record: true }
+        RunOptions { seed: 1, faults: FaultPlan::NONE, record: true, oakley: false }
     }
 }
 
@@ -112,7 +115,7 @@ struct Act<'a> {
     options: &'a RunOptions,
     direction: Option<&'a Direction>,
     network: Network,
-    sinks: (Option<Recording>, DigestSink, Observer),
+    sinks: (Option<Recording>, DigestSink, Observer, LogSink),
     flows: Vec<Running>,
     ipconfig: BTreeMap<String, Vec<String>>,
     /// Those of nodes with IPsec.
@@ -151,7 +154,8 @@ impl<'a> Act<'a> {
         let name = direction.map(|d| d.flow.get_ref().as_str());
         let recorder = options.record.then(|| Recording::new(name, &names));
         let observer = Observer::new(names, options.record);
-        let sinks = (recorder, DigestSink::new(), observer);
+        let sinks =
+            (recorder, DigestSink::new(), observer, LogSink::new(scenario, &computers, options.oakley));
         let routes = BTreeMap::new();
         let (flows, ipconfig) = (Vec::new(), BTreeMap::new());
         Ok(Act { scenario, options, direction, network, sinks, flows, ipconfig, computers, routes })
@@ -171,6 +175,7 @@ impl<'a> Act<'a> {
         }
         self.run_until(end)?;
         self.network.finish(&mut self.sinks);
+        self.sinks.3.close(end);
         let mut checks = if faulty { self.recovery(probed)? } else { self.checks()? };
         checks.push(self.invariants());
         let report = self.report(end);
@@ -313,7 +318,8 @@ impl<'a> Act<'a> {
     fn checks(&self) -> Result<Vec<CheckResult>, LoadError> {
         let answers = self.answers(Instant::EPOCH);
         let (scenario, observer) = (self.scenario, &self.sinks.2);
-        let facts = Facts { scenario, observer, answers: &answers, ipconfig: &self.ipconfig };
+        let facts =
+            Facts { scenario, observer, logs: &self.sinks.3, answers: &answers, ipconfig: &self.ipconfig };
         if let (Some(direction), Some(twin)) = (self.direction, &scenario.twin) {
             let Some(flow) = scenario.steps.flow(direction.flow.get_ref()) else { return Ok(Vec::new()) };
             return Ok(facts.direction(twin, direction, &traffic::ends(scenario, flow)?));
@@ -329,7 +335,8 @@ impl<'a> Act<'a> {
     fn recovery(&self, probed: Instant) -> Result<Vec<CheckResult>, LoadError> {
         let answers = self.answers(probed);
         let (scenario, observer) = (self.scenario, &self.sinks.2);
-        let facts = Facts { scenario, observer, answers: &answers, ipconfig: &self.ipconfig };
+        let facts =
+            Facts { scenario, observer, logs: &self.sinks.3, answers: &answers, ipconfig: &self.ipconfig };
         let connects = |outcome| {
             matches!(outcome, Outcome::Protected | Outcome::Clear | Outcome::Soft | Outcome::FirstClear)
         };
@@ -382,7 +389,7 @@ impl<'a> Act<'a> {
 
     fn report(&mut self, end: Instant) -> RunReport {
         let story = self.sinks.2.story.take();
-        let (_, digest, observer) = &self.sinks;
+        let (_, digest, observer, logs) = &self.sinks;
         let node = |id| observer.names.node(id).to_string();
         let us = |at: Instant| at.as_nanos() / 1_000;
         let spis = |spis: &[ipsec_core::sad::Spi]| spis.iter().map(|s| format!("{:#010x}", s.0)).collect();
@@ -456,6 +463,8 @@ impl<'a> Act<'a> {
                     times: failed.times,
                 })
                 .collect(),
+            event_log: if self.options.record { logs.report() } else { Vec::new() },
+            oakley: logs.oakley(),
             violations: self
                 .network
                 .violations()

@@ -2,6 +2,7 @@
 
 pub mod machine;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddrV4};
 
 use serde::Deserialize;
@@ -293,6 +294,23 @@ pub enum Condition {
     Mapped(Mapped),
     /// NAT discovery found who is behind a NAT.
     FoundNat(FoundNat),
+    /// A computer's event log has such a record.
+    Event(EventLogged),
+}
+
+/// Records of a Windows computer's event log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventLogged {
+    /// The computer.
+    pub node: Spanned<String>,
+    /// The event ID.
+    pub id: u32,
+    /// How many there are; without it, one at least.
+    pub count: Option<usize>,
+    /// Labels, or names of lines in a block, with the values they have.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
 }
 
 /// NAT discovery found who is behind a NAT.
@@ -643,6 +661,7 @@ impl Names<'_> {
             Condition::NoFailures(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_failures")),
             Condition::Mapped(c) => self.nat(&c.node, "mapped.node"),
             Condition::FoundNat(c) => self.node(&c.node, "found_nat.node"),
+            Condition::Event(c) => self.node(&c.node, "event.node"),
         }
     }
 }

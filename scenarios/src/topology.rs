@@ -1,5 +1,6 @@
 //! `topology.toml`: links, nodes, interfaces, routes, packet filters.
 
+pub mod audit;
 pub mod exchanges;
 pub mod manual;
 pub mod nat;
@@ -120,6 +121,10 @@ pub struct Node {
     pub aggressive_mode: Vec<exchanges::Aggressive>,
     /// Dead peer detection; without it, none, as Windows.
     pub dead_peer_detection: Option<exchanges::DeadPeer>,
+    /// What it audits; without it, everything.
+    pub audit: Option<audit::AuditSettings>,
+    /// What its domain's policy audits; what it defines counts.
+    pub domain_audit: Option<audit::AuditSettings>,
     /// SAs without IKE.
     #[serde(default)]
     pub manual: Vec<manual::Manual>,

@@ -96,6 +96,10 @@ impl Act<'_> {
         let Some(node) = observer.node(name) else { return };
         for event in &told.events {
             observer.machine_event(at, node, event);
+            self.sinks.3.machine(node, at, event);
+        }
+        if let Some(computer) = self.computers.get(name) {
+            self.sinks.3.configure(node, computer.config());
         }
         for command in told.commands {
             self.network.schedule(at, node, Action::Ipsec(command));

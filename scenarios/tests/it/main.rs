@@ -3,6 +3,7 @@
 mod computers;
 mod default_policies;
 mod errors;
+mod events;
 mod exemptions;
 mod faults;
 mod ike_scan;
