@@ -183,7 +183,7 @@ fn on_command_line(
         return at_prompt(args, prompt, setting);
     }
     save(args, prompt.stores())?;
-    Ok(answer.error.is_none())
+    Ok(!answer.failed)
 }
 
 /// Lines from a terminal or a pipe. As in netsh, a line that is wrong is told and the next one follows.

@@ -301,6 +301,7 @@ fn netsh_takes_a_command_on_the_command_line() {
     let output = run(&["ipsec", "static", "add", "policy", "two words"]);
     assert_eq!(code(&output), 1);
     assert!(stderr(&output).contains("command line:1:25: policy 'two words' already exists"));
+    assert_eq!(code(&run(&["ipsec", "static", "show", "policy", "nobody's"])), 1);
     let file = out.join("f.txt");
     std::fs::write(&file, "add policy ^\n name=Q\n").unwrap();
     assert_eq!(code(&run(&["-c", "ipsec static", "-f", &file.display().to_string()])), 0);

@@ -100,6 +100,16 @@ fn generation(release: &Profile) -> Option<Generation> {
     }
 }
 
+/// What `ver` prints. The numbers are those of the releases' message tables (5.0, 5.1.2600, 5.2.3790); the words around
+/// them, and W2K's two noughts, are common knowledge.
+pub(crate) fn version(release: &Profile) -> Option<&'static str> {
+    Some(match generation(release)? {
+        Generation::Windows2000 => "Microsoft Windows 2000 [Version 5.00.2195]",
+        Generation::Xp => "Microsoft Windows XP [Version 5.1.2600]",
+        Generation::Server2003 => "Microsoft Windows [Version 5.2.3790]",
+    })
+}
+
 /// Whether it is a release of Windows.
 pub(crate) fn is_windows(release: &Profile) -> bool {
     generation(release).is_some()

@@ -26,6 +26,8 @@ pub struct Answer {
     pub output: Output,
     /// What was wrong with it; then it has changed nothing.
     pub error: Option<Error>,
+    /// A command of it failed: with an error, or because what it names does not exist.
+    pub failed: bool,
     /// It was `exit`, `quit` or `bye`.
     pub ended: bool,
 }
@@ -93,7 +95,7 @@ impl Prompt {
         let mut session = Session::new(&mut stores, setting, file, lines, false);
         session.place = self.place.clone();
         let result = what(&mut session);
-        let (place, ended) = (session.place.clone(), session.ended);
+        let (place, ended, failed) = (session.place.clone(), session.ended, session.failed);
         let (output, errors) = session.finish(result);
         let error = errors.into_iter().next();
         if error.is_none() {
@@ -103,7 +105,7 @@ impl Prompt {
                 self.place.context = Context::Root;
             }
         }
-        Answer { output, error, ended }
+        Answer { output, error, failed, ended }
     }
 
     /// Whether the prompt stands outside every context.

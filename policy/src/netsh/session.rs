@@ -12,6 +12,7 @@ use super::source::{Position, Source};
 use super::static_context::{self, Reply, Surroundings};
 use super::token::{self, Argument};
 use super::{Note, NoteKind, Output, Setting};
+use crate::profile::Profile;
 use crate::store::StoreError;
 use crate::stores::Stores;
 use crate::tools::{self, Tool};
@@ -116,6 +117,11 @@ impl<'a> Session<'a> {
     /// The script's name.
     pub(super) fn file(&self) -> &'a str {
         self.file
+    }
+
+    /// The computer's release, if it is known.
+    pub(super) fn release(&self) -> Option<&'static Profile> {
+        self.stores.local.release()
     }
 
     pub(super) fn finish(mut self, result: Result<(), Error>) -> (Output, Vec<Error>) {

@@ -71,6 +71,7 @@ fn what_hangs_on_success() {
         (format!("{show} && {b}"), vec![]),
         (format!("{show} || {a}"), vec!["A"]),
         (format!("{show} && goto end\n{a}\n:end"), vec!["A"]),
+        (format!("{show} && echo y | {b}"), vec![]),
         (format!("{a}\n{show} && {b}"), vec!["A", "B"]),
         (format!("{a}\n{show} || {b}"), vec!["A"]),
         (format!("{show}\nif errorlevel 1 {a}"), vec!["A"]),
@@ -140,5 +141,35 @@ fn places_are_no_names() {
         let script = format!("@echo off\n{line}");
         let error = run(&mut Stores::new(), "d/s.bat", script.as_bytes(), &Setting::default()).unwrap_err();
         assert!(error.kind.to_string().contains("is not known"), "{error}");
+    }
+}
+
+/// Scripts for several releases ask `ver` which one it is; that is known when the computer's release is.
+#[test]
+fn scripts_ask_for_the_release() {
+    use ipsec_policy::profile;
+    let bytes = std::fs::read(folder().join("slammer.bat")).unwrap();
+    let rule = |release| {
+        let mut stores = Stores::of(release);
+        let output = run(&mut stores, "slammer.bat", &bytes, &Setting::default()).unwrap();
+        assert!(output.notes.is_empty(), "{}", notes(&output));
+        stores.local.policies().iter().flat_map(|p| &p.rules).map(|r| r.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(rule(&profile::WINDOWS_2003), ["Slammer"]);
+    assert_eq!(rule(&profile::WINDOWS_XP_SP2), ["Block UDP 1434"]);
+    assert_eq!(rule(&profile::WINDOWS_2000), ["Block UDP 1434"]);
+    let p = "netsh ipsec static add policy P";
+    for (line, expected) in [
+        (format!("echo abc | find \"b\" >nul && {p}"), 1),
+        (format!("echo abc | find \"B\" >nul && {p}"), 0),
+        (format!("echo abc | find /i \"B\" >nul\nif not errorlevel 1 {p}"), 1),
+        (format!("echo abc | find /v \"b\" || {p}"), 1),
+        (format!("set x=dcba\necho %x%|findstr /C:\"cb\" && {p}"), 1),
+        (format!("if \"%OS%\"==\"Windows_NT\" {p}"), 1),
+        // A pattern, and a program that nobody here knows.
+        (format!("echo abc | findstr \"a.c\" && {p}"), 0),
+        (format!("hostname | find \"b\" && {p}"), 0),
+    ] {
+        assert_eq!(names(&format!("@echo off\n{line}"), &[]).len(), expected, "{line}");
     }
 }

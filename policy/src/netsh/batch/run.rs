@@ -7,6 +7,7 @@ use super::{Error, ErrorKind, Fault, Node, NoteKind, Operator, Session, Source, 
 use crate::netsh::token::is_quote;
 
 mod condition;
+mod pipe;
 mod repeat;
 
 /// A script that has executed this many statements is taken to run forever.
@@ -70,7 +71,8 @@ impl<'s, 'a> Machine<'s, 'a> {
             session,
             program,
             labels,
-            variables: Variables::new(),
+            // The same on every release.
+            variables: Variables::from([("os".to_owned(), Some("Windows_NT".to_owned()))]),
             saved: Vec::new(),
             arguments,
             loops: Vec::new(),
@@ -164,15 +166,34 @@ impl<'s, 'a> Machine<'s, 'a> {
         before: Option<&Variables>,
     ) -> Result<Flow, Error> {
         let mut flow = self.node(first, before)?;
+        // What a command that only prints hands on to the next one.
+        let mut printed = self.printed(first, before);
+        // A pipe belongs to the command before it, and goes with it.
+        let mut left_out = false;
         for (operator, next) in others {
-            match (&flow, operator) {
-                (Flow::Next, Operator::IfFailed) | (Flow::Failed, Operator::IfSucceeded) => {}
+            if flow.leaves() {
+                break;
+            }
+            left_out = match (&flow, operator) {
+                (_, Operator::Pipe) => left_out,
+                (Flow::Next, Operator::IfFailed) | (Flow::Failed, Operator::IfSucceeded) => true,
                 (Flow::Unsure, Operator::IfFailed | Operator::IfSucceeded) => {
                     self.pass_over(next, "depends on a command that was not carried out");
+                    true
                 }
-                (left, _) if left.leaves() => break,
-                _ => flow = self.node(next, before)?,
+                _ => false,
+            };
+            if left_out {
+                continue;
             }
+            let found = printed.take().filter(|_| *operator == Operator::Pipe);
+            if let Some(found) = found.and_then(|text| self.finds(next, &text, before)) {
+                self.set_errorlevel(Some((!found).into()));
+                flow = if found { Flow::Next } else { Flow::Failed };
+                continue;
+            }
+            printed = self.printed(next, before);
+            flow = self.node(next, before)?;
         }
         Ok(flow)
     }
