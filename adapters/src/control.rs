@@ -48,6 +48,11 @@ pub enum Request {
         /// Number of the pair.
         pair: u64,
     },
+    /// Begin a new phase 1 in place of this ISAKMP SA.
+    Renew {
+        /// Its initiator cookie in hexadecimal.
+        isakmp: String,
+    },
     /// Delete this pair and tell the peer.
     Delete {
         /// Number of the pair.

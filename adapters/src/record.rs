@@ -104,6 +104,8 @@ pub(crate) enum InputRecord {
     Initiate(u32, FlowRecord),
     RekeyPair(u64),
     DeletePair(u64),
+    /// By the initiator cookie, in hexadecimal.
+    RenewIsakmpSa(String),
     Shutdown,
     /// The result of the work with this number.
     WorkDone(u64),
@@ -242,6 +244,7 @@ fn input_record(input: &Input) -> Option<InputRecord> {
         Input::Command(Command::Initiate(entry, flow)) => InputRecord::Initiate(entry.0, flow.into()),
         Input::Command(Command::RekeyPair(pair)) => InputRecord::RekeyPair(pair.0),
         Input::Command(Command::DeletePair(pair)) => InputRecord::DeletePair(pair.0),
+        Input::Command(Command::RenewIsakmpSa(cky_i)) => InputRecord::RenewIsakmpSa(hex(&cky_i.0)),
         Input::Command(Command::Shutdown) => InputRecord::Shutdown,
         // No live node installs keys by hand.
         Input::Command(_) => return None,

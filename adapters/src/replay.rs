@@ -11,6 +11,7 @@ use ipsec_core::route::{Route, RouteTable};
 use ipsec_core::sad::PairId;
 use ipsec_core::selector::{FlowKey, Prefix};
 use ipsec_core::spd::EntryId;
+use ipsec_core::wire::isakmp::Cookie;
 use ipsec_core::work::{Work, WorkId};
 use ipsec_core::{Command, Input, Instant, Ipsec, Output, Packet};
 
@@ -137,6 +138,10 @@ impl Player {
             }
             InputRecord::RekeyPair(pair) => Input::Command(Command::RekeyPair(PairId(*pair))),
             InputRecord::DeletePair(pair) => Input::Command(Command::DeletePair(PairId(*pair))),
+            InputRecord::RenewIsakmpSa(text) => {
+                let octets = unhex(text).and_then(|octets| octets.try_into().ok());
+                Input::Command(Command::RenewIsakmpSa(Cookie(octets.ok_or("not a cookie")?)))
+            }
             InputRecord::Shutdown => Input::Command(Command::Shutdown),
             InputRecord::WorkDone(id) => {
                 let work =

@@ -39,6 +39,11 @@ enum Order {
         /// Its number, as `sas` shows it.
         pair: u64,
     },
+    /// Begin a new phase 1 in place of an ISAKMP SA, which ends when that is established.
+    Renew {
+        /// Its initiator cookie, as `sas` shows it.
+        isakmp: String,
+    },
     /// Delete a pair of SAs and tell the peer.
     Delete {
         /// Its number, as `sas` shows it.
@@ -55,6 +60,7 @@ pub(crate) fn ctl(args: &CtlArgs) -> Result<bool, Error> {
         Order::Counters => Request::Counters,
         Order::Initiate { rule } => Request::Initiate { rule: rule.clone() },
         Order::Rekey { pair } => Request::Rekey { pair: *pair },
+        Order::Renew { isakmp } => Request::Renew { isakmp: isakmp.clone() },
         Order::Delete { pair } => Request::Delete { pair: *pair },
         Order::Reload => Request::Reload,
     };

@@ -92,6 +92,9 @@ pub struct IkeConfig {
     /// An ISAKMP SA that has made all its quick modes stays until its lifetime ends (MS-IKEE section 3.8.7.2): Windows. Else
     /// it is deleted when nobody repeats itself any more.
     pub spent_sas_stay: bool,
+    /// An ISAKMP SA whose peer has pairs of IPsec SAs gets a successor before its lifetime ends, so that somebody can always be
+    /// told of deletes and asked whether he lives. Windows waits for the next quick mode.
+    pub renews_isakmp_sas: bool,
     /// When cookies are asked for before state is kept.
     pub dos_protection: Option<DosProtection>,
     /// Habits of NAT traversal, which the vendor IDs switch on.
@@ -164,6 +167,7 @@ impl Default for IkeConfig {
             isakmp_lifetime_notice: false,
             idle: None,
             spent_sas_stay: false,
+            renews_isakmp_sas: false,
             dos_protection: None,
             nat_traversal: NatTraversal::default(),
             answers_dos_cookies: false,

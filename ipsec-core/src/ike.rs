@@ -17,6 +17,7 @@ mod liveness;
 pub mod outbox;
 mod pair;
 pub mod proposal;
+mod renewal;
 mod respond;
 mod retransmit;
 mod sa;
@@ -33,7 +34,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::config::{Config, PolicyDatabases};
 use crate::io::{DeleteReason, Event};
-use crate::pad::Phase1Exchange;
+use crate::pad::{PadEntry, Phase1Exchange};
 use crate::rng::Streams;
 use crate::sad::{IpsecProtocol, PairId, Sad, Spi};
 use crate::spd::{Action, EntryId};
@@ -45,6 +46,7 @@ use effect::{Acquire, Effect};
 use failure::{Failure, FailureReason, IkeError, Phase, Progress};
 use half_open::HalfOpenTable;
 pub use liveness::PeerLiveness;
+use retransmit::Ends;
 use sa::{IsakmpSa, Names, SaId, WAITING_ACQUIRES};
 pub use sizes::IkeSizes;
 use timer::TimerKey;
@@ -186,11 +188,22 @@ impl Ike {
             let full = FailureReason::Protocol(IkeError::Busy("the table of ISAKMP SAs"));
             return self.refuse(acquire, full, cx);
         }
+        let ends = self.beginning(&acquire);
+        self.begin(entry, ends, Some(acquire), cx);
+    }
+
+    /// Begins a phase 1 between these ends.
+    fn begin(
+        &mut self,
+        entry: &PadEntry,
+        (local, peer): Ends,
+        acquire: Option<Acquire>,
+        cx: &mut IkeContext<'_>,
+    ) -> SaId {
         let id = SaId(self.node.next_number());
-        let alone = !self.is_established_with(acquire.peer);
-        let (local, peer) = self.beginning(&acquire);
+        let alone = !self.is_established_with(peer.ip());
         let mut cx = context(&mut self.node, cx);
-        let occasion = Occasion { peer: acquire.peer, alone, answered: None };
+        let occasion = Occasion { peer: peer.ip(), alone, answered: None };
         let names = Names {
             id,
             local,
@@ -222,9 +235,10 @@ impl Ike {
             Phase1Exchange::MainMode => Initiator::start(entry, &mut step),
             Phase1Exchange::AggressiveMode => aggressive_mode::initiator::Initiator::start(entry, &mut step),
         };
-        sa.acquires.push_back(acquire);
+        sa.acquires.extend(acquire);
         self.by_cookies.insert((cky_i, Cookie::ZERO), id);
         self.sas.insert(id, sa);
+        id
     }
 
     /// The one place where a negotiation fails before it begins.
@@ -383,6 +397,7 @@ impl Ike {
                 TimerKey::Replaced(pair) => self.delete_pair(pair, DeleteReason::Replaced, cx),
                 TimerKey::Idle(pair) => self.idle_due(pair, cx),
                 TimerKey::Keepalive(local, peer) => self.keepalive_due((local, peer), cx),
+                TimerKey::Renewal(id) => self.renewal_due(id, cx),
             }
             self.run_inline(cx);
         }
@@ -444,6 +459,7 @@ impl Ike {
             self.purge(id, cx);
         }
         if fresh {
+            self.plan_renewal(id, cx);
             self.with(id, cx, IsakmpSa::start_quick_modes);
         }
         self.retire(id, cx);
@@ -577,6 +593,7 @@ impl Ike {
         self.node.timers.cancel(TimerKey::Phase1(id));
         self.node.timers.cancel(TimerKey::Expiry(id));
         self.node.timers.cancel(TimerKey::Liveness(id));
+        self.node.timers.cancel(TimerKey::Renewal(id));
         for message_id in sa.quick_modes.keys() {
             self.node.timers.cancel(TimerKey::QuickMode(id, *message_id));
         }

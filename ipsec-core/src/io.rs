@@ -63,6 +63,8 @@ pub enum Command {
     Install(BundleSpec),
     /// Negotiate a successor of this pair now, as at the soft end of its life.
     RekeyPair(PairId),
+    /// Begin a new phase 1 with the peer of the ISAKMP SA with this initiator cookie, which ends when that is established.
+    RenewIsakmpSa(Cookie),
     /// Delete this pair of SAs and tell the peer.
     DeletePair(PairId),
     /// Delete everything and tell the peers, as a service that stops does.

@@ -46,6 +46,9 @@ const TTL: u8 = 128;
 /// After a rekeying that failed, the next try comes so much later.
 const REKEY_AGAIN: Duration = Duration::from_secs(10);
 
+/// Buffers kept for datagrams of our own. More arrive than leave: they would pile up.
+const OWN_BUFFERS: usize = 64;
+
 /// One IPsec node, without clock, sockets or randomness of its own.
 #[derive(Clone, Debug)]
 pub struct Ipsec {
@@ -89,7 +92,7 @@ impl Ipsec {
             ike_stopped: false,
             effects: Vec::new(),
             outputs: VecDeque::new(),
-            pool: PacketPool::default(),
+            pool: PacketPool::of(OWN_BUFFERS),
             idents: u32::from_be_bytes(ident),
             counters: counters::Counters::default(),
             inward: false,
@@ -253,6 +256,9 @@ impl Ipsec {
                 self.install(spec, now);
             }
             Command::RekeyPair(id) => self.rekey(id, now),
+            Command::RenewIsakmpSa(cky_i) => self.with_ike(now, |ike, cx| {
+                ike.renew(cky_i, cx);
+            }),
             Command::DeletePair(id) => self.delete_pair(id, DeleteReason::Command, now),
             Command::Shutdown => {
                 let ids: Vec<PairId> = self.sad.pairs().map(|p| p.id).collect();

@@ -144,14 +144,26 @@ impl Packet {
 }
 
 /// A bounded pool of packet buffers, so that the datapath does not allocate for each packet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PacketPool {
     free: Vec<Packet>,
+    most: usize,
+}
+
+impl Default for PacketPool {
+    fn default() -> Self {
+        PacketPool::of(PacketPool::MAX)
+    }
 }
 
 impl PacketPool {
-    /// Buffers kept at most; more are given back to the allocator.
+    /// Buffers kept at most, unless said otherwise; more are given back to the allocator.
     pub const MAX: usize = 1024;
+
+    /// A pool that keeps so many buffers at most.
+    pub fn of(most: usize) -> Self {
+        PacketPool { free: Vec::new(), most }
+    }
 
     /// A packet with these bytes, in a recycled buffer if there is one.
     pub fn take(&mut self, id: PacketId, bytes: &[u8]) -> Packet {
@@ -169,7 +181,7 @@ impl PacketPool {
 
     /// Gives a buffer back.
     pub fn recycle(&mut self, packet: Packet) {
-        if self.free.len() < Self::MAX {
+        if self.free.len() < self.most {
             self.free.push(packet);
         }
     }

@@ -118,6 +118,7 @@ fn describe_action(action: &Action) -> String {
             ipsec_core::Command::Initiate(entry, _) => format!("initiate policy entry {}", entry.0),
             ipsec_core::Command::Install(spec) => format!("install SA pair {} by hand", spec.pair.0),
             ipsec_core::Command::RekeyPair(pair) => format!("rekey SA pair {}", pair.0),
+            ipsec_core::Command::RenewIsakmpSa(cky_i) => format!("renew the ISAKMP SA {cky_i}"),
             ipsec_core::Command::DeletePair(pair) => format!("delete SA pair {}", pair.0),
             ipsec_core::Command::Shutdown => "stop IPsec".into(),
             ipsec_core::Command::StopIke(spd) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipsec_core::io::MainModeInfo;
 use ipsec_core::sad::{Bundle, Pair};
 use ipsec_core::spd::Mode;
+use ipsec_core::wire::isakmp::Cookie;
 use ipsec_core::{Event, Instant, Ipsec};
 use serde::{Deserialize, Serialize};
 
@@ -172,6 +173,11 @@ impl IsakmpSas {
             }
             _ => {}
         }
+    }
+
+    /// The initiator cookie that reads so.
+    pub(crate) fn cookie(&self, text: &str) -> Option<Cookie> {
+        self.all.iter().map(|(_, info)| info.cky_i).find(|cookie| cookie.to_string() == text)
     }
 
     pub(crate) fn len(&self) -> usize {

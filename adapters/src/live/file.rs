@@ -128,13 +128,22 @@ pub struct Ike {
     pub nat_traversal: bool,
     /// After how many seconds of silence `rfc` asks a peer whether it lives (RFC 3706). 0: never.
     pub dead_peer_seconds: u32,
+    /// Whether `rfc` has a new ISAKMP SA before the old one ends, while there are IPsec SAs with the peer. Releases of Windows
+    /// wait for the next quick mode.
+    pub renew: bool,
     /// How long before its end an SA is rekeyed, in thousandths of its lifetime.
     pub rekey_margin_permille: u32,
 }
 
 impl Default for Ike {
     fn default() -> Self {
-        Ike { profile: None, nat_traversal: true, dead_peer_seconds: 30, rekey_margin_permille: 100 }
+        Ike {
+            profile: None,
+            nat_traversal: true,
+            dead_peer_seconds: 30,
+            renew: true,
+            rekey_margin_permille: 100,
+        }
     }
 }
 
@@ -329,6 +338,7 @@ impl File {
                 [vendor_id::RFC_3947, vendor_id::NAT_T_DRAFT_02_NEWLINE, vendor_id::NAT_T_DRAFT_02];
             config.vendor_ids.extend(revisions.map(VendorIdRule::always));
         }
+        config.renews_isakmp_sas = profile.name == "rfc" && ike.renew;
         if profile.name == "rfc" && ike.dead_peer_seconds > 0 {
             config.vendor_ids.push(VendorIdRule::always(vendor_id::DEAD_PEER_DETECTION));
             let idle = Duration::from_secs(ike.dead_peer_seconds.into());

@@ -35,6 +35,7 @@ impl Node {
             Request::Counters => Answer::of(&Report::Counters(Counters::of(&self.ipsec, self.traffic))),
             Request::Initiate { rule } => answer(self.initiate(rule, host)),
             Request::Rekey { pair } => self.for_pair(*pair, Command::RekeyPair, host),
+            Request::Renew { isakmp } => answer(self.renew(isakmp, host)),
             Request::Delete { pair } => self.for_pair(*pair, Command::DeletePair, host),
             Request::Reload => answer(self.reload(host)),
         }
@@ -91,6 +92,13 @@ impl Node {
             local_port: port(selector.local_ports),
             remote_port: port(selector.remote_ports),
         })
+    }
+
+    /// Begins a new phase 1 in place of the ISAKMP SA with this initiator cookie.
+    fn renew(&mut self, isakmp: &str, host: &mut dyn Host) -> Result<(), String> {
+        let cookie = self.isakmp.cookie(isakmp).ok_or_else(|| format!("there is no ISAKMP SA `{isakmp}`"))?;
+        self.command(Command::RenewIsakmpSa(cookie), host);
+        Ok(())
     }
 
     fn for_pair(&mut self, pair: u64, command: fn(PairId) -> Command, host: &mut dyn Host) -> Answer {

@@ -114,6 +114,8 @@ pub(crate) struct IsakmpSa {
     pub(crate) exchange: Exchange,
     /// What is to be negotiated under it.
     pub(crate) acquires: VecDeque<Acquire>,
+    /// The ISAKMP SA that it is to succeed.
+    pub(crate) renews: Option<SaId>,
     /// By message ID.
     pub(crate) quick_modes: BTreeMap<u32, QuickModeExchange>,
     used_message_ids: VecDeque<u32>,
@@ -156,6 +158,7 @@ impl IsakmpSa {
             phase1,
             exchange: Exchange::default(),
             acquires: VecDeque::new(),
+            renews: None,
             quick_modes: BTreeMap::new(),
             used_message_ids: VecDeque::new(),
             fragments: Fragments::default(),

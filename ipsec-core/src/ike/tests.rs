@@ -13,6 +13,7 @@ mod main_mode;
 mod methods;
 mod nat;
 mod quick_mode;
+mod renewal;
 mod responder_repeats;
 mod robustness;
 mod soft_trial;

@@ -28,6 +28,8 @@ pub(crate) enum TimerKey {
     Delete(u64),
     /// A pair may have carried nothing for long.
     Idle(PairId),
+    /// The ISAKMP SA is to have a successor.
+    Renewal(SaId),
 }
 
 /// The ordered set of deadlines.

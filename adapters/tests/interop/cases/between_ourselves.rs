@@ -172,10 +172,12 @@ fn reload() -> Outcome {
     })
 }
 
-/// Lifetimes of ten seconds, and no ping is lost.
+/// Lifetimes of ten seconds, of ISAKMP SAs 15, and no ping is lost.
 fn rekeying() -> Outcome {
     explained(gateways()?, |lab| {
-        let more = |local, remote| format!("seconds = 10\nlocal = [\"{local}\"]\nremote = [\"{remote}\"]\n");
+        let more = |local, remote| {
+            format!("seconds = 10\nike-seconds = 15\nlocal = [\"{local}\"]\nremote = [\"{remote}\"]\n")
+        };
         let (a, b) = ("203.0.113.1", "203.0.113.2");
         let gwa = Node::start(lab, "gwa", &connection(a, b, &more("10.1.0.0/16", "10.2.0.0/16")))?;
         let _gwb = Node::start(lab, "gwb", &connection(b, a, &more("10.2.0.0/16", "10.1.0.0/16")))?;

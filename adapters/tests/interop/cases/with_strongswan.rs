@@ -224,7 +224,8 @@ pub(crate) fn all() -> Vec<(String, Case)> {
     for (name, tunnel) in tunnels {
         cases.push((format!("strongswan_{name}"), Box::new(move || tunnel.run())));
     }
-    let others: [Named; 14] = [
+    let others: [Named; 15] = [
+        ("phase_1_renewed_by_us", phase_1_renewed_by_us),
         ("we_are_killed_and_only_they_speak", killed_and_silent),
         ("rekeying_by_them_loses_nothing", rekeying_by_them),
         ("rekeying_by_us_loses_nothing", rekeying_by_us),
@@ -294,6 +295,24 @@ fn phase_1_rekeyed_by_them() -> Outcome {
         ends.node.order(&Request::Rekey { pair: first.pair })?;
         ends.node.pair(&[first.pair])?;
         ping(lab, ends.us.0, ends.them.1)
+    })
+}
+
+/// A new phase 1 because we want one; quick modes run under it, and no pair is lost with the old one.
+fn phase_1_renewed_by_us() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let ends = up(lab)?;
+        let pair = ends.node.pair(&[])?;
+        let old = ends.node.sas()?.isakmp.first().map(|sa| sa.cky_i.clone()).ok_or("no ISAKMP SA")?;
+        ends.node.order(&Request::Renew { isakmp: old.clone() })?;
+        until("a new ISAKMP SA alone", || {
+            let isakmp = ends.node.sas().ok()?.isakmp;
+            (isakmp.len() == 1 && isakmp.iter().all(|sa| sa.cky_i != old)).then_some(())
+        })?;
+        ping(lab, ends.us.0, ends.them.1)?;
+        ends.node.order(&Request::Rekey { pair: pair.pair })?;
+        ends.node.pair(&[pair.pair])?;
+        ping(lab, ends.them.0, ends.us.1)
     })
 }
 
@@ -411,9 +430,9 @@ fn rekeying_by_them() -> Outcome {
     rekeying(tunnel)
 }
 
-/// We do.
+/// We do, both phases.
 fn rekeying_by_us() -> Outcome {
-    rekeying(Tunnel { our_lines: "seconds = 10\n", ..KB })
+    rekeying(Tunnel { our_lines: "seconds = 10\nike-seconds = 15\n", ..KB })
 }
 
 fn rekeying(tunnel: Tunnel) -> Outcome {

@@ -162,6 +162,25 @@ fn packets_that_overtake_message_3_take_the_old_pair() {
     assert_eq!(link.delivered, [2, 14]);
 }
 
+/// Hundreds of rekeyings under one ISAKMP SA, and nothing is left of the old ones.
+#[test]
+fn rekeying_again_and_again_leaves_nothing_behind() {
+    let mut link = Link::new(Lifetime { seconds: Some(20), kilobytes: None });
+    let mut sizes = Vec::new();
+    for n in 0..9_000u64 {
+        link.advance(Instant::from_secs(n));
+        link.ping();
+        link.events.clear();
+        if n % 1_000 == 999 {
+            link.quick_modes.clear();
+            sizes.push(link.nodes.each_ref().map(|node| alloc::format!("{node:?}").len()));
+        }
+    }
+    // By now the message IDs and buffers that are kept have reached their number.
+    let (early, late) = (sizes[5], sizes[8]);
+    assert!(early.iter().zip(late).all(|(early, late)| late < early + early / 20), "{sizes:?}");
+}
+
 #[test]
 fn kilobytes_rekey_too() {
     let mut link = Link::new(Lifetime { seconds: Some(28_800), kilobytes: Some(16) });
