@@ -21,6 +21,7 @@ use crate::system;
 pub(crate) struct Routes {
     device: String,
     mark: Mark,
+    installed: Vec<Wanted>,
 }
 
 /// One route: everything of `destination`, from `source` when this computer speaks.
@@ -38,33 +39,40 @@ impl Routes {
         spd: &Spd,
         own: &[Interface],
     ) -> Result<Routes, OpenError> {
-        let routes = Routes { device: device.to_owned(), mark };
+        let mut routes = Routes { device: device.to_owned(), mark, installed: Vec::new() };
         routes.remove();
         let Mark(number) = mark;
         for family in families() {
             let rule = format!("rule add pref {number} not fwmark {number} lookup {number}\n");
             ip(family, &rule)?;
+            // A table that was never used cannot be flushed, and need not be.
+            let _ = ip(family, &format!("route flush table {number}\n"));
         }
         routes.update(spd, own)?;
         Ok(routes)
     }
 
-    /// Replaces the routes by those that this policy asks for. In between, the guard drops what would take another way.
-    pub(crate) fn update(&self, spd: &Spd, own: &[Interface]) -> Result<(), OpenError> {
+    /// Changes the routes to those that this policy asks for. What it asks for as before keeps its way all the time.
+    pub(crate) fn update(&mut self, spd: &Spd, own: &[Interface]) -> Result<(), OpenError> {
         let (device, Mark(table)) = (&self.device, self.mark);
         let wanted = wanted(spd, own);
+        let is_stale = |old: &&Wanted| !wanted.iter().any(|new| new.destination == old.destination);
+        let stale: Vec<Wanted> = self.installed.iter().filter(is_stale).cloned().collect();
         for family in families() {
-            let v4 = *family == "-4";
-            let mut script = format!("route flush table {table}\n");
-            for Wanted { destination, source } in
-                wanted.iter().filter(|w| w.destination.address.is_ipv4() == v4)
-            {
+            let of_family = |w: &&Wanted| w.destination.address.is_ipv4() == (*family == "-4");
+            let mut script = String::new();
+            for Wanted { destination, source } in wanted.iter().filter(of_family) {
                 let source = source.map_or(String::new(), |s| format!(" src {s}"));
                 let _ = writeln!(script, "route replace {destination} dev {device} table {table}{source}");
             }
-            // A table that was never used cannot be flushed, and need not be.
-            ip_forgiving(family, &script)?;
+            for Wanted { destination, .. } in stale.iter().filter(of_family) {
+                let _ = writeln!(script, "route del {destination} dev {device} table {table}");
+            }
+            if !script.is_empty() {
+                ip(family, &script)?;
+            }
         }
+        self.installed = wanted;
         Ok(())
     }
 
@@ -90,12 +98,6 @@ pub(crate) fn has_ipv6() -> bool {
 
 fn ip(family: &str, script: &str) -> Result<(), OpenError> {
     system::run("ip", "iproute2", &[family, "-batch", "-"], script)
-}
-
-fn ip_forgiving(family: &str, script: &str) -> Result<(), OpenError> {
-    let (flush, rest) = script.split_once('\n').unwrap_or((script, ""));
-    let _ = ip(family, &format!("{flush}\n"));
-    if rest.is_empty() { Ok(()) } else { ip(family, rest) }
 }
 
 /// Far sides of everything that is protected in some direction, each with an address of ours on the near side.

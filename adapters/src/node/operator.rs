@@ -122,7 +122,7 @@ impl Node {
         if let Some(guard) = &self.guard {
             guard.install(&policy.spd).map_err(|e| e.to_string())?;
         }
-        if let Some(routes) = &self.routes {
+        if let Some(routes) = &mut self.routes {
             routes.update(&policy.spd, &self.outside.interfaces).map_err(|e| e.to_string())?;
         }
         if let (Some(recorder), Some(sources)) = (&mut self.recorder, host.sources()) {

@@ -1,6 +1,7 @@
 //! The cases.
 
 mod between_ourselves;
+mod in_trouble;
 pub(crate) mod with_libreswan;
 mod with_scapy;
 mod with_strongswan;
@@ -15,10 +16,16 @@ pub(crate) type Named = (&'static str, fn() -> Outcome);
 
 /// All cases by name.
 pub(crate) fn all() -> Vec<(String, Case)> {
-    [with_strongswan::all(), between_ourselves::all(), with_scapy::all(), with_libreswan::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        with_strongswan::all(),
+        between_ourselves::all(),
+        with_scapy::all(),
+        with_libreswan::all(),
+        in_trouble::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Adds the logs to what went wrong.

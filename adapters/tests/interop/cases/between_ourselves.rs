@@ -55,7 +55,7 @@ pub(super) fn connection(local: &str, remote: &str, more: &str) -> String {
     )
 }
 
-fn tunnel_ends(lab: &mut Lab, suite: &str) -> Result<(Node, Node), String> {
+pub(super) fn tunnel_ends(lab: &mut Lab, suite: &str) -> Result<(Node, Node), String> {
     let (a, b) = ("203.0.113.1", "203.0.113.2");
     let more =
         |local, remote| format!("suites = [\"{suite}\"]\nlocal = [\"{local}\"]\nremote = [\"{remote}\"]\n");

@@ -15,7 +15,7 @@ const MEGABYTE: u64 = 1 << 20;
 
 /// Who stands where.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Nat {
+pub(super) enum Nat {
     None,
     /// We are gateway A, behind the translator.
     Us,
@@ -25,26 +25,26 @@ enum Nat {
 
 /// One tunnel.
 #[derive(Clone, Copy)]
-struct Tunnel {
-    ike: &'static str,
-    esp: &'static str,
-    pfs: Option<&'static str>,
-    aggressive: bool,
-    we_begin: bool,
-    nat: Nat,
+pub(super) struct Tunnel {
+    pub(super) ike: &'static str,
+    pub(super) esp: &'static str,
+    pub(super) pfs: Option<&'static str>,
+    pub(super) aggressive: bool,
+    pub(super) we_begin: bool,
+    pub(super) nat: Nat,
     /// Lines of our connection.
-    our_lines: &'static str,
+    pub(super) our_lines: &'static str,
     /// Lines of our `[ike]`.
-    ike_lines: &'static str,
+    pub(super) ike_lines: &'static str,
     /// Lines of strongSwan's connection, and of its child.
-    theirs: (&'static str, &'static str),
+    pub(super) theirs: (&'static str, &'static str),
     /// What strongSwan proposes, if not the same as we.
-    they_propose: Option<(&'static str, &'static str)>,
-    octets: u64,
+    pub(super) they_propose: Option<(&'static str, &'static str)>,
+    pub(super) octets: u64,
 }
 
 /// The parameters of KB 816514.
-const KB: Tunnel = Tunnel {
+pub(super) const KB: Tunnel = Tunnel {
     ike: "3des-md5-modp1024",
     esp: "des-md5",
     pfs: None,
@@ -63,16 +63,16 @@ type Name = &'static str;
 const KEY: &str = "-actual key-";
 
 /// Both ends of a tunnel, at work.
-struct Ends {
-    node: Node,
-    strongswan: StrongSwan,
+pub(super) struct Ends {
+    pub(super) node: Node,
+    pub(super) strongswan: StrongSwan,
     /// Hosts behind us and behind them, with their addresses.
-    us: (&'static str, &'static str),
-    them: (&'static str, &'static str),
+    pub(super) us: (&'static str, &'static str),
+    pub(super) them: (&'static str, &'static str),
 }
 
 impl Tunnel {
-    fn lab(self) -> Result<Lab, String> {
+    pub(super) fn lab(self) -> Result<Lab, String> {
         if self.nat == Nat::None { gateways() } else { gateways_behind_nat() }
     }
 
@@ -95,7 +95,7 @@ impl Tunnel {
         }
     }
 
-    fn start(self, lab: &mut Lab) -> Result<Ends, String> {
+    pub(super) fn start(self, lab: &mut Lab) -> Result<Ends, String> {
         let a = if self.nat == Nat::None { "203.0.113.1" } else { "192.168.77.2" };
         let (public_a, b) = ("203.0.113.1", "203.0.113.2");
         let (net_a, net_b) = ("10.1.0.0/16", "10.2.0.0/16");
