@@ -95,6 +95,9 @@ pub struct IkeConfig {
     /// An ISAKMP SA whose peer has pairs of IPsec SAs gets a successor before its lifetime ends, so that somebody can always be
     /// told of deletes and asked whether he lives. Windows waits for the next quick mode.
     pub renews_isakmp_sas: bool,
+    /// In tunnel mode a responder may choose a part of the traffic it was asked for, by narrower identities in message 2 of quick
+    /// mode: strongSwan. RFC 2409 section 5.5 has them come back as they were sent.
+    pub accepts_narrowing: bool,
     /// When cookies are asked for before state is kept.
     pub dos_protection: Option<DosProtection>,
     /// Habits of NAT traversal, which the vendor IDs switch on.
@@ -168,6 +171,7 @@ impl Default for IkeConfig {
             idle: None,
             spent_sas_stay: false,
             renews_isakmp_sas: false,
+            accepts_narrowing: false,
             dos_protection: None,
             nat_traversal: NatTraversal::default(),
             answers_dos_cookies: false,

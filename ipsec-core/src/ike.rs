@@ -145,7 +145,10 @@ impl Ike {
 
     /// The datapath wants a pair of SAs. Ignored while the same acquire is being negotiated already.
     pub fn acquire(&mut self, acquire: Acquire, cx: &mut IkeContext<'_>) {
-        if !self.is_negotiating(&acquire) {
+        // A peer that carries a part of it was asked already; packets of the rest go nowhere while it does.
+        if self.node.pairs.is_narrowed(&acquire) {
+            cx.effects.push(Effect::AcquireFailed { acquire, silent: false });
+        } else if !self.is_negotiating(&acquire) {
             self.node.acquires += 1;
             self.negotiate(acquire, cx);
             self.run_inline(cx);

@@ -338,6 +338,7 @@ impl File {
                 [vendor_id::RFC_3947, vendor_id::NAT_T_DRAFT_02_NEWLINE, vendor_id::NAT_T_DRAFT_02];
             config.vendor_ids.extend(revisions.map(VendorIdRule::always));
         }
+        config.accepts_narrowing = profile.name == "rfc";
         config.renews_isakmp_sas = profile.name == "rfc" && ike.renew;
         if profile.name == "rfc" && ike.dead_peer_seconds > 0 {
             config.vendor_ids.push(VendorIdRule::always(vendor_id::DEAD_PEER_DETECTION));

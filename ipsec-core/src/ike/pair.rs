@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use super::effect::Acquire;
 use super::retransmit::Ends;
 use super::sa::{Names, SaId};
 use crate::pad::Identity;
@@ -44,6 +45,8 @@ pub(crate) struct Pair {
     pub(crate) idle_after: Duration,
     /// Whether another pair sends in its place.
     pub(crate) replaced: bool,
+    /// What was asked for, of which the peer has chosen a part.
+    pub(crate) narrowed_from: Option<Acquire>,
 }
 
 impl Pair {
@@ -86,6 +89,20 @@ impl Pairs {
 
     pub(crate) fn get_mut(&mut self, id: PairId) -> Option<&mut Pair> {
         self.0.get_mut(&id)
+    }
+
+    /// The peer has chosen a part of what `acquire` asked for; or had done so for the pair that this one replaces.
+    pub(crate) fn note_narrowed(&mut self, id: PairId, acquire: Option<&Acquire>, replaces: Option<PairId>) {
+        let before = || replaces.and_then(|old| self.0.get(&old)?.narrowed_from.clone());
+        let from = acquire.map(|acquire| Acquire { replaces: None, ..acquire.clone() }).or_else(before);
+        if let Some(pair) = self.0.get_mut(&id) {
+            pair.narrowed_from = from;
+        }
+    }
+
+    /// Whether a living pair is all that the peer makes of this.
+    pub(crate) fn is_narrowed(&self, acquire: &Acquire) -> bool {
+        self.0.values().any(|pair| pair.narrowed_from.as_ref() == Some(acquire))
     }
 
     pub(crate) fn remove(&mut self, id: PairId) -> Option<Pair> {

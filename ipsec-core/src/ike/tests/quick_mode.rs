@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::harness::*;
+use crate::config::IkeConfig;
 use crate::crypto::{Cipher, Group, HashAlg, Mac};
 use crate::ike::effect::{Acquire, Effect};
 use crate::ike::failure::{FailureReason, IkeError};
@@ -424,6 +425,38 @@ fn the_replys_identities_must_be_ours() {
         };
         assert_eq!(net.nodes[0].outbound.len(), made);
         assert_eq!(net.nodes[0].failures().iter().filter(|reason| rule(reason)).count(), 1 - made);
+    }
+}
+
+/// strongSwan answers for 10.2.0.0/24 where it was asked for 10.2.0.0/16; a peer of ours does so when it lies.
+#[test]
+fn a_responder_may_choose_a_part_of_the_traffic() {
+    // Octet 9 of a subnet is the second of its mask: 255.255.0.0 becomes 255.254.0.0, which is more, or 255.255.128.0.
+    for (at, bits, accepts, made) in
+        [(10, 0x80, true, 1), (10, 0x80, false, 0), (9, 1, true, 0), (5, 1, true, 0)]
+    {
+        let ike = IkeConfig { accepts_narrowing: accepts, ..IkeConfig::default() };
+        let mut net = Net::new([&Setup { ike, ..Setup::default() }, &Setup::default()]);
+        let truths = [(); 4].map(|()| Lie::None);
+        let lie = Lie::Body { payload: 3, at, bits };
+        net.nodes[1].ike.node.outbox = Outbox::new(&[&truths[..], &[lie]].concat());
+        net.acquire(0);
+        net.settle();
+        assert_eq!(net.nodes[0].outbound.len(), made, "{at} {bits:x} {accepts}");
+        if made == 1 {
+            let part = net.nodes[0].outbound[0].selector.clone();
+            assert_eq!(alloc::format!("{}", part.remote[0]), "10.2.0.0/17");
+            // What is left out fails at once, as long as the pair lives; and its successor is asked for by what it carries.
+            let first = net.nodes[0].outbound[0].pair;
+            net.acquire(0);
+            assert_eq!(net.nodes[0].acquire_failures(), [false]);
+            let acquire = Acquire { selector: part, replaces: Some(first), ..net.wanted(0) };
+            net.call(0, |ike, cx| ike.acquire(acquire, cx));
+            net.settle();
+            net.nodes[0].call(net.now, |ike, cx| ike.pair_deleted(first, &[], DeleteReason::Replaced, cx));
+            net.acquire(0);
+            assert_eq!(net.nodes[0].acquire_failures(), [false; 2]);
+        }
     }
 }
 

@@ -312,6 +312,7 @@ pub(crate) fn install_inbound(inbound: &BundleSpec, outbound: &BundleSpec, step:
         exchange: (step.names.id, step.message_id),
         idle_after: Duration::ZERO,
         replaced: false,
+        narrowed_from: None,
     };
     step.cx.node.pairs.insert(inbound.pair, pair);
     step.cx.effects.push(Effect::InstallInbound(inbound.clone()));

@@ -58,6 +58,8 @@ pub(crate) struct Plan {
     selector: Selector,
     offered: SaPayload,
     number: u64,
+    /// Whether the responder may choose a part of the traffic.
+    may_narrow: bool,
 }
 
 /// What message 1 leaves for the answer.
@@ -77,6 +79,8 @@ pub(crate) struct Reply {
     g_xr: Option<Vec<u8>>,
     confirmed: Confirmed,
     responder_lifetime: OfferedLifetime,
+    /// The part of the traffic that the responder has chosen, if not all of it.
+    narrowed: Option<Box<Selector>>,
     /// The original addresses.
     said: Vec<IpAddr>,
     /// The commit bit. Nothing authenticates it.
@@ -128,6 +132,7 @@ impl Initiator {
             ids,
             selector,
             number,
+            may_narrow: tunnel && step.cx.node.config.accepts_narrowing,
         };
         step.rest();
         Ok(QuickMode::Initiator(match pfs {
@@ -322,17 +327,27 @@ fn read_reply(
             ));
         }
     };
-    let ids: Vec<&[u8]> =
-        chain.positions(PayloadType::IDENTIFICATION).map(|place| chain.body(place)).collect();
-    if ids != [sent.id_ci_b.as_slice(), sent.id_cr_b.as_slice()] {
-        return Err(Refused::rule(
-            NotifyType::INVALID_ID_INFORMATION,
-            "the identities are not the ones we sent",
-        ));
-    }
+    let narrowed = narrowed(chain, plan, sent)?.map(Box::new);
     let responder_lifetime = chain.notifications().find_map(responder_lifetime).unwrap_or_default();
     let said = nat::read(chain, names).map_err(malformed)?;
-    Ok(Reply { next_iv, nr_b, g_xr, confirmed, responder_lifetime, said, commit })
+    Ok(Reply { next_iv, nr_b, g_xr, confirmed, responder_lifetime, narrowed, said, commit })
+}
+
+/// The identities must be those we sent (RFC 2409 section 5.5). strongSwan sends narrower ones when its policy is about less
+/// traffic, and takes them.
+fn narrowed(chain: &Chain, plan: &Plan, sent: &SentRequest) -> Result<Option<Selector>, Refused> {
+    let ids: Vec<&[u8]> =
+        chain.positions(PayloadType::IDENTIFICATION).map(|place| chain.body(place)).collect();
+    if ids == [sent.id_ci_b.as_slice(), sent.id_cr_b.as_slice()] {
+        return Ok(None);
+    }
+    let chosen = match chain.identifications().collect::<Vec<_>>().as_slice() {
+        [id_ci, id_cr] if plan.may_narrow => identity::decode(id_ci, id_cr),
+        _ => None,
+    };
+    let chosen = chosen.filter(|chosen| plan.selector.covers(chosen));
+    let rule = "the identities are not the ones we sent";
+    chosen.map(Some).ok_or(Refused::rule(NotifyType::INVALID_ID_INFORMATION, rule))
 }
 
 /// The lifetimes in a RESPONDER-LIFETIME notification (RFC 2407 section 4.6.3.1).
@@ -361,15 +376,16 @@ fn finish(
     let proposed = OfferedLifetime { seconds: offer.lifetime.seconds, kilobytes: offer.lifetime.kilobytes };
     let agreed = proposed.shortest(reply.responder_lifetime);
     let (local, peer) = (names.local.ip(), names.peer.ip());
+    let selector = reply.narrowed.as_deref().unwrap_or(&plan.selector);
     // A one-way entry acquires; packets come back under the entry that would have authorised this pair.
     let kind = step.cx.node.kind_towards(peer);
-    let inbound = step.cx.policy.spd.authorise(&plan.selector, plan.tunnel, local, peer, kind);
+    let inbound = step.cx.policy.spd.authorise(selector, plan.tunnel, local, peer, kind);
     let authorising = inbound.map_or(plan.acquire.entry, |(entry, _)| entry.id);
     let making = Making {
         pair: plan.pair,
         initiator: true,
         tunnel: plan.tunnel,
-        selector: &plan.selector,
+        selector,
         offer,
         lifetime: enforced(agreed, offer.lifetime, step.cx.node.config.default_lifetime),
         pfs: plan.pfs,
@@ -394,6 +410,8 @@ fn finish(
         step.cx.effects.extend(spi.map(|spi| Effect::ReleaseSpi { protocol, spi }));
     }
     install_inbound(&inbound, &outbound, step);
+    let acquire = reply.narrowed.is_some().then_some(&plan.acquire);
+    step.cx.node.pairs.note_narrowed(plan.pair, acquire, plan.acquire.replaces);
     let message_3 = confirm(sent, reply, phase1, step);
     let info = making.info((&inbound, &outbound), step);
     if reply.commit {
