@@ -49,6 +49,21 @@ fn microsofts_exchanges_recover() {
     }
 }
 
+/// Boots, services that stop and start, and other network settings come in between.
+#[test]
+fn computers_recover() {
+    for name in [
+        "boot-stateful",
+        "boot-block",
+        "persistent-policy",
+        "service-stopped",
+        "keyword-follows-configuration",
+        "polling",
+    ] {
+        recovers(name, FaultPlan { corruption: Ppm(20_000), ..TENTH }, 0..3);
+    }
+}
+
 #[test]
 fn kb816514_survives_corruption() {
     recovers("kb816514-neta-netb-tunnel", FaultPlan { corruption: Ppm(100_000), ..FaultPlan::NONE }, 0..5);
