@@ -17,7 +17,7 @@ use ipsec_policy::compile::{CompileError, LocalAddresses, Validation, compile_st
 use ipsec_policy::dynamic::Dynamic;
 use ipsec_policy::exempt::ExemptLevel;
 use ipsec_policy::netsh::{self, Setting};
-use ipsec_policy::{Live, Profile, Stores};
+use ipsec_policy::{Live, Profile, Store, Stores};
 
 use crate::driver_mode::DriverMode;
 use crate::network_settings::NetworkSettings;
@@ -80,6 +80,15 @@ impl Computer {
     /// Refuses from now on what Microsoft does not support, or does what Windows does with it.
     pub fn set_validation(&mut self, validation: Validation) {
         self.validation = validation;
+    }
+
+    /// Routing and Remote Access runs, and has made this policy by itself
+    /// ([`L2tp::policy`](crate::routing_and_remote_access::L2tp::policy)).
+    pub fn set_automatic(&mut self, policy: Store) {
+        if self.agent.runs() {
+            self.agent.read.automatic = policy.clone();
+        }
+        self.stores.automatic = policy;
     }
 
     /// The same computer, whose service has this startup type: it did not start with the computer unless automatic.

@@ -19,3 +19,4 @@ pub mod netdiag;
 pub mod network_settings;
 pub mod oakley_log;
 pub mod policy_agent;
+pub mod routing_and_remote_access;

@@ -25,6 +25,8 @@ pub struct Stores {
     pub persistent: Store,
     /// What dynamic mode put into the running driver.
     pub dynamic: Dynamic,
+    /// Policy that other services make by themselves, and no tool edits: Routing and Remote Access for L2TP (KB 816514).
+    pub automatic: Store,
     /// The properties of `dynamic set config`.
     pub config: Config,
 }
@@ -59,7 +61,8 @@ impl Stores {
     #[must_use]
     pub fn emptied(&self) -> Self {
         let (local, persistent) = (self.local.emptied(), self.persistent.emptied());
-        Self { local, persistent, dynamic: Dynamic::default(), config: self.config.clone() }
+        let config = self.config.clone();
+        Self { local, persistent, config, ..Self::default() }
     }
 
     /// The IPSec service has stopped: dynamic policy is lost, what is stored stays (TechNet cc739550).

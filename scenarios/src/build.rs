@@ -78,7 +78,7 @@ fn node_config<'a>(
     config.routes = routes(node, &node.routes);
     config.nat = node.nat.as_ref().map(|nat| nat.config(node));
     // A gateway, and every computer with a policy of its own, has an IPsec layer; others are too simple to have one.
-    if node.kind == Kind::Gateway || node.policy.is_some() {
+    if node.kind == Kind::Gateway || node.policy.is_some() || node.l2tp.is_some() {
         let of_node = computer.insert(Computer::new(scenario, node)?);
         let mut ipsec = IpsecConfig::new(of_node.databases());
         ipsec.ike = node.profile.ike();

@@ -8,11 +8,13 @@ use ipsec_core::{Command, Instant};
 use ipsec_machine::computer::{self, BootTimes, MachineEvent, Output};
 use ipsec_machine::network_settings::{Adapter, NetworkSettings};
 use ipsec_machine::policy_agent::StartupType;
-use ipsec_policy::Live;
+use ipsec_machine::routing_and_remote_access::L2tp;
+use ipsec_policy::auth_method::PresharedKey;
 use ipsec_policy::compile::CompileError;
 use ipsec_policy::dynamic::Config;
 use ipsec_policy::netsh;
 use ipsec_policy::profile::Switch;
+use ipsec_policy::{AuthMethod, Live};
 
 use crate::error::{LoadError, missing};
 use crate::scenario::Scenario;
@@ -54,6 +56,11 @@ impl<'a> Computer<'a> {
             node.switches.iter().any(|switch| switch.get_ref() == Switch::InboundGroupsExempt.name());
         let level = node.no_default_exempt.as_ref().and_then(|n| node.profile.exempt_level(*n.get_ref()));
         config.exempt = level.unwrap_or(config.exempt);
+        if let Some(l2tp) = &node.l2tp {
+            let role = l2tp.server.map_or(L2tp::Server, L2tp::Client);
+            let auth = vec![AuthMethod::PresharedKey(PresharedKey::new(&l2tp.psk))];
+            computer.computer.set_automatic(role.policy(node.profile, auth));
+        }
         let file = computer.file();
         if !file.is_empty() {
             let prepared = computer.computer.prepare(file, scenario.files.bytes(file)?);

@@ -35,6 +35,8 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb301284-policy-on-one-end": "twin.toml"),
     directory!("kb301284-ports-reversed": "twin.toml"),
     directory!("kb301284-psk-mismatch": "twin.toml"),
+    directory!("kb816514-gateway-to-server": "topology.toml", "steps.toml", "router.netsh", "server.netsh"),
+    directory!("kb816514-l2tp": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
     directory!("kb816514-neta-netb-tunnel": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
     directory!("kb816514-accept-unsecured": "twin.toml"),
     directory!("kb816514-ah-tunnel": "twin.toml"),
@@ -89,6 +91,7 @@ const FAMILIES: &[Directory] = &[
     directory!(
         "multihomed": "family.toml",
         "accepted.steps.toml",
+        "big.steps.toml",
         "both.steps.toml",
         "dropped.steps.toml",
         "gwb.netsh",

@@ -190,6 +190,9 @@ impl Sink for Observer {
                 let Some(view) = IpView::parse(packet.bytes()) else { return };
                 let kind = traffic(&view);
                 *self.seen.entry((link, kind)).or_default() += 1;
+                if kind == Traffic::Esp && view.is_fragment() {
+                    *self.seen.entry((link, Traffic::EspFragment)).or_default() += 1;
+                }
                 if let Some((header, _)) = view.isakmp().and_then(|message| split(message).ok()) {
                     self.isakmp(link, &header);
                 }

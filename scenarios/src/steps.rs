@@ -448,6 +448,9 @@ pub enum Traffic {
     IsakmpFragment,
     /// IP protocol 50.
     Esp,
+    /// A fragment of an ESP packet; it counts as ESP too.
+    #[serde(rename = "esp-fragment")]
+    EspFragment,
     /// IP protocol 51.
     Ah,
     /// IP protocol 1.

@@ -95,6 +95,8 @@ pub struct Node {
     pub validation: Validation,
     /// Its IPSec service; without it, one that started with the computer.
     pub service: Option<windows::Service>,
+    /// L2TP, for which Routing and Remote Access makes filters by itself.
+    pub l2tp: Option<L2tp>,
     /// Its interfaces.
     pub interfaces: Vec<Interface>,
     /// Its static routes; those to its own links are implied.
@@ -128,6 +130,16 @@ pub struct Node {
     /// SAs without IKE.
     #[serde(default)]
     pub manual: Vec<manual::Manual>,
+}
+
+/// L2TP calls.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct L2tp {
+    /// The preshared key of the calls.
+    pub psk: String,
+    /// The server it calls; none: it takes calls.
+    pub server: Option<IpAddr>,
 }
 
 /// What a node is.

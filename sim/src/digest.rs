@@ -50,6 +50,9 @@ impl DigestSink {
 
 impl Sink for DigestSink {
     fn record(&mut self, record: &Record<'_>) {
+        if let Effect::Passed { .. } = record.effect {
+            return;
+        }
         let (kind, [a, b, c], fold) = numbers(&record.effect);
         let mut bytes = [0; 51];
         bytes[..8].copy_from_slice(&record.time.as_nanos().to_le_bytes());
@@ -134,6 +137,7 @@ fn fate_bits(fate: Fate) -> u64 {
 /// Kind, three numbers and a fold. Kinds are part of the format: never renumber.
 fn numbers(effect: &Effect<'_>) -> (u8, [u64; 3], u64) {
     match *effect {
+        Effect::Passed { .. } => (0, [0; 3], 0),
         Effect::Action(id, _) => (1, [u64::from(id.0), 0, 0], 0),
         Effect::Originated(packet) => (2, [packet.id(), packet.len() as u64, 0], ip::fold(packet.bytes())),
         Effect::Sent { link, interface, transmission, packet, fate, .. } => {

@@ -12,7 +12,7 @@ use ipsec_core::fragment::{self, Reassembly};
 use ipsec_core::interface::{Boundary, Egress, Interface, InterfaceId};
 use ipsec_core::packet::PacketId;
 use ipsec_core::route::{Route, RouteTable};
-use ipsec_core::spd::Spd;
+use ipsec_core::spd::{Door, Spd};
 use ipsec_core::work::{WorkId, WorkResult};
 use ipsec_core::{Command, DropReason, Duration, Event, Input, Instant, Ipsec, Output, Packet};
 
@@ -22,7 +22,7 @@ use crate::ip::{self, Header, IpView, protocol};
 use crate::nat::Nat;
 use crate::packet_filter::PacketFilter;
 use crate::queue::{Occasion, Queue};
-use crate::sink::{DropCause, Effect};
+use crate::sink::{DropCause, Effect, Layer};
 use crate::topology::{AppId, NodeConfig, NodeId};
 use crate::world::{Cx, World};
 use addressing::Addressing;
@@ -139,8 +139,16 @@ impl Node {
         }
         let guarded = self.is_guarded(interface);
         // IKE is an application above the packet filter, which ESP and AH never reach.
-        if guarded && is_own_ike(&packet, &self.local, false) && !self.passes(interface, &packet, false) {
+        if guarded
+            && is_own_ike(&packet, &self.local, false)
+            && !self.passes(interface, &packet, Door::Inbound, cx)
+        {
             return cx.dropped(&packet, DropCause::InputFilter(interface));
+        }
+        let view = IpView::parse(packet.bytes());
+        if guarded && view.is_some_and(|v| v.is_fragment() && self.local.owns(v.destination)) {
+            let (layer, door) = (Layer::Fragmentation, Door::Inbound);
+            cx.record(Effect::Passed { layer, door, interface, packet: &packet });
         }
         match &mut self.ipsec {
             Some(ipsec) if guarded => ipsec.handle_input(Input::Inbound(interface, packet), cx.now),
@@ -151,13 +159,19 @@ impl Node {
         }
     }
 
-    fn passes(&self, interface: InterfaceId, packet: &Packet, output: bool) -> bool {
+    /// Whether the packet filter lets it through.
+    fn passes(&self, interface: InterfaceId, packet: &Packet, door: Door, cx: &mut Cx<'_>) -> bool {
         let (Some(filters), Some(view)) =
             (self.filters.get(usize::from(interface.0)), IpView::parse(packet.bytes()))
         else {
             return false;
         };
-        if output { filters.1.passes(&view) } else { filters.0.passes(&view) }
+        let filter = if door == Door::Outbound { &filters.1 } else { &filters.0 };
+        let passes = filter.passes(&view);
+        if passes {
+            cx.record(Effect::Passed { layer: Layer::PacketFilter, door, interface, packet });
+        }
+        passes
     }
 
     /// A packet on its way up from IPsec, or from an unguarded link: packet filter, then host or forwarding.
@@ -165,7 +179,7 @@ impl Node {
         let Some(view) = IpView::parse(packet.bytes()) else {
             return cx.dropped(&packet, DropCause::Rule(DropReason::Malformed));
         };
-        if !self.passes(interface, &packet, false) {
+        if !self.passes(interface, &packet, Door::Inbound, cx) {
             return cx.dropped(&packet, DropCause::InputFilter(interface));
         }
         if self.local.owns(view.destination) {
@@ -196,7 +210,7 @@ impl Node {
     /// A packet on its way down: packet filter, then IPsec or the link. `forwarded` says whether it was, and had come in
     /// protected.
     fn down(&mut self, interface: InterfaceId, packet: Packet, forwarded: Option<bool>, cx: &mut Cx<'_>) {
-        if !self.passes(interface, &packet, true) {
+        if !self.passes(interface, &packet, Door::Outbound, cx) {
             return cx.dropped(&packet, DropCause::OutputFilter(interface));
         }
         let guarded = self.is_guarded(interface);
@@ -396,8 +410,14 @@ impl Node {
     fn carry_out(&mut self, output: Output, cx: &mut Cx<'_>) {
         match output {
             Output::Transmit(interface, packet) => {
-                if is_own_ike(&packet, &self.local, true) && !self.passes(interface, &packet, true) {
+                if is_own_ike(&packet, &self.local, true)
+                    && !self.passes(interface, &packet, Door::Outbound, cx)
+                {
                     return cx.dropped(&packet, DropCause::OutputFilter(interface));
+                }
+                if IpView::parse(packet.bytes()).is_some_and(|v| v.is_fragment()) {
+                    let (layer, door) = (Layer::Fragmentation, Door::Outbound);
+                    cx.record(Effect::Passed { layer, door, interface, packet: &packet });
                 }
                 self.transmit(interface, packet, cx);
             }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipsec_core::interface::InterfaceId;
+use ipsec_core::spd::Door;
 use ipsec_core::{DropReason, Duration, Event, Instant, Packet};
 
 use crate::app::Action;
@@ -57,6 +58,18 @@ pub enum Effect<'a> {
         /// The packet, TTL already decremented.
         packet: &'a Packet,
     },
+    /// A packet passed a layer around IPsec, which reports for itself ([`Event::Protected`], [`Event::Opened`],
+    /// [`Event::Bypassed`]). No part of the digest: it follows from the rest.
+    Passed {
+        /// The layer.
+        layer: Layer,
+        /// On its way out, or in.
+        door: Door,
+        /// The interface.
+        interface: InterfaceId,
+        /// The packet as it was there.
+        packet: &'a Packet,
+    },
     /// A translator made a mapping for a packet that goes out.
     Mapped(Mapped),
     /// A whole packet reached the stack of the node it is addressed to.
@@ -76,6 +89,15 @@ pub enum Effect<'a> {
     Line(AppId, &'a str),
     /// An invariant does not hold.
     Violation(&'a Violation),
+}
+
+/// Layers of a node's network layer around IPsec, as KB 816514 draws them: the packet filter above, fragmentation below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// "IP Packet Filter (where NAT/Routing and Remote Access filtering is done)".
+    PacketFilter,
+    /// "Fragmentation/Reassembly": the packet is a fragment of one that was cut here, or one for this node.
+    Fragmentation,
 }
 
 /// What becomes of a packet on a link.

@@ -43,6 +43,9 @@ pub struct Statistics {
 
 impl Sink for Statistics {
     fn record(&mut self, record: &Record<'_>) {
+        if let Effect::Passed { .. } = record.effect {
+            return;
+        }
         self.records += 1;
         match record.effect {
             Effect::Sent { packet, fate, .. } => {

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use ipsec_core::Event;
 use ipsec_core::io::{DpdStep, Keys};
+use ipsec_core::spd::Door;
 use ipsec_core::wire::describe;
 
 use crate::app::Action;
-use crate::sink::{DropCause, Effect, Record, Sink};
+use crate::sink::{DropCause, Effect, Layer, Record, Sink};
 use crate::topology::{Names, NodeId};
 
 /// A sink that writes lines: time, node, what happened, verdict.
@@ -67,6 +68,16 @@ impl Trace {
                 ("arrive", format!("{}  from {}", packet(p), self.names.interface(node, *interface)))
             }
             Effect::Arrived(..) => return None,
+            Effect::Passed { layer, door, packet: p, .. } if self.with_arrivals => {
+                let verb = match (layer, door) {
+                    (Layer::PacketFilter, Door::Outbound) => "filter out",
+                    (Layer::PacketFilter, Door::Inbound) => "filter in",
+                    (Layer::Fragmentation, Door::Outbound) => "fragment",
+                    (Layer::Fragmentation, Door::Inbound) => "reassemble",
+                };
+                (verb, packet(p))
+            }
+            Effect::Passed { .. } => return None,
             Effect::Forwarded { packet: p, .. } => ("forward", packet(p)),
             Effect::Mapped(mapped) => ("mapped", mapped.to_string()),
             Effect::Delivered { packet: p, protected } => {

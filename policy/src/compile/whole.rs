@@ -1,4 +1,4 @@
-//! Everything a computer has together: persistent policy, dynamic policy, and the assigned local one.
+//! Everything a computer has together: persistent policy, dynamic policy, what services made, and the assigned local one.
 //!
 //! Their filters make one list in the usual order. Of filters that weigh the same, persistent ones come first, then
 //! dynamic ones. "Persistent policy adds to or overrides" the other (TechNet cc739468): where a persistent filter and
@@ -51,13 +51,14 @@ pub fn filters(stores: &Stores, local: &LocalAddresses) -> Result<Vec<CompiledFi
     let mut all = of(&stores.persistent)?;
     let persistent = all.len();
     let mut others = dynamic_filters(stores, local)?;
+    others.extend(of(&stores.automatic)?);
     others.extend(of(&stores.local)?);
     for other in others {
         if !all.iter().take(persistent).any(|p| same_traffic(p, &other)) {
             all.push(other);
         }
     }
-    // Stable: persistent, dynamic, local among equals.
+    // Stable: persistent, dynamic, automatic, local among equals.
     all.sort_by_key(|filter| core::cmp::Reverse(filter.weight));
     Ok(all)
 }
@@ -68,6 +69,7 @@ pub fn main_mode(stores: &Stores, local: &LocalAddresses) -> Result<Vec<PadEntry
     let of = |store| Store::assigned(store).map(|policy| (store, policy));
     let mut policies: Vec<(&Store, &Policy)> = of(&stores.persistent).into_iter().collect();
     policies.extend(dynamic.policies().iter().map(|policy| (&dynamic, policy)));
+    policies.extend(of(&stores.automatic));
     policies.extend(of(&stores.local));
     pairs::entries(&policies, local)
 }

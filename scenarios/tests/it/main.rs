@@ -14,6 +14,7 @@ mod nat;
 mod peers;
 mod policies;
 mod profiles;
+mod proposals;
 mod seed_rows;
 mod seeds;
 mod stories;

@@ -43,6 +43,16 @@ fn kb816514_holds() {
 }
 
 #[test]
+fn kb816514_gateway_to_server_holds() {
+    assert_held(&played("kb816514-gateway-to-server", 1));
+}
+
+#[test]
+fn kb816514_l2tp_holds() {
+    assert_held(&played("kb816514-l2tp", 1));
+}
+
+#[test]
 fn kb301284_holds() {
     assert_held(&played("kb301284-alice-bob-transport", 1));
 }

@@ -2,6 +2,7 @@
 
 use ipsec_core::fragment::Reassembly;
 use ipsec_core::interface::InterfaceId;
+use ipsec_core::spd::Door;
 use ipsec_core::{DropReason, Packet};
 
 use super::icmp::{self, Complaint};
@@ -39,7 +40,7 @@ impl Node {
             Ok(way) => way,
             Err(cause) => return cx.dropped(&packet, cause),
         };
-        if !self.passes(from, &packet, false) {
+        if !self.passes(from, &packet, Door::Inbound, cx) {
             return cx.dropped(&packet, DropCause::InputFilter(from));
         }
         // RFC 4787 REQ-14: fragments are translated whatever their order. Only the first has the ports.

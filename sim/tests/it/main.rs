@@ -7,6 +7,7 @@ mod esp_in_udp;
 mod filters;
 mod forwarding;
 mod gateways;
+mod layers;
 mod nat;
 mod path_mtu;
 mod rekeying;
