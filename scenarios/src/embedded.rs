@@ -164,6 +164,7 @@ const FAMILIES: &[Directory] = &[
         "agreed.check.toml",
         "alice.netsh",
         "bob.netsh",
+        "changed.check.toml",
         "hosts.topology.toml",
         "refused.check.toml",
         "rekeyed.check.toml",
@@ -215,6 +216,18 @@ const FAMILIES: &[Directory] = &[
         "lockdown.netsh",
         "logon.steps.toml",
         "permits.netsh"
+    ),
+    directory!(
+        "soft": "family.toml",
+        "alice-dynamic.netsh",
+        "alice.netsh",
+        "banned.check.toml",
+        "bob.netsh",
+        "counted.check.toml",
+        "esp.check.toml",
+        "hosts.topology.toml",
+        "never.check.toml",
+        "one-flow.steps.toml"
     ),
     directory!(
         "methods": "family.toml",

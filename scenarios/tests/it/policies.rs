@@ -1,4 +1,4 @@
-//! The families `actions-…`, `filters-…`, `migration-…` and `defence-…`: every scenario shows what it says.
+//! The families `actions-…`, `soft-…`, `filters-…`, `migration-…` and `defence-…`: every scenario shows what it says.
 
 use std::collections::BTreeSet;
 
@@ -27,6 +27,17 @@ fn session_key_perfect_forward_secrecy() {
 #[test]
 fn keys_are_made_anew_after_seconds_and_kilobytes() {
     hold("actions-rekey-*");
+}
+
+#[test]
+fn sas_live_on_under_a_new_policy_if_it_asks_for_them() {
+    hold("actions-change-*");
+    hold("actions-unassigne*");
+}
+
+#[test]
+fn soft_associations_begin_with_silence_and_end_with_time_or_sas() {
+    hold("soft-*");
 }
 
 #[test]
