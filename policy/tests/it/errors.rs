@@ -90,3 +90,21 @@ fn an_endless_loop_is_stopped() {
     let error = run_script(&mut Store::new(), "l.bat", b":a\ngoto a").unwrap_err();
     assert_eq!((error.line, error.column), (2, 1));
 }
+
+/// A GUID of another computer is shown as it was written (the example of the help of `set filteraction`).
+#[test]
+fn foreign_guids_and_nameless_authorities() {
+    let setup = "add policy P\nadd filterlist L\nadd filteraction A\n";
+    for (line, why) in [
+        (
+            "set filteraction guid={11E6E97E-0031-49f5-AC7D-5F2FE99BABAF} inpass=y",
+            "filter action '{11E6E97E-0031-49f5-AC7D-5F2FE99BABAF}' does not exist",
+        ),
+        ("add rule R P L A rootca=\"certmap:yes\"", "found `certmap:yes` for rootca"),
+        ("add rule R P L A rootca=\"certmap:yes excludecaname:no\"", "expected the name of a certification"),
+    ] {
+        let script = format!("{setup}{line}");
+        let error = ipsec_policy::netsh::run_script(&mut ipsec_policy::Store::new(), "s", script.as_bytes());
+        assert!(error.unwrap_err().to_string().contains(why), "{line}");
+    }
+}

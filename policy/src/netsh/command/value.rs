@@ -25,7 +25,8 @@ pub(in crate::netsh) enum Value {
     Text(String),
     Flag(bool),
     Number(u32),
-    Guid(Guid),
+    /// And as it was written.
+    Guid(Guid, String),
     Address(Address),
     /// Prefix length.
     Mask(u8),
@@ -79,7 +80,7 @@ pub(in crate::netsh) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
     let wrong = || described(kind);
     let value = match kind {
         Kind::Name | Kind::Text => Some(Value::Text(text.to_owned())),
-        Kind::Guid => guid(text).map(Value::Guid),
+        Kind::Guid => guid(text).map(|id| Value::Guid(id, text.to_owned())),
         Kind::YesNo => word(text, &["yes", "no"]).map(|w| Value::Flag(w == "yes")),
         Kind::Integer(range) => {
             text.parse().ok().filter(|n| (range.low..=range.high).contains(n)).map(Value::Number)
@@ -224,7 +225,8 @@ pub(in crate::netsh) fn tunnel(text: &str) -> Option<Option<TunnelEndpoint>> {
 /// `<CA name> certmap:yes excludecaname:no`; `\'` stands for a quotation mark.
 fn root_ca(text: &str) -> Option<CertificateMethod> {
     let (mut map, mut exclude, mut name) = (false, false, text.trim());
-    while let Some((front, last)) = name.rsplit_once(char::is_whitespace) {
+    loop {
+        let (front, last) = name.rsplit_once(char::is_whitespace).unwrap_or(("", name));
         let lower = last.to_ascii_lowercase();
         let Some((option, value)) = lower.split_once(':') else { break };
         let target = match option {

@@ -32,7 +32,9 @@ pub(super) fn set_policy(store: &mut Store, bound: &Bound) -> Result<(), Fault> 
         return Err(Fault::new(bound.span_of("gponame"), ErrorKind::NotSupported { what, instead }));
     }
     let mut policy = match (bound.text("name"), bound.get("guid")) {
-        (None, Some(Value::Guid(id))) => by_guid(bound, ObjectKind::Policy, *id, store.policies(), |p| p.id)?,
+        (None, Some(Value::Guid(id, text))) => {
+            by_guid(bound, ObjectKind::Policy, (*id, text), store.policies(), |p| p.id)?
+        }
         (name, _) => at(bound, "name", store.policy(name.unwrap_or_default()))?.clone(),
     };
     let name = rename(bound, &mut policy.name);
@@ -67,8 +69,8 @@ pub(super) fn add_filter_list(store: &mut Store, bound: &Bound) -> Result<(), Fa
 
 pub(super) fn set_filter_list(store: &mut Store, bound: &Bound) -> Result<(), Fault> {
     let mut list = match (bound.text("name"), bound.get("guid")) {
-        (None, Some(Value::Guid(id))) => {
-            by_guid(bound, ObjectKind::FilterList, *id, store.filter_lists(), |l| l.id)?
+        (None, Some(Value::Guid(id, text))) => {
+            by_guid(bound, ObjectKind::FilterList, (*id, text), store.filter_lists(), |l| l.id)?
         }
         (name, _) => at(bound, "name", store.filter_list(name.unwrap_or_default()))?.clone(),
     };
@@ -96,8 +98,8 @@ pub(super) fn add_filter_action(store: &mut Store, bound: &Bound) -> Result<(), 
 
 pub(super) fn set_filter_action(store: &mut Store, bound: &Bound) -> Result<(), Fault> {
     let mut action = match (bound.text("name"), bound.get("guid")) {
-        (None, Some(Value::Guid(id))) => {
-            by_guid(bound, ObjectKind::FilterAction, *id, store.filter_actions(), |a| a.id)?
+        (None, Some(Value::Guid(id, text))) => {
+            by_guid(bound, ObjectKind::FilterAction, (*id, text), store.filter_actions(), |a| a.id)?
         }
         (name, _) => at(bound, "name", store.filter_action(name.unwrap_or_default()))?.clone(),
     };
@@ -266,12 +268,12 @@ fn check_free(bound: &Bound, tag: &str, kind: ObjectKind, name: &str, taken: boo
 fn by_guid<T: Clone>(
     bound: &Bound,
     kind: ObjectKind,
-    id: Guid,
+    (id, written): (Guid, &str),
     all: &[T],
     of: impl Fn(&T) -> Guid,
 ) -> Result<T, Fault> {
     let ids: Vec<String> = all.iter().map(|t| of(t).to_string()).collect();
-    let missing = || not_found(kind, &id.to_string(), ids.iter());
+    let missing = || not_found(kind, written, ids.iter());
     at(bound, "guid", all.iter().find(|t| of(t) == id).cloned().ok_or_else(missing))
 }
 
