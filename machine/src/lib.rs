@@ -14,6 +14,7 @@ pub mod audit;
 pub mod computer;
 pub mod driver_mode;
 pub mod event_log;
+pub mod ipconfig;
 pub mod monitor;
 pub mod netdiag;
 pub mod network_settings;

@@ -6,6 +6,8 @@ use ipsec_core::config::PolicyDatabases;
 use ipsec_core::pad::{Identity, Pad};
 use ipsec_core::{Command, Instant};
 use ipsec_machine::computer::{self, BootTimes, MachineEvent, Output};
+use ipsec_machine::event_log::Release;
+use ipsec_machine::ipconfig;
 use ipsec_machine::network_settings::{Adapter, NetworkSettings};
 use ipsec_machine::policy_agent::StartupType;
 use ipsec_machine::routing_and_remote_access::L2tp;
@@ -13,6 +15,7 @@ use ipsec_policy::auth_method::PresharedKey;
 use ipsec_policy::compile::CompileError;
 use ipsec_policy::dynamic::Config;
 use ipsec_policy::netsh;
+use ipsec_policy::profile;
 use ipsec_policy::profile::Switch;
 use ipsec_policy::{AuthMethod, Live};
 
@@ -69,6 +72,12 @@ impl<'a> Computer<'a> {
         let databases = computer.computer.databases().map_err(|e| computer.wrong_policy(&e))?;
         computer.loaded = computer.named(databases);
         Ok(computer)
+    }
+
+    /// What `ipconfig` prints there, if it is Windows.
+    pub(crate) fn ipconfig(&self) -> Option<Vec<String>> {
+        let windows = self.node.profile.name != profile::RFC.name;
+        windows.then(|| ipconfig::lines(self.computer.network(), Release::of(self.node.profile)))
     }
 
     /// The properties of `netsh ipsec dynamic set config`.

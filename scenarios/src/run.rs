@@ -285,7 +285,13 @@ impl<'a> Act<'a> {
             })
             .collect();
         let text = text.join(", ");
-        observer.story.say(at, node, &format!("ipconfig: {text}"));
+        match self.computers.get(node).and_then(Computer::ipconfig) {
+            Some(lines) => {
+                observer.story.say(at, node, "> ipconfig");
+                lines.iter().for_each(|line| observer.story.say(at, node, &format!("| {line}")));
+            }
+            None => observer.story.say(at, node, &format!("ipconfig: {text}")),
+        }
         self.ipconfig.entry(node.into()).or_default().push(text);
     }
 

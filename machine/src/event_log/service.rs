@@ -47,7 +47,7 @@ pub(super) fn records(event: &MachineEvent, release: Release) -> Vec<(Kind, Vec<
             says(&format!("{} IPsec policy '{policy}' could not be applied: {error}.", storage(*source)))
         }
         MachineEvent::PolicyUnassigned(source) => {
-            says(&format!("no {} IPsec policy is assigned any more.", storage(*source)))
+            says(&format!("{}: no IPsec policy is assigned any more.", storage(*source)))
         }
         MachineEvent::PolledNoChange => says("polled for changes of the active IPsec policy and found none."),
         MachineEvent::PolledChanged => {

@@ -218,6 +218,37 @@ fn ping_negotiates_and_then_replies() {
     assert!(printed[1..].iter().all(|line| line.starts_with("Reply from ")), "{printed:#?}");
 }
 
+/// A boot in the System and the Security log: the driver's mode, the service, the policy; Windows 2000 has no modes.
+#[test]
+fn a_boot_is_in_the_log() {
+    let ids = |name: &str, node: &str| {
+        let runs = runs(&scenario(name), false);
+        runs[0].event_log.iter().filter(|e| e.node == node).map(|e| e.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("boot-stateful", "server"), [4297, 613, 4294, 615]);
+    assert_eq!(ids("boot-block", "server"), [4296, 613, 4294, 615]);
+    assert_eq!(ids("boot-permit", "server"), [4295, 613, 4294, 615]);
+    assert_eq!(ids("boot-service-fails", "server"), [4297, 616, 4292]);
+    assert_eq!(ids("boot-windows-2000", "server"), [613, 507, 615]);
+    assert_eq!(ids("service-stopped", "bob")[2..6], [614, 4293, 542, 543]);
+}
+
+/// `ikelogging` acts at once, and only from then on.
+#[test]
+fn netsh_turns_logs_on() {
+    let mut files = embedded::files("netsh-dynamic-negotiate").unwrap();
+    let typed = "at = \"11s\"\ndo = { netsh = { node = \"alice\", line = '''";
+    let line = "netsh ipsec dynamic set config property=ikelogging value=1\n";
+    let steps = files.text("steps.toml").unwrap().to_owned();
+    assert!(steps.contains(typed));
+    files.insert("steps.toml", steps.replace(typed, &format!("{typed}{line}")));
+    let scenario = Scenario::load(&files, |_| None, None).unwrap();
+    let report = &runs(&scenario, false)[0];
+    let logs: Vec<&str> = report.oakley.iter().map(|log| log.node.as_str()).collect();
+    assert_eq!(logs, ["alice"]);
+    assert!(report.oakley[0].lines[0].starts_with("00:00:12."), "{:#?}", report.oakley[0].lines);
+}
+
 /// The Oakley log is written when it is turned on, and has no keys in it.
 #[test]
 fn the_oakley_log_can_be_turned_on() {
