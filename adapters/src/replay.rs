@@ -53,18 +53,32 @@ pub fn replay(run: &Path, secrets: &Path) -> Result<Verdict, String> {
         return Err(format!("a recording of version {}; this program knows {VERSION}", head.version));
     }
     let mut player = Player::new(&head, seed, policies)?;
-    for (number, line) in (2..).zip(lines) {
+    let mut lines = (2..).zip(lines).peekable();
+    let mut ended = false;
+    while let Some((number, line)) = lines.next() {
         let explain = |e: String| format!("{}: line {number}: {e}", run.display());
         let line = line.map_err(|e| explain(e.to_string()))?;
-        match serde_json::from_str(&line).map_err(|e| explain(e.to_string()))? {
-            Line::In(at, input) => player.hand_in(at, &input).map_err(explain)?,
-            Line::Out(expected) => player.compare(&expected, number),
+        match serde_json::from_str(&line) {
+            Ok(Line::In(at, input)) => {
+                ended = matches!(input, InputRecord::Shutdown);
+                player.hand_in(at, &input).map_err(explain)?;
+            }
+            Ok(Line::Out(expected)) => player.compare(&expected, number),
+            // A node that was killed has not written all of its last line.
+            Err(e) if e.is_eof() && lines.peek().is_none() => break,
+            Err(e) => return Err(explain(e.to_string())),
         }
     }
-    if let Some(extra) = player.next_output()
+    // Nor all outputs of its last input.
+    if ended
+        && let Some(extra) = player.next_output()
         && player.verdict.difference.is_none()
     {
         player.verdict.difference = Some(format!("after the end there is one more output: {}", name(&extra)));
+    }
+    let ours = env!("CARGO_PKG_VERSION");
+    if let Some(difference) = player.verdict.difference.as_mut().filter(|_| head.program != ours) {
+        *difference += &format!(" (it was recorded by version {}, this is {ours})", head.program);
     }
     Ok(player.verdict)
 }

@@ -253,6 +253,12 @@ fn recorded() -> Outcome {
         if text.contains("between ourselves") {
             return Err("the key is in the recording".to_owned());
         }
+        // What a node had written when it was killed is repeated as far as it goes.
+        let cut = lab.write("cut.rec", text.get(..text.len() * 2 / 3).unwrap_or_default())?;
+        let part = replay(&cut, &secrets)?;
+        if !part.held() || part.outputs * 2 < verdict.outputs {
+            return Err(format!("the part is not repeated: {part:?}"));
+        }
         // One octet of one packet, and the run is another.
         let place = text.rfind("\"inbound\"").and_then(|at| text.get(at..)?.find("45").map(|more| at + more));
         let mut altered = text.clone().into_bytes();

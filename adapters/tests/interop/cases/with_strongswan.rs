@@ -224,7 +224,10 @@ pub(crate) fn all() -> Vec<(String, Case)> {
     for (name, tunnel) in tunnels {
         cases.push((format!("strongswan_{name}"), Box::new(move || tunnel.run())));
     }
-    let others: [Named; 15] = [
+    let others: [Named; 18] = [
+        ("they_choose_a_part", they_choose_a_part),
+        ("identities_are_host_names", || identities(false, "a.example", "b.example")),
+        ("identities_are_key_ids", || identities(true, "keyid:gate-a", "keyid:gate-b")),
         ("phase_1_renewed_by_us", phase_1_renewed_by_us),
         ("we_are_killed_and_only_they_speak", killed_and_silent),
         ("rekeying_by_them_loses_nothing", rekeying_by_them),
@@ -295,6 +298,59 @@ fn phase_1_rekeyed_by_them() -> Outcome {
         ends.node.order(&Request::Rekey { pair: first.pair })?;
         ends.node.pair(&[first.pair])?;
         ping(lab, ends.us.0, ends.them.1)
+    })
+}
+
+/// Their policy is about less than ours: they choose that part, and what is left out goes nowhere, without end.
+fn they_choose_a_part() -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let policy = "[[connection]]\nname = \"net\"\nlocal-address = \"203.0.113.1\"\nremote-address = \"203.0.113.2\"\n\
+                      local = [\"10.1.0.0/16\"]\nremote = [\"10.2.0.0/16\"]\nproposals = [\"3des-md5-modp1024\"]\n\
+                      suites = [\"des-md5\"]\nkey = \"-actual key-\"\n";
+        let node = Node::start(lab, "gwa", policy)?;
+        let (a, b) = ("203.0.113.1", "203.0.113.2");
+        let theirs = KB.theirs(b, a, (b, a), ("10.2.0.0/24", "10.1.0.0/24"));
+        let _strongswan = StrongSwan::start(lab, "gwb", &theirs)?;
+        ping(lab, "ha", "10.2.0.10")?;
+        let first = node.pair(&[])?;
+        if first.selector != "10.1.0.0/24 -> 10.2.0.0/24" {
+            return Err(format!("another part: {}", first.selector));
+        }
+        if lab.run("ha", &["ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", "10.2.7.7"]).is_ok() {
+            return Err("an answer from outside of the part".to_owned());
+        }
+        let pairs = node.sas()?.pairs;
+        if pairs.len() != 1 {
+            return Err(format!("the rest was asked for again: {pairs:?}"));
+        }
+        // Its successor carries the same.
+        node.order(&Request::Rekey { pair: first.pair })?;
+        let second = node.pair(&[first.pair])?;
+        ping(lab, "hb", "10.1.0.10")?;
+        if second.selector == first.selector { Ok(()) } else { Err(second.selector) }
+    })
+}
+
+/// Host names, users and key identifiers instead of addresses, in both exchanges.
+fn identities(aggressive: bool, ours: Name, theirs: Name) -> Outcome {
+    explained(KB.lab()?, |lab| {
+        let policy = format!(
+            "[[connection]]\nname = \"net\"\nlocal-address = \"203.0.113.1\"\nremote-address = \"203.0.113.2\"\n\
+             local = [\"10.1.0.0/16\"]\nremote = [\"10.2.0.0/16\"]\nproposals = [\"3des-md5-modp1024\"]\n\
+             suites = [\"des-md5\"]\nkey = \"{KEY}\"\naggressive = {aggressive}\n\
+             local-id = \"{}\"\nremote-id = \"{}\"\n",
+            ours.replace("keyid:", "key-id:"),
+            theirs.replace("keyid:", "key-id:")
+        );
+        let _node = Node::start(lab, "gwa", &policy)?;
+        let tunnel = Tunnel { aggressive, ..KB };
+        let nets = ("10.2.0.0/16", "10.1.0.0/16");
+        let theirs = tunnel.theirs("203.0.113.2", "203.0.113.1", (theirs, ours), nets);
+        let strongswan = StrongSwan::start(lab, "gwb", &theirs)?;
+        ping(lab, "ha", "10.2.0.10")?;
+        strongswan.swanctl(lab, &["--terminate", "--ike", "net"])?;
+        strongswan.initiate(lab)?;
+        ping(lab, "hb", "10.1.0.10")
     })
 }
 
