@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use crate::interface::Interface;
+use crate::interface::{Interface, InterfaceId};
 use crate::pad::Pad;
 use crate::route::RouteTable;
 use crate::spd::{Lifetime, Spd};
@@ -41,6 +41,8 @@ pub struct Config {
     pub later_fragments: LaterFragments,
     /// Which route decides where a tunnel's packets leave, and from which address.
     pub tunnel_egress: TunnelEgress,
+    /// Interfaces whose adapters can process IPsec in hardware. Nothing but counters tells: the octets are the same.
+    pub offload: Vec<InterfaceId>,
     /// Who runs Diffie-Hellman.
     pub work: WorkMode,
     /// Emit [`Event::Keys`](crate::io::Event::Keys) for each SA, so that captures can be decrypted.
@@ -321,6 +323,7 @@ impl Config {
             sa_checks: SaChecks::default(),
             later_fragments: LaterFragments::default(),
             tunnel_egress: TunnelEgress::default(),
+            offload: Vec::new(),
             work: WorkMode::default(),
             key_log: false,
         }

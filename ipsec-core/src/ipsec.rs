@@ -35,7 +35,7 @@ use crate::selector::FlowKey;
 use crate::spd::{Action, EntryId, Mode, Spd, SpdEntry};
 use crate::time::{Duration, Instant};
 use crate::wire::udp;
-pub use counters::{IkeCounters, Octets, TrafficCounters};
+pub use counters::{IkeCounters, Octets, Processed, TrafficCounters};
 use pending::Pending;
 pub use soft::SoftAssociation;
 pub use status::Status;

@@ -76,6 +76,6 @@ pub mod work;
 
 pub use config::Config;
 pub use io::{Command, DropReason, Event, Input, Output};
-pub use ipsec::{IkeCounters, Ipsec, Octets, SoftAssociation, Status, TrafficCounters};
+pub use ipsec::{IkeCounters, Ipsec, Octets, Processed, SoftAssociation, Status, TrafficCounters};
 pub use packet::Packet;
 pub use time::{Duration, Instant};

@@ -19,6 +19,7 @@ use core::net::{IpAddr, SocketAddr};
 use rand_core::Rng;
 
 use crate::crypto::{Cipher, KeyError, Mac, Suite};
+use crate::interface::InterfaceId;
 use crate::pad::Secret;
 use crate::rng::{Label, Streams};
 use crate::selector::Selector;
@@ -216,6 +217,9 @@ pub struct Pair {
     pub last_used: Instant,
     /// When a packet last left on it, if it is encapsulated: a NAT remembers that.
     pub last_sent: Option<Instant>,
+    /// The adapter that processes it in hardware: the one its packets leave through, if that can ("only the outbound interface can
+    /// offload the Security Association", KB 816514).
+    pub offload: Option<InterfaceId>,
     /// Learned path MTU, and when it is forgotten (RFC 4301 section 8.2.2).
     path_mtu: Option<(u16, Instant)>,
 }
@@ -532,6 +536,7 @@ impl Pair {
             confirmed: false,
             last_used: now,
             last_sent: None,
+            offload: None,
             path_mtu: None,
         }
     }

@@ -128,6 +128,7 @@ fn interface_config(
             None => Boundary::Host,
         },
         addresses: vec![interface.address.get_ref().0],
+        offload: interface.offload,
         input: filter.map_or_else(PacketFilter::default, |f| packet_filter(&f.input, &f.input_except)),
         output: filter.map_or_else(PacketFilter::default, |f| packet_filter(&f.output, &f.output_except)),
     })

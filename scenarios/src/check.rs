@@ -29,6 +29,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) logs: &'a LogSink,
     /// Answers of each flow, the last start of it.
     pub(crate) answers: &'a BTreeMap<String, Answers>,
+    /// Who processed packets of SAs, by node.
+    pub(crate) processed: &'a BTreeMap<String, ipsec_core::Processed>,
     /// What ipconfig printed, by node, in order.
     pub(crate) ipconfig: &'a BTreeMap<String, Vec<String>>,
 }
@@ -91,6 +93,11 @@ impl Facts<'_> {
             }
             Condition::NoFailures(nodes) => self.no_failures(nodes),
             Condition::FoundNat(c) => self.found_nat(c),
+            Condition::Processed(c) => {
+                let of_node = self.processed.get(c.node.get_ref()).copied().unwrap_or_default();
+                let detail = format!("{} in hardware, {} in software", of_node.hardware, of_node.software);
+                ((of_node.hardware, of_node.software) == (c.hardware, c.software), detail)
+            }
             Condition::Event(c) => self.event(c),
             Condition::Mapped(c) => self.mapped(c),
         }

@@ -96,6 +96,7 @@ const FAMILIES: &[Directory] = &[
         "dropped.steps.toml",
         "gwb.netsh",
         "gwc.netsh",
+        "offload.steps.toml",
         "one.steps.toml",
         "second.gwa.netsh",
         "second.topology.toml",

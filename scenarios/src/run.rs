@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ipsec_core::Instant;
+use ipsec_core::{Instant, Processed};
 use ipsec_sim::digest::DigestSink;
 use ipsec_sim::{Action, Network};
 use sha2::{Digest as _, Sha256};
@@ -321,11 +321,21 @@ impl<'a> Act<'a> {
         flows.map(|f| (f.flow.clone(), f.answers(&self.network))).collect()
     }
 
+    /// Who processed packets of SAs, by node.
+    fn processed(&self) -> BTreeMap<String, Processed> {
+        let names = self.sinks.2.names.nodes.iter().filter_map(|name| {
+            let status = self.network.ipsec(self.sinks.2.node(name)?)?.status();
+            Some((name.clone(), status.processed()))
+        });
+        names.collect()
+    }
+
     fn checks(&self) -> Result<Vec<CheckResult>, LoadError> {
         let answers = self.answers(Instant::EPOCH);
         let (scenario, observer) = (self.scenario, &self.sinks.2);
+        let (logs, processed) = (&self.sinks.3, &self.processed());
         let facts =
-            Facts { scenario, observer, logs: &self.sinks.3, answers: &answers, ipconfig: &self.ipconfig };
+            Facts { scenario, observer, logs, processed, answers: &answers, ipconfig: &self.ipconfig };
         if let (Some(direction), Some(twin)) = (self.direction, &scenario.twin) {
             let Some(flow) = scenario.steps.flow(direction.flow.get_ref()) else { return Ok(Vec::new()) };
             return Ok(facts.direction(twin, direction, &traffic::ends(scenario, flow)?));
@@ -341,8 +351,9 @@ impl<'a> Act<'a> {
     fn recovery(&self, probed: Instant) -> Result<Vec<CheckResult>, LoadError> {
         let answers = self.answers(probed);
         let (scenario, observer) = (self.scenario, &self.sinks.2);
+        let (logs, processed) = (&self.sinks.3, &self.processed());
         let facts =
-            Facts { scenario, observer, logs: &self.sinks.3, answers: &answers, ipconfig: &self.ipconfig };
+            Facts { scenario, observer, logs, processed, answers: &answers, ipconfig: &self.ipconfig };
         let connects = |outcome| {
             matches!(outcome, Outcome::Protected | Outcome::Clear | Outcome::Soft | Outcome::FirstClear)
         };

@@ -294,6 +294,8 @@ pub enum Condition {
     Mapped(Mapped),
     /// NAT discovery found who is behind a NAT.
     FoundNat(FoundNat),
+    /// How many packets of SAs a node's adapters processed in hardware, and how many the node.
+    Processed(Processed),
     /// A computer's event log has such a record.
     Event(EventLogged),
 }
@@ -311,6 +313,18 @@ pub struct EventLogged {
     /// Labels, or names of lines in a block, with the values they have.
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
+}
+
+/// How many packets of SAs were processed where, at the end.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Processed {
+    /// The node.
+    pub node: Spanned<String>,
+    /// By adapters.
+    pub hardware: u64,
+    /// By the node.
+    pub software: u64,
 }
 
 /// NAT discovery found who is behind a NAT.
@@ -664,6 +678,7 @@ impl Names<'_> {
             Condition::NoFailures(nodes) => nodes.iter().try_for_each(|n| self.node(n, "no_failures")),
             Condition::Mapped(c) => self.nat(&c.node, "mapped.node"),
             Condition::FoundNat(c) => self.node(&c.node, "found_nat.node"),
+            Condition::Processed(c) => self.node(&c.node, "processed.node"),
             Condition::Event(c) => self.node(&c.node, "event.node"),
         }
     }

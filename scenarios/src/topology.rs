@@ -186,6 +186,9 @@ pub struct Interface {
     pub link: Spanned<String>,
     /// Its address, with the length of the on-link prefix.
     pub address: Spanned<Net>,
+    /// Whether its adapter can process IPsec in hardware; only counters tell.
+    #[serde(default)]
+    pub offload: bool,
     /// Its side of the IPsec boundary; needed on gateways only.
     pub boundary: Option<Side>,
     /// What it is: `lan`, `dial-up` or `remote-access`.

@@ -51,6 +51,8 @@ pub struct InterfaceConfig {
     pub boundary: Boundary,
     /// Its addresses, each with the length of the on-link prefix. On-link routes follow from them.
     pub addresses: Vec<Prefix>,
+    /// Whether its adapter can process IPsec in hardware; only counters tell.
+    pub offload: bool,
     /// RRAS input filters.
     pub input: PacketFilter,
     /// RRAS output filters.
@@ -69,6 +71,7 @@ impl InterfaceConfig {
             kind: ConnectionKind::Lan,
             boundary: Boundary::Host,
             addresses: vec![parse_prefix(address).expect("an address such as 10.1.0.1/24")],
+            offload: false,
             input: PacketFilter::default(),
             output: PacketFilter::default(),
         }
@@ -410,6 +413,8 @@ fn make_node(config: NodeConfig, n: usize, seed: u64, links: &[Link], work: &Wor
         core.sa_checks = settings.sa_checks;
         core.later_fragments = settings.later_fragments;
         core.tunnel_egress = settings.tunnel_egress;
+        let able = config.interfaces.iter().enumerate().filter(|(_, i)| i.offload);
+        core.offload = able.map(|(n, _)| InterfaceId(n as u16)).collect();
         core.key_log = settings.key_log;
         core.work = if work.is_free() { WorkMode::Inline } else { WorkMode::Offload };
         Boot { config: core, seed: bytes(seed, b"ipsec", n), starts: 0 }

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 
 use crate::crypto::{Cipher, Suite};
 use crate::ike::failure::{FailureReason, IkeError};
+use crate::interface::InterfaceId;
 use crate::io::{DropReason, Event};
 use crate::sad::{Bundle, IpsecSa, Pair};
 use crate::spd::EntryId;
@@ -17,6 +18,7 @@ pub(super) struct Counters {
     pub(super) drops: BTreeMap<&'static str, u64>,
     pub(super) hits: BTreeMap<EntryId, u64>,
     pub(super) ike: IkeCounters,
+    pub(super) processed: Processed,
     /// Of pairs that are gone.
     pub(super) past: TrafficCounters,
 }
@@ -111,6 +113,22 @@ fn is_about_authentication(reason: &FailureReason) -> bool {
         | FailureReason::MethodNotAvailable(_) => true,
         FailureReason::Notified(notify) => *notify == AUTHENTICATION_FAILED,
         _ => false,
+    }
+}
+
+/// Packets of SAs since the node began, by who processed them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Processed {
+    /// By the adapter of the interface that they passed: it had the SA.
+    pub hardware: u64,
+    /// By this computer.
+    pub software: u64,
+}
+
+impl Processed {
+    /// A packet of a pair with this offload passed this interface.
+    pub(super) fn count(&mut self, offload: Option<InterfaceId>, passed: InterfaceId) {
+        *(if offload == Some(passed) { &mut self.hardware } else { &mut self.software }) += 1;
     }
 }
 

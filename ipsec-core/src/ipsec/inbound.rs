@@ -102,7 +102,11 @@ impl Ipsec {
                         }
                     }
                     match self.open(&mut packet, ports.take(), now) {
-                        Ok(pair) => came_on = Some(pair),
+                        Ok(pair) => {
+                            let offload = self.sad.get(pair).and_then(|p| p.offload);
+                            self.counters.processed.count(offload, interface);
+                            came_on = Some(pair);
+                        }
                         Err(reason) => {
                             self.drop_packet(packet, interface, reason, None);
                             return;

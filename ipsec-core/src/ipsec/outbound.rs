@@ -235,6 +235,8 @@ impl Ipsec {
             self.sad.claim(id, flow, part, self.config.limits.flow_bindings, now);
         }
         if let Some(pair) = self.sad.get_mut(id) {
+            pair.offload = self.config.offload.contains(&out).then_some(out);
+            self.counters.processed.count(pair.offload, out);
             pair.last_used = now;
             pair.last_sent = pair.udp.map(|_| now);
         }

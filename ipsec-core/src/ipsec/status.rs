@@ -1,6 +1,6 @@
 //! A read-only view of a node: what a monitor shows. No keys.
 
-use super::counters::{IkeCounters, TrafficCounters};
+use super::counters::{IkeCounters, Processed, TrafficCounters};
 use super::{Ipsec, SoftAssociation};
 use crate::ike::effect::Acquire;
 use crate::ike::{IkeSizes, IsakmpView, PeerLiveness};
@@ -49,6 +49,11 @@ impl<'a> Status<'a> {
         let mut traffic = self.ipsec.counters.past;
         self.pairs().for_each(|pair| traffic.add(pair));
         traffic
+    }
+
+    /// Packets of SAs that hardware processed, and the others.
+    pub fn processed(&self) -> Processed {
+        self.ipsec.counters.processed
     }
 
     /// What IKE is being waited for, and with how many packets.

@@ -78,6 +78,36 @@ fn main_mode_begins_from_the_interface_the_traffic_leaves_through() {
     }
 }
 
+/// KB 816514: "receiving on a different interface (than the outbound tunnel traffic is sent on) does not allow the receiving
+/// network adapter to process the encryption in hardware, because only the outbound interface can offload the Security Association".
+#[test]
+fn only_the_outbound_interface_offloads() {
+    let counted = |a: &Ipsec| (a.status().processed().hardware, a.status().processed().software);
+    let offload = |a: &Ipsec| a.status().pairs().next().and_then(|pair| pair.offload);
+    let mut b = tunnel().1;
+    let mut reply = || {
+        let reply = udp(ip("10.2.0.10"), ip("10.1.0.10"), (7, 4000), 10);
+        outbound(&mut b, reply).0.remove(0).1
+    };
+    let mut a = two_ways_out(TunnelEgress::InnerRoute);
+    a.config.offload = vec![OUTSIDE, SECOND];
+    // Before anything left, no adapter has the SA.
+    inbound(&mut a, reply());
+    assert_eq!((offload(&a), counted(&a)), (None, (0, 1)));
+    outbound(&mut a, request(10));
+    assert_eq!((offload(&a), counted(&a)), (Some(OUTSIDE), (1, 1)));
+    inbound(&mut a, reply());
+    assert_eq!(counted(&a), (2, 1));
+    // Received on another adapter, which could, but has not the SA.
+    a.handle_input(Input::Inbound(SECOND, reply()), NOW);
+    assert_eq!(packets(drain(&mut a)).1.len(), 1);
+    assert_eq!(counted(&a), (2, 2));
+    // Sent through an adapter that cannot.
+    a.config.offload = vec![SECOND];
+    outbound(&mut a, request(10));
+    assert_eq!((offload(&a), counted(&a)), (None, (2, 3)));
+}
+
 #[test]
 fn other_routes_are_in_force_at_once() {
     let mut a = two_ways_out(TunnelEgress::OuterRoute);
