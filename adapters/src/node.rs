@@ -355,17 +355,14 @@ impl Node {
                 Output::Transmit(_, packet) => {
                     record(&mut self.ring, Side::Unprotected, at, packet.bytes());
                     self.traffic.sent += 1;
-                    if let Some(packet) = self.sockets.send(packet) {
-                        self.pool.recycle(packet);
-                    }
+                    self.sockets.send(packet, &mut self.pool);
                 }
                 Output::Deliver(_, packet) => {
                     record(&mut self.ring, Side::Protected, at, packet.bytes());
                     if let Some(tun) = &mut self.tun {
                         self.traffic.to_tun += 1;
-                        tun.send(packet.bytes());
+                        tun.send(packet, &mut self.pool);
                     }
-                    self.pool.recycle(packet);
                 }
                 Output::Event(event) => self.happened(&event, host),
                 Output::Work(id, work) => {
@@ -376,9 +373,9 @@ impl Node {
                 }
             }
         }
-        self.sockets.flush();
+        self.sockets.flush(&mut self.pool);
         if let Some(tun) = &mut self.tun {
-            tun.flush();
+            tun.flush(&mut self.pool);
         }
         if let Some(recorder) = self.recorder.as_mut().filter(|_| self.readable.is_empty()) {
             recorder.flush();

@@ -4,8 +4,10 @@
 //! header, so that is done here. What arrives was reassembled by the kernel. IPv4 sockets bring the header along; IPv6
 //! sockets bring the payload, and what of the header their options tell: extension headers in front of AH are lost, so AH
 //! with such headers does not verify.
+//!
+//! A system call carries many datagrams (`sendmmsg`, and `recvmmsg` for IPv4), from and into the buffers of packets.
 
-use std::io::{self, IoSliceMut, Read as _};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd as _, RawFd};
 
@@ -13,7 +15,11 @@ use ipsec_core::Packet;
 use ipsec_core::fragment::fragment;
 use ipsec_core::ip::NewHeader;
 use ipsec_core::packet::PacketPool;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt, sockopt};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn6, SockaddrStorage, recvmmsg, recvmsg, sendmmsg,
+    setsockopt, sockopt,
+};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::mark::Mark;
@@ -22,23 +28,41 @@ use crate::mark::Mark;
 const HEADER_INCLUDED: i32 = 255;
 /// What the kernel may keep for us while we are busy, in octets.
 const KERNEL_BUFFER: usize = 4 << 20;
+/// Datagrams of one system call.
+const BATCH: usize = 64;
+/// The longest datagram there is, in octets.
+const LONGEST: usize = 65_535;
 
 /// A socket on which ESP or AH of one address family arrives.
-#[derive(Debug)]
 pub struct RawReceiver {
     socket: Socket,
     protocol: u8,
     v4: bool,
-    read: Vec<u8>,
+    /// Length of a packet that arrives unfragmented, in octets.
+    link_mtu: usize,
+    /// Buffers to be read into.
+    slots: Vec<Packet>,
+    /// What of a datagram does not fit its slot: it was reassembled. Memory that is never written costs nothing.
+    overflow: Vec<u8>,
+    headers: MultiHeaders<()>,
     control: Vec<u8>,
 }
 
+impl std::fmt::Debug for RawReceiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawReceiver")
+            .field("protocol", &self.protocol)
+            .field("v4", &self.v4)
+            .finish_non_exhaustive()
+    }
+}
+
 impl RawReceiver {
-    /// Opens the socket for this protocol number.
+    /// Opens the socket for this protocol number. Datagrams up to `link_mtu` octets are read without another copy.
     ///
     /// # Errors
     /// Without CAP_NET_RAW.
-    pub fn open(v4: bool, protocol: u8) -> io::Result<RawReceiver> {
+    pub fn open(v4: bool, protocol: u8, link_mtu: u16) -> io::Result<RawReceiver> {
         let domain = if v4 { Domain::IPV4 } else { Domain::IPV6 };
         let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
         if !v4 {
@@ -48,20 +72,61 @@ impl RawReceiver {
         }
         let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
         socket.set_nonblocking(true)?;
-        let control = nix::cmsg_space!(nix::libc::in6_pktinfo, i32, i32);
-        Ok(RawReceiver { socket, protocol, v4, read: vec![0; 65_536], control })
+        Ok(RawReceiver {
+            socket,
+            protocol,
+            v4,
+            link_mtu: link_mtu.into(),
+            slots: Vec::new(),
+            overflow: vec![0; if v4 { BATCH } else { 1 } * LONGEST],
+            headers: MultiHeaders::preallocate(BATCH, None),
+            control: nix::cmsg_space!(nix::libc::in6_pktinfo, i32, i32),
+        })
     }
 
-    /// Reads one datagram. `None` when there was nothing to read, or nothing that can be used.
+    /// Reads a batch, and calls `each` for every datagram. `false` when there was nothing to read.
     ///
     /// # Errors
-    /// `WouldBlock` when there is nothing to read; others when the socket fails.
-    pub fn receive(&mut self, pool: &mut PacketPool) -> io::Result<Option<Packet>> {
-        if self.v4 {
-            let len = self.socket.read(&mut self.read)?;
-            return Ok(self.read.get(..len).map(|bytes| pool.take(0, bytes)));
+    /// When the socket fails.
+    pub fn receive(&mut self, pool: &mut PacketPool, mut each: impl FnMut(Packet)) -> io::Result<bool> {
+        let batch = if self.v4 { BATCH } else { 1 };
+        while self.slots.len() < batch {
+            self.slots.push(pool.lend(0, self.link_mtu));
         }
-        let mut buffers = [IoSliceMut::new(&mut self.read)];
+        let read = if self.v4 { self.receive_v4(pool, &mut each) } else { self.receive_v6(pool, &mut each) };
+        match read {
+            Ok(()) => Ok(true),
+            Err(Errno::EAGAIN) => Ok(false),
+            Err(Errno::EINTR) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn receive_v4(&mut self, pool: &mut PacketPool, each: &mut impl FnMut(Packet)) -> nix::Result<()> {
+        let RawReceiver { socket, slots, overflow, headers, link_mtu, .. } = self;
+        let mut lens = [0; BATCH];
+        let count = {
+            let mut rooms = slots.iter_mut().zip(overflow.chunks_exact_mut(LONGEST));
+            let mut buffers: [[IoSliceMut<'_>; 2]; BATCH] = std::array::from_fn(|_| {
+                let (slot, over) =
+                    rooms.next().map_or((&mut [][..], &mut [][..]), |(s, o)| (s.bytes_mut(), o));
+                [IoSliceMut::new(slot), IoSliceMut::new(over)]
+            });
+            let fd = socket.as_raw_fd();
+            let read = recvmmsg(fd, headers, &mut buffers, MsgFlags::MSG_DONTWAIT, None)?;
+            lens.iter_mut().zip(read).map(|(len, message)| *len = message.bytes).count()
+        };
+        for ((slot, len), over) in slots.iter_mut().zip(lens).zip(overflow.chunks_exact(LONGEST)).take(count)
+        {
+            let packet = std::mem::replace(slot, pool.lend(0, *link_mtu));
+            each(whole(packet, len, over));
+        }
+        Ok(())
+    }
+
+    fn receive_v6(&mut self, pool: &mut PacketPool, each: &mut impl FnMut(Packet)) -> nix::Result<()> {
+        let Some(slot) = self.slots.first_mut() else { return Ok(()) };
+        let mut buffers = [IoSliceMut::new(slot.bytes_mut()), IoSliceMut::new(&mut self.overflow)];
         let fd = self.socket.as_raw_fd();
         let message = recvmsg::<SockaddrIn6>(fd, &mut buffers, Some(&mut self.control), MsgFlags::empty())?;
         let (len, source) = (message.bytes, message.address.map(|a| a.ip()));
@@ -84,9 +149,13 @@ impl RawReceiver {
                 _ => {}
             }
         }
-        let mut packet = pool.take(0, self.read.get(..len).unwrap_or_default());
+        let packet = std::mem::replace(slot, pool.lend(0, self.link_mtu));
+        let mut packet = whole(packet, len, &self.overflow);
         packet.push_front(header.len());
-        Ok(header.write(packet.bytes_mut()).then_some(packet))
+        if header.write(packet.bytes_mut()) {
+            each(packet);
+        }
+        Ok(())
     }
 
     pub(crate) fn fd(&self) -> RawFd {
@@ -94,12 +163,34 @@ impl RawReceiver {
     }
 }
 
+/// A datagram of `len` octets whose beginning was read into `packet`, and the rest into `over`.
+fn whole(mut packet: Packet, len: usize, over: &[u8]) -> Packet {
+    let rest = len.saturating_sub(packet.len());
+    packet.truncate(len);
+    if let Some(rest) = over.get(..rest).filter(|rest| !rest.is_empty()) {
+        packet.push_back(rest.len()).copy_from_slice(rest);
+    }
+    packet
+}
+
 /// A socket through which whole IP datagrams of one family leave.
-#[derive(Debug)]
 pub struct RawSender {
     socket: Socket,
     link_mtu: u16,
     idents: u32,
+    /// What leaves with the next system call, and where to.
+    queue: Vec<Packet>,
+    to: Vec<Option<SockaddrStorage>>,
+    headers: MultiHeaders<SockaddrStorage>,
+}
+
+impl std::fmt::Debug for RawSender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawSender")
+            .field("socket", &self.socket)
+            .field("link_mtu", &self.link_mtu)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RawSender {
@@ -115,36 +206,65 @@ impl RawSender {
         }
         let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
         socket.set_nonblocking(true)?;
-        Ok(RawSender { socket, link_mtu, idents: 0 })
+        let headers = MultiHeaders::preallocate(BATCH, None);
+        Ok(RawSender { socket, link_mtu, idents: 0, queue: Vec::new(), to: Vec::new(), headers })
     }
 
-    /// Sends an IP datagram to `destination`, in fragments if need be. Gives the buffer back.
-    ///
-    /// # Errors
-    /// When the kernel refuses it, or it is too large and must not be cut.
-    pub fn send(&mut self, destination: IpAddr, packet: Packet) -> io::Result<Option<Packet>> {
+    /// Takes an IP datagram to `destination`, in fragments if need be; it leaves with [`flush`](RawSender::flush) at the
+    /// latest. One that is too large and must not be cut is lost.
+    pub fn send(&mut self, destination: IpAddr, packet: Packet, pool: &mut PacketPool) {
         if packet.len() <= usize::from(self.link_mtu) {
-            self.send_now(destination, packet.bytes())?;
-            return Ok(Some(packet));
+            return self.enqueue(destination, packet, pool);
         }
         self.idents = self.idents.wrapping_add(1);
-        let fragments =
-            fragment(packet, self.link_mtu, self.idents).map_err(|e| io::Error::other(format!("{e:?}")))?;
-        for part in fragments {
-            self.send_now(destination, part.bytes())?;
+        match fragment(packet, self.link_mtu, self.idents) {
+            Ok(fragments) => fragments.into_iter().for_each(|part| self.enqueue(destination, part, pool)),
+            Err(error) => tracing::debug!(?error, peer = %destination, "a datagram was not sent"),
         }
-        Ok(None)
     }
 
-    fn send_now(&self, destination: IpAddr, bytes: &[u8]) -> io::Result<()> {
-        let to = SocketAddr::new(destination, 0).into();
-        match self.socket.send_to(bytes, &to) {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                crate::wait::writable(&self.socket)?;
-                self.socket.send_to(bytes, &to)?;
-                Ok(())
-            }
-            result => result.map(|_| ()),
+    fn enqueue(&mut self, destination: IpAddr, packet: Packet, pool: &mut PacketPool) {
+        if self.queue.len() >= BATCH {
+            self.flush(pool);
         }
+        self.queue.push(packet);
+        self.to.push(Some(SocketAddr::new(destination, 0).into()));
+    }
+
+    /// Sends what was taken, and gives the buffers back. When the kernel's buffer is full this waits a little: pressure goes
+    /// back to whoever wants to send.
+    pub fn flush(&mut self, pool: &mut PacketPool) {
+        let mut sent = 0;
+        while sent < self.queue.len() {
+            let result = match self.send_from(sent) {
+                Err(Errno::EAGAIN) => match crate::wait::writable(&self.socket) {
+                    Ok(()) => continue,
+                    Err(error) => Err(error),
+                },
+                Err(Errno::EINTR) => continue,
+                result => result.map_err(io::Error::from),
+            };
+            match result {
+                Ok(count) => sent += count.max(1),
+                // The first of them is what the kernel does not take; the others may do better.
+                Err(error) => {
+                    tracing::debug!(%error, peer = ?self.to.get(sent), "a datagram was not sent");
+                    sent += 1;
+                }
+            }
+        }
+        self.to.clear();
+        self.queue.drain(..).for_each(|packet| pool.recycle(packet));
+    }
+
+    /// One system call, from this place of the queue on: how many it took.
+    fn send_from(&mut self, first: usize) -> nix::Result<usize> {
+        let RawSender { socket, queue, to, headers, .. } = self;
+        let mut packets = queue.iter().skip(first);
+        let slices: [[IoSlice<'_>; 1]; BATCH] =
+            std::array::from_fn(|_| [IoSlice::new(packets.next().map_or(&[][..], Packet::bytes))]);
+        let to = to.get(first..).unwrap_or_default();
+        let sent = sendmmsg(socket.as_raw_fd(), headers, &slices, to, [], MsgFlags::MSG_DONTWAIT)?;
+        Ok(sent.count())
     }
 }

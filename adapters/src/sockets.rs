@@ -21,6 +21,17 @@ pub(crate) struct Sockets {
     raw: Vec<RawReceiver>,
     v4: Option<RawSender>,
     v6: Option<RawSender>,
+    /// Where something may wait to leave.
+    way: Way,
+}
+
+/// A socket that sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// The UDP socket with this number.
+    Udp(usize),
+    V4,
+    V6,
 }
 
 impl Sockets {
@@ -49,7 +60,7 @@ impl Sockets {
                 let family = if is_v4 { "IPv4" } else { "IPv6" };
                 for (number, name) in [(protocol::ESP, "ESP"), (protocol::AH, "AH")] {
                     let what = || format!("raw {family} socket for {name}, protocol {number}");
-                    let opened = RawReceiver::open(is_v4, number);
+                    let opened = RawReceiver::open(is_v4, number, link_mtu);
                     raw.push(opened.map_err(|e| OpenError::io(what(), &e, "CAP_NET_RAW"))?);
                 }
                 let opened = RawSender::open(is_v4, settings.mark, link_mtu);
@@ -59,7 +70,7 @@ impl Sockets {
                 if is_v4 { v4 = Some(sender) } else { v6 = Some(sender) }
             }
         }
-        Ok(Sockets { udp, raw, v4, v6 })
+        Ok(Sockets { udp, raw, v4, v6, way: Way::V4 })
     }
 
     /// Descriptors to wait for, in the order of [`receive`](Sockets::receive)'s numbers.
@@ -68,14 +79,7 @@ impl Sockets {
     }
 
     /// Reads a batch from the socket with this number. `false` when it had nothing more.
-    pub(crate) fn receive(
-        &mut self,
-        number: usize,
-        pool: &mut PacketPool,
-        mut each: impl FnMut(Packet),
-    ) -> bool {
-        /// Raw sockets are read one by one; so many make a batch.
-        const BATCH: usize = 64;
+    pub(crate) fn receive(&mut self, number: usize, pool: &mut PacketPool, each: impl FnMut(Packet)) -> bool {
         if let Some(udp) = self.udp.get_mut(number) {
             return udp.receive(pool, each).unwrap_or_else(|error| {
                 tracing::warn!(%error, "a UDP socket failed");
@@ -85,45 +89,52 @@ impl Sockets {
         let Some(raw) = number.checked_sub(self.udp.len()).and_then(|n| self.raw.get_mut(n)) else {
             return false;
         };
-        for _ in 0..BATCH {
-            match raw.receive(pool) {
-                Ok(Some(packet)) => each(packet),
-                Ok(None) => {}
-                Err(error) => {
-                    if error.kind() != std::io::ErrorKind::WouldBlock {
-                        tracing::warn!(%error, "a raw socket failed");
-                    }
-                    return false;
-                }
-            }
-        }
-        true
+        raw.receive(pool, each).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a raw socket failed");
+            false
+        })
     }
 
-    /// Sends a datagram of the core, and gives its buffer back when it can.
-    pub(crate) fn send(&mut self, packet: Packet) -> Option<Packet> {
-        let Some(info) = IpInfo::parse(packet.bytes()) else { return Some(packet) };
+    /// Takes a datagram of the core; it leaves with [`flush`](Sockets::flush) at the latest. Datagrams leave in the order they
+    /// came: what waits in another socket goes first.
+    pub(crate) fn send(&mut self, packet: Packet, pool: &mut PacketPool) {
+        let Some(info) = IpInfo::parse(packet.bytes()) else { return pool.recycle(packet) };
         if info.upper.protocol == protocol::UDP && info.fragment.is_none() {
             let port = |at: usize| read_u16(packet.bytes(), info.upper.offset + at);
             if let (Some(from), Some(to)) = (port(0), port(2)) {
                 let local = SocketAddr::new(info.source, from);
-                if let Some(udp) = self.udp.iter_mut().find(|udp| udp.is_for(local)) {
+                if let Some(number) = self.udp.iter().position(|udp| udp.is_for(local)) {
+                    self.turn_to(Way::Udp(number), pool);
                     let payload = packet.bytes().get(info.upper.offset + HEADER_LEN..info.total_len);
-                    udp.send(info.source, SocketAddr::new(info.destination, to), payload.unwrap_or_default());
-                    return Some(packet);
+                    if let Some(udp) = self.udp.get_mut(number) {
+                        let peer = SocketAddr::new(info.destination, to);
+                        udp.send(info.source, peer, payload.unwrap_or_default());
+                    }
+                    return pool.recycle(packet);
                 }
             }
         }
-        let sender = if info.is_v4() { self.v4.as_mut() } else { self.v6.as_mut() };
-        let Some(sender) = sender else { return Some(packet) };
-        sender.send(info.destination, packet).unwrap_or_else(|error| {
-            tracing::debug!(%error, peer = %info.destination, "a datagram was not sent");
-            None
-        })
+        let v4 = info.is_v4();
+        self.turn_to(if v4 { Way::V4 } else { Way::V6 }, pool);
+        match if v4 { &mut self.v4 } else { &mut self.v6 } {
+            Some(sender) => sender.send(info.destination, packet, pool),
+            None => pool.recycle(packet),
+        }
+    }
+
+    fn turn_to(&mut self, way: Way, pool: &mut PacketPool) {
+        if self.way != way {
+            self.flush(pool);
+            self.way = way;
+        }
     }
 
     /// Sends what still waits to leave together with others.
-    pub(crate) fn flush(&mut self) {
-        self.udp.iter_mut().for_each(Udp::flush);
+    pub(crate) fn flush(&mut self, pool: &mut PacketPool) {
+        match self.way {
+            Way::Udp(number) => self.udp.get_mut(number).into_iter().for_each(Udp::flush),
+            Way::V4 => self.v4.iter_mut().for_each(|sender| sender.flush(pool)),
+            Way::V6 => self.v6.iter_mut().for_each(|sender| sender.flush(pool)),
+        }
     }
 }

@@ -1,15 +1,19 @@
 //! The TUN device: the kernel's side of it is the protected side of the boundary.
 //!
 //! With vnet headers the kernel hands over TCP segments of up to 64 kB and takes such ones back; here they are cut and
-//! joined, so that a system call carries dozens of packets. A packet is copied once in each direction: out of the kernel's
-//! large segment into its [`Packet`], and from its [`Packet`] into the segment that goes to the kernel.
+//! [joined](join), so that a system call carries dozens of packets. On the way in a packet is copied out of the kernel's
+//! large segment into its [`Packet`]; on the way out the kernel gathers the large segment from the packets.
+
+mod join;
 
 use std::io;
 use std::os::fd::{AsRawFd as _, RawFd};
 
 use ipsec_core::Packet;
 use ipsec_core::packet::PacketPool;
-use tun_rs::{DeviceBuilder, GROTable, IDEAL_BATCH_SIZE, SyncDevice, VIRTIO_NET_HDR_LEN};
+use join::Joiner;
+use rustix::io::writev;
+use tun_rs::{DeviceBuilder, IDEAL_BATCH_SIZE, SyncDevice, VIRTIO_NET_HDR_LEN};
 
 /// The largest thing a TUN device with offloading hands over: an IP datagram behind its vnet header.
 const LARGEST: usize = VIRTIO_NET_HDR_LEN + 65_535;
@@ -22,10 +26,7 @@ pub struct Tun {
     whole: Vec<u8>,
     slots: Vec<Slot>,
     sizes: Vec<usize>,
-    /// Packets to be written, each behind room for a vnet header; the first `queued` are of now.
-    queue: Vec<Vec<u8>>,
-    queued: usize,
-    joining: GROTable,
+    joiner: Joiner,
     mtu: u16,
 }
 
@@ -68,15 +69,14 @@ impl Tun {
             Err(_) => (build(false).build_sync()?, false),
         };
         device.set_nonblocking(true)?;
+        let udp = offload && device.udp_gso();
         Ok(Tun {
             device,
             offload,
             whole: vec![0; LARGEST],
             slots: Vec::new(),
             sizes: vec![0; IDEAL_BATCH_SIZE],
-            queue: Vec::new(),
-            queued: 0,
-            joining: GROTable::default(),
+            joiner: Joiner::new(udp),
             mtu,
         })
     }
@@ -108,32 +108,31 @@ impl Tun {
         Ok(true)
     }
 
-    /// Takes a packet for the kernel; it leaves with [`flush`](Tun::flush).
-    pub fn send(&mut self, packet: &[u8]) {
-        if self.queued >= IDEAL_BATCH_SIZE {
-            self.flush();
-        }
-        if self.queued == self.queue.len() {
-            self.queue.push(Vec::with_capacity(LARGEST));
-        }
-        if let Some(buffer) = self.queue.get_mut(self.queued) {
-            buffer.clear();
-            buffer.resize(VIRTIO_NET_HDR_LEN, 0);
-            buffer.extend_from_slice(packet);
-            self.queued += 1;
+    /// Takes a packet for the kernel; it leaves with [`flush`](Tun::flush) at the latest. What the kernel does not accept is
+    /// lost, as on any link.
+    pub fn send(&mut self, packet: Packet, pool: &mut PacketPool) {
+        let Tun { device, joiner, offload, .. } = self;
+        if *offload {
+            joiner.push(packet, pool, &mut |pieces| lost(writev(&*device, pieces)));
+        } else {
+            lost(device.send(packet.bytes()));
+            pool.recycle(packet);
         }
     }
 
-    /// Writes what was taken. What the kernel does not accept is lost, as on any link.
-    pub fn flush(&mut self) {
-        let count = std::mem::take(&mut self.queued);
-        let Some(batch) = self.queue.get_mut(..count).filter(|batch| !batch.is_empty()) else { return };
-        if let Err(error) = self.device.send_multiple(&mut self.joining, batch, VIRTIO_NET_HDR_LEN) {
-            tracing::debug!(%error, "the TUN device refused packets");
-        }
+    /// Writes what was taken.
+    pub fn flush(&mut self, pool: &mut PacketPool) {
+        let Tun { device, joiner, .. } = self;
+        joiner.flush(pool, &mut |pieces| lost(writev(&*device, pieces)));
     }
 
     pub(crate) fn fd(&self) -> RawFd {
         self.device.as_raw_fd()
+    }
+}
+
+fn lost(written: Result<usize, impl std::fmt::Display>) {
+    if let Err(error) = written {
+        tracing::debug!(%error, "the TUN device refused a packet");
     }
 }

@@ -6,6 +6,7 @@
 
 mod cipher;
 mod dh;
+mod lanes;
 mod mac;
 mod prf;
 mod secret;
@@ -13,6 +14,7 @@ mod suite;
 
 pub use cipher::{CipherKey, IvGenerator, is_weak};
 pub use dh::DhSecret;
+pub(crate) use lanes::{CbcLane, LANES};
 pub use mac::{Icv, MacKey};
 pub use prf::{hash, prf};
 pub use secret::{Secret, equal};

@@ -34,9 +34,9 @@
 //! assert_eq!(packet.bytes()[20..], [0xaa, 0xbb]);
 //! ```
 
-use core::fmt;
+use core::{array, fmt};
 
-use crate::crypto::{Cipher, CipherKey, KeyError, Mac, MacKey, Suite};
+use crate::crypto::{CbcLane, Cipher, CipherKey, KeyError, LANES, Mac, MacKey, Suite, equal};
 use crate::ip::{IpInfo, protocol, read_u32, refresh_length, write};
 use crate::packet::Packet;
 use crate::wire::IpProtocol;
@@ -167,6 +167,13 @@ impl Esp {
     /// `sequence` is the packet's full number, from 1; `iv` has [`iv_len`](Self::iv_len) octets and must be unpredictable
     /// (RFC 3602 section 3). Allocates nothing while head- and tailroom suffice. On an error the packet is unchanged.
     pub fn seal(&self, packet: &mut Packet, sequence: u64, iv: &[u8]) -> Result<(), SealError> {
+        let len = self.prepare(packet, sequence, iv)?;
+        self.finish(tail(packet, len), sequence).ok_or(SealError::Malformed)
+    }
+
+    /// The first half of [`seal`](Self::seal): everything but encryption and ICV, for which there is room. Returns how many
+    /// octets at the packet's end [`finish`](Self::finish) is about: from the SPI on.
+    pub(crate) fn prepare(&self, packet: &mut Packet, sequence: u64, iv: &[u8]) -> Result<usize, SealError> {
         let info = IpInfo::parse(packet.bytes()).ok_or(SealError::Malformed)?;
         if info.fragment.is_some() {
             return Err(SealError::Fragment);
@@ -179,26 +186,76 @@ impl Esp {
         }
         let at = info.transport.offset;
         let payload = info.total_len - at;
-        if info.total_len + self.overhead(payload) > usize::from(u16::MAX) {
+        let overhead = self.overhead(payload);
+        if info.total_len + overhead > usize::from(u16::MAX) {
             return Err(SealError::TooLong);
         }
         // Octets behind the datagram (Ethernet padding) are not part of it.
         packet.truncate(info.total_len);
         let trailer = self.trailer(payload, info.transport.protocol);
         trailer.write(packet.push_back(trailer.len()));
+        packet.push_back(self.icv_len());
         let header = packet.splice_front(at, 0, HEADER_LEN + iv.len()).ok_or(SealError::Malformed)?;
         write(header, 0, &self.spi.to_be_bytes());
         write(header, 4, &(sequence as u32).to_be_bytes());
         write(header, HEADER_LEN, iv);
-        let data = packet.bytes_mut().get_mut(at + HEADER_LEN + iv.len()..).ok_or(SealError::Malformed)?;
-        self.cipher.encrypt_cbc_in_place(iv, data).map_err(|_| SealError::Malformed)?;
-        if let Some(mac) = &self.mac {
-            let icv =
-                mac.compute(&[packet.bytes().get(at..).unwrap_or_default(), self.high(sequence).as_ref()]);
-            packet.push_back(icv.len()).copy_from_slice(&icv);
-        }
         write(packet.bytes_mut(), info.transport.number_at, &[protocol::ESP]);
-        if refresh_length(packet.bytes_mut()) { Ok(()) } else { Err(SealError::TooLong) }
+        if refresh_length(packet.bytes_mut()) { Ok(payload + overhead) } else { Err(SealError::TooLong) }
+    }
+
+    /// The second half: encrypts, and writes the ICV. `esp` is what [`prepare`](Self::prepare) has counted.
+    pub(crate) fn finish(&self, esp: &mut [u8], sequence: u64) -> Option<()> {
+        let (covered, icv) = esp.split_at_mut_checked(esp.len().checked_sub(self.icv_len())?)?;
+        let (iv, data) = covered.get_mut(HEADER_LEN..)?.split_at_mut_checked(self.iv_len())?;
+        self.cipher.encrypt_cbc_in_place(iv, data).ok()?;
+        if let Some(mac) = &self.mac {
+            icv.copy_from_slice(&mac.compute(&[covered, self.high(sequence).as_ref()]));
+        }
+        Some(())
+    }
+
+    /// [`finish`](Self::finish) for up to [`LANES`] packets side by side. Not for extended sequence numbers.
+    pub(crate) fn finish_many(&self, packets: &mut [&mut [u8]]) -> Option<()> {
+        let (iv_len, icv_len, count) = (self.iv_len(), self.icv_len(), packets.len());
+        let mut lanes: [CbcLane<'_>; LANES] = array::from_fn(|_| CbcLane { iv: [0; 16], data: &mut [] });
+        for (lane, esp) in lanes.iter_mut().zip(packets.iter_mut()) {
+            let end = esp.len().checked_sub(icv_len)?;
+            let (iv, data) = esp.get_mut(HEADER_LEN..end)?.split_at_mut_checked(iv_len)?;
+            write(&mut lane.iv, 0, iv);
+            lane.data = data;
+        }
+        self.cipher.encrypt_cbc_many(lanes.get_mut(..count)?).ok()?;
+        let Some(mac) = &self.mac else { return Some(()) };
+        let mut covered: [&[u8]; LANES] = [&[]; LANES];
+        for (covered, esp) in covered.iter_mut().zip(packets.iter()) {
+            *covered = esp.get(..esp.len() - icv_len)?;
+        }
+        let mut icvs = [None; LANES];
+        mac.compute_many(covered.get(..count)?, |n, icv| {
+            icvs.iter_mut().skip(n).take(1).for_each(|place| *place = Some(icv));
+        });
+        for (esp, icv) in packets.iter_mut().zip(icvs) {
+            let at = esp.len() - icv_len;
+            esp.get_mut(at..)?.copy_from_slice(&icv?);
+        }
+        Some(())
+    }
+
+    /// Whether the ICVs of these packets are right, side by side; `packets` begin with the SPI. Not for extended sequence
+    /// numbers. A packet without room for an ICV has none that is right.
+    pub(crate) fn verify_many(&self, packets: &[&[u8]], mut each: impl FnMut(usize, bool)) {
+        let Some(mac) = &self.mac else { return };
+        for (first, packets) in (0..).step_by(LANES).zip(packets.chunks(LANES)) {
+            let mut covered: [&[u8]; LANES] = [&[]; LANES];
+            let split = |esp: &'_ [u8]| esp.len().saturating_sub(self.icv_len());
+            for (covered, esp) in covered.iter_mut().zip(packets) {
+                *covered = esp.get(..split(esp)).unwrap_or_default();
+            }
+            mac.compute_many(covered.get(..packets.len()).unwrap_or_default(), |n, icv| {
+                let found = packets.get(n).and_then(|esp| esp.get(split(esp)..)).unwrap_or_default();
+                each(first + n, equal(&icv, found));
+            });
+        }
     }
 
     /// Opens a packet in place: integrity first, then decryption, then padding. The replay window is the caller's.
@@ -211,6 +268,16 @@ impl Esp {
     /// As [`open`](Self::open), with the full sequence number that the receiver has inferred for an SA with extended
     /// sequence numbers (RFC 4303 appendix A2).
     pub fn open_numbered(&self, packet: &mut Packet, inferred: Option<u64>) -> Result<Opened, OpenError> {
+        self.open_verified(packet, inferred, None)
+    }
+
+    /// As [`open_numbered`](Self::open_numbered), where it may be known already whether the ICV is right.
+    pub(crate) fn open_verified(
+        &self,
+        packet: &mut Packet,
+        inferred: Option<u64>,
+        known: Option<bool>,
+    ) -> Result<Opened, OpenError> {
         let info = IpInfo::parse(packet.bytes()).ok_or(OpenError::Malformed)?;
         if info.fragment.is_some() || info.upper.protocol != protocol::ESP {
             return Err(OpenError::Malformed);
@@ -236,7 +303,8 @@ impl Esp {
                 .get(at..)
                 .and_then(|b| b.split_at_checked(body - icv_len))
                 .ok_or(OpenError::Length)?;
-            if !mac.verify(&[covered, self.high(full).as_ref()], icv) {
+            let wrong = || !mac.verify(&[covered, self.high(full).as_ref()], icv);
+            if known.map_or_else(wrong, |right| !right) {
                 return Err(OpenError::Integrity);
             }
         }
@@ -273,6 +341,12 @@ impl fmt::Debug for Esp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Esp({:#010x} {})", self.spi, self.suite())
     }
+}
+
+/// The last `len` octets of a packet.
+pub(crate) fn tail(packet: &mut Packet, len: usize) -> &mut [u8] {
+    let at = packet.len().saturating_sub(len);
+    packet.bytes_mut().get_mut(at..).unwrap_or_default()
 }
 
 struct High {

@@ -224,6 +224,7 @@ impl Ike {
             we_can: vendor_id::payloads(&cx.node.config.vendor_ids, occasion).1,
             peer_can: Capabilities::default(),
             fragmenting: false,
+            pretend: cx.node.config.nat_traversal.pretend,
             nat: None,
             floated: false,
             peer_id: None,

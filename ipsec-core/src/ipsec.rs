@@ -3,6 +3,7 @@
 //! The walks are in [`outbound`] and [`inbound`]; what waits for IKE is in [`pending`]. This file owns the state, orders
 //! timers and applies what IKE wants done.
 
+mod batch;
 mod counters;
 mod default_response;
 mod floating;
@@ -71,6 +72,7 @@ pub struct Ipsec {
     counters: counters::Counters,
     /// Whether the packet at hand is on its way in.
     inward: bool,
+    batch: batch::Batch,
 }
 
 impl Ipsec {
@@ -96,6 +98,7 @@ impl Ipsec {
             idents: u32::from_be_bytes(ident),
             counters: counters::Counters::default(),
             inward: false,
+            batch: batch::Batch::default(),
         }
     }
 
@@ -111,13 +114,6 @@ impl Ipsec {
             Input::Timeout => {}
         }
         self.apply_effects(now);
-    }
-
-    /// Handles a batch: same outputs in the same order as one by one. Drains `inputs`.
-    pub fn handle_batch(&mut self, inputs: &mut Vec<Input>, now: Instant) {
-        for input in inputs.drain(..) {
-            self.handle_input(input, now);
-        }
     }
 
     /// The next thing to carry out.

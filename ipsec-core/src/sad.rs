@@ -30,6 +30,7 @@ pub use encapsulation::{OriginalAddresses, UdpEncapsulation};
 pub use lifetime::Life;
 pub use replay::ReplayWindow;
 pub use sa::{IpsecSa, SaCounters, SaError};
+pub(crate) use sa::{Unfinished, Verified};
 
 /// A security parameter index; 0 to 255 are never allocated (RFC 4303 section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -126,6 +126,9 @@ pub struct Ike {
     pub profile: Option<String>,
     /// Whether `rfc` announces NAT traversal (RFC 3947, and draft 02 as Windows does). Releases of Windows do what they do.
     pub nat_traversal: bool,
+    /// Whether to say that we are behind a NAT, so that ESP travels in UDP where both ends speak NAT traversal: the kernel then
+    /// takes and brings dozens of packets at once, and firewalls that know no ESP let them pass. IPv4 only.
+    pub encapsulate: bool,
     /// After how many seconds of silence `rfc` asks a peer whether it lives (RFC 3706). 0: never.
     pub dead_peer_seconds: u32,
     /// Whether `rfc` has a new ISAKMP SA before the old one ends, while there are IPsec SAs with the peer. Releases of Windows
@@ -140,6 +143,7 @@ impl Default for Ike {
         Ike {
             profile: None,
             nat_traversal: true,
+            encapsulate: false,
             dead_peer_seconds: 30,
             renew: true,
             rekey_margin_permille: 100,
@@ -333,6 +337,7 @@ impl File {
     pub(crate) fn ike_config(&self) -> Result<IkeConfig, String> {
         let (profile, ike) = (self.profile()?, &self.ike);
         let mut config = IkeConfig { rekey_margin_permille: ike.rekey_margin_permille, ..profile.ike() };
+        config.nat_traversal.pretend = ike.encapsulate;
         if profile.name == "rfc" && ike.nat_traversal {
             let revisions =
                 [vendor_id::RFC_3947, vendor_id::NAT_T_DRAFT_02_NEWLINE, vendor_id::NAT_T_DRAFT_02];

@@ -12,6 +12,9 @@ pub struct NatTraversal {
     pub responder_behind_nat: ResponderBehindNat,
     /// When NAT-OA is sent in quick mode.
     pub original_addresses: NatOaHabit,
+    /// Whether we say that we are behind a NAT, so that ESP travels in UDP wherever both ends speak NAT traversal: through
+    /// firewalls that know no ESP, and in large batches. Other implementations do the same when told to.
+    pub pretend: bool,
 }
 
 impl Default for NatTraversal {
@@ -20,6 +23,7 @@ impl Default for NatTraversal {
             keepalive: Some(Duration::from_secs(20)),
             responder_behind_nat: ResponderBehindNat::Allowed,
             original_addresses: NatOaHabit::InTransportMode,
+            pretend: false,
         }
     }
 }

@@ -14,12 +14,12 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct CipherKey {
     cipher: Cipher,
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
 }
 
 /// The round keys, boxed: they take up to a kilobyte, and SAs move around.
 #[derive(Clone)]
-enum Schedule {
+pub(super) enum Schedule {
     Null,
     Des(Box<Des>),
     TripleDes(Box<TdesEde3>),

@@ -1,6 +1,9 @@
 //! Truncated HMACs with the key's two compression states computed once.
 
-use super::{KeyError, Mac, equal};
+#[cfg(feature = "simd")]
+mod lanes;
+
+use super::{KeyError, LANES, Mac, equal};
 use core::{fmt, ops::Deref};
 use hmac::{Hmac, KeyInit};
 use md5::Md5;
@@ -10,7 +13,11 @@ use sha2::Sha256;
 /// An integrity key with its inner and outer HMAC states. It is wiped when dropped, and does not print
 /// itself.
 #[derive(Clone)]
-pub struct MacKey(State);
+pub struct MacKey {
+    state: State,
+    #[cfg(feature = "simd")]
+    lanes: Option<lanes::LaneKey>,
+}
 
 #[derive(Clone)]
 enum State {
@@ -26,16 +33,27 @@ impl MacKey {
         if key.len() != mac.key_len() {
             return Err(wrong);
         }
-        Ok(MacKey(match mac {
+        let state = match mac {
             Mac::HmacMd5_96 => State::Md5(Hmac::new_from_slice(key).map_err(|_| wrong)?),
             Mac::HmacSha1_96 => State::Sha1(Hmac::new_from_slice(key).map_err(|_| wrong)?),
             Mac::HmacSha256_128 => State::Sha256(Hmac::new_from_slice(key).map_err(|_| wrong)?),
-        }))
+        };
+        #[cfg(feature = "simd")]
+        let lanes = match mac {
+            Mac::HmacMd5_96 => Some(lanes::LaneKey::new(lanes::LaneHash::Md5, key)),
+            Mac::HmacSha1_96 => Some(lanes::LaneKey::new(lanes::LaneHash::Sha1, key)),
+            Mac::HmacSha256_128 => None,
+        };
+        Ok(MacKey {
+            state,
+            #[cfg(feature = "simd")]
+            lanes,
+        })
     }
 
     /// The algorithm.
     pub fn mac(&self) -> Mac {
-        match self.0 {
+        match self.state {
             State::Md5(_) => Mac::HmacMd5_96,
             State::Sha1(_) => Mac::HmacSha1_96,
             State::Sha256(_) => Mac::HmacSha256_128,
@@ -45,12 +63,53 @@ impl MacKey {
     /// The integrity check value over the concatenation of `parts`, already truncated.
     pub fn compute(&self, parts: &[&[u8]]) -> Icv {
         let mut icv = Icv { bytes: [0; Icv::MAX], len: self.mac().icv_len() };
-        match &self.0 {
+        match &self.state {
             State::Md5(h) => finish(h, parts, icv.as_mut()),
             State::Sha1(h) => finish(h, parts, icv.as_mut()),
             State::Sha256(h) => finish(h, parts, icv.as_mut()),
         }
         icv
+    }
+
+    /// The integrity check values of many messages, in their order: side by side where the processor can do that.
+    pub(crate) fn compute_many(&self, messages: &[&[u8]], mut each: impl FnMut(usize, Icv)) {
+        for (first, messages) in (0..).step_by(LANES).zip(messages.chunks(LANES)) {
+            let mut tags = [[0; Icv::MAX]; LANES];
+            if self.side_by_side(messages, &mut tags) {
+                let len = self.mac().icv_len();
+                let icvs = tags.iter().map(|tag| Icv { bytes: *tag, len });
+                (first..).zip(icvs).take(messages.len()).for_each(|(n, icv)| each(n, icv));
+            } else {
+                (first..).zip(messages).for_each(|(n, message)| each(n, self.compute(&[message])));
+            }
+        }
+    }
+
+    #[cfg(feature = "simd")]
+    fn side_by_side(&self, messages: &[&[u8]], tags: &mut [[u8; Icv::MAX]; LANES]) -> bool {
+        let Some(lanes) = &self.lanes else { return false };
+        // Those of a vector take as long as the longest of them: neighbours have about one length.
+        let mut order: [usize; LANES] = core::array::from_fn(|n| n);
+        let Some(order) = order.get_mut(..messages.len()) else { return false };
+        let message = |n: usize| messages.get(n).copied().unwrap_or_default();
+        order.sort_by_key(|n| message(*n).len());
+        let mut sorted: [&[u8]; LANES] = [&[]; LANES];
+        sorted.iter_mut().zip(order.iter()).for_each(|(place, n)| *place = message(*n));
+        let mut found = [[0; Icv::MAX]; LANES];
+        let count = order.len();
+        let (Some(sorted), Some(room)) = (sorted.get(..count), found.get_mut(..count)) else { return false };
+        let done = lanes.compute(sorted, room);
+        for (n, tag) in order.iter().zip(found) {
+            if let Some(place) = tags.get_mut(*n) {
+                *place = tag;
+            }
+        }
+        done
+    }
+
+    #[cfg(not(feature = "simd"))]
+    fn side_by_side(&self, _: &[&[u8]], _: &mut [[u8; Icv::MAX]; LANES]) -> bool {
+        false
     }
 
     /// Whether `icv` is the value over the concatenation of `parts`, compared in constant time. A value of
@@ -114,6 +173,24 @@ mod tests {
                     MacKey::new(mac, &[1; 64][..got]).unwrap_err(),
                     KeyError::Length { expected, got }
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn many_are_as_each_alone() {
+        let text: [u8; 300] = core::array::from_fn(|i| (i * 13) as u8);
+        for mac in Mac::ALL {
+            let key = MacKey::new(mac, &[9; 64][..mac.key_len()]).unwrap();
+            for count in [0, 1, 5, 6, 16, 46, 64, 65, 140] {
+                let messages: alloc::vec::Vec<&[u8]> =
+                    (0..count).map(|n| &text[n..n + n * 71 % 160]).collect();
+                let mut seen = 0;
+                key.compute_many(&messages, |n, icv| {
+                    assert_eq!((n, &*icv), (seen, &*key.compute(&[messages[n]])), "{mac}, {count}");
+                    seen += 1;
+                });
+                assert_eq!(seen, count);
             }
         }
     }

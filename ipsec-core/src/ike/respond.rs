@@ -17,7 +17,7 @@ use super::v1::credential::{self, Credential};
 use super::v1::foreign;
 use super::v1::main_mode::KeyExchange;
 use super::v1::main_mode::responder::Responder;
-use super::v1::nat_traversal::Version;
+use super::v1::nat_traversal::{Version, pretended};
 use super::v1::phase1::Agreement;
 use super::v1::vendor_id::{self, Capabilities, Occasion};
 use super::v1::{NOT_WITH_SA, Received, none_of, sa_at};
@@ -167,6 +167,7 @@ impl Ike {
         exchange.sent(&half_open.reply, false, &cx.node.config.retransmit, cx.now);
         exchange.accepted(received.digest);
         let entry = cx.policy.pad.get(half_open.pad_entry);
+        let pretend = cx.node.config.nat_traversal.pretend;
         let names = Names {
             id,
             local: half_open.local,
@@ -184,7 +185,8 @@ impl Ike {
             we_can: half_open.we_can,
             peer_can: half_open.peer_can,
             fragmenting: false,
-            nat: key_exchange.nat,
+            pretend,
+            nat: pretended(key_exchange.nat, pretend),
             floated: false,
             peer_id: None,
             client: id,

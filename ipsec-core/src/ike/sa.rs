@@ -59,6 +59,8 @@ pub(crate) struct Names {
     pub(crate) peer_can: Capabilities,
     /// Whether messages leave in fragments where they can.
     pub(crate) fragmenting: bool,
+    /// Whether we say that we are behind a NAT.
+    pub(crate) pretend: bool,
     /// What NAT discovery found, once it has taken place.
     pub(crate) nat: Option<Nat>,
     /// Whether that made us, the initiator, change ports.

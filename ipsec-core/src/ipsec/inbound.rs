@@ -152,7 +152,8 @@ impl Ipsec {
             let sa = pair.inbound.as_mut().and_then(|b| b.sas_mut().get_mut(index));
             let sa: &mut IpsecSa = sa.ok_or(DropReason::UnknownSpi(spi))?;
             let newest = sa.sequence();
-            sa.open(packet, sequence).map_err(|why| reason(why, id))?;
+            let verified = self.batch.take_verified();
+            sa.open(packet, sequence, verified.as_ref()).map_err(|why| reason(why, id))?;
             // RFC 3947 section 8: a packet that was overtaken does not move its peer back. Without integrity none does.
             let newer = sa.sequence() > newest;
             if let Some(ports) = ports.take().filter(|_| newer) {

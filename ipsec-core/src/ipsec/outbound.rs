@@ -210,21 +210,17 @@ impl Ipsec {
         }
         let sas =
             self.sad.get_mut(id).and_then(|p| p.outbound.as_mut()).map(Bundle::sas_mut).unwrap_or_default();
-        let sealed = sas.iter_mut().try_for_each(|sa| sa.seal(&mut packet));
-        if let Err(why) = sealed {
-            let reason = match why {
-                SealError::SequenceExhausted => DropReason::SequenceExhausted(id),
-                SealError::Fragment => DropReason::BadFragment,
-                SealError::TooLong => DropReason::BadLength(id),
-                SealError::Malformed | SealError::Iv => DropReason::Malformed,
-            };
-            self.drop_packet(packet, interface, reason, Some(flow));
-            if why == SealError::SequenceExhausted {
-                // It can never send again: make room for a new one.
-                self.delete_pair(id, DeleteReason::SequenceExhausted, now);
-            }
-            return;
-        }
+        // The last SA of the bundle has nothing around it that covers it: its encryption may wait for other packets.
+        let (outermost, inner) = match sas.split_last_mut() {
+            Some((outermost, inner)) => (Some(outermost), inner),
+            None => (None, Default::default()),
+        };
+        let sealed = inner.iter_mut().try_for_each(|sa| sa.seal(&mut packet));
+        let sealed = sealed.and_then(|()| outermost.map_or(Ok(None), |sa| sa.begin_seal(&mut packet)));
+        let unfinished = match sealed {
+            Ok(unfinished) => unfinished,
+            Err(why) => return self.not_sealed(packet, interface, id, flow, why, now),
+        };
         if let Some(udp) = encapsulation
             && natt::encapsulate(&mut packet, (udp.local_port, udp.peer_port)).is_none()
         {
@@ -241,6 +237,10 @@ impl Ipsec {
             pair.last_sent = pair.udp.map(|_| now);
         }
         self.event(Event::Protected { packet: packet.id(), pair: id });
+        if let Some(unfinished) = unfinished {
+            let whole = self.link_mtu(out).is_none_or(|mtu| packet.len() <= usize::from(mtu));
+            self.finish_later(unfinished, &mut packet, whole);
+        }
         self.transmit(out, packet);
         self.note_sent(id, now);
         self.after_use(id, now);
@@ -259,6 +259,37 @@ impl Ipsec {
                 Some((interface, local.unwrap_or(pair.local)))
             }
             Mode::Tunnel { .. } => Some((self.config.routes.lookup(pair.peer)?.interface, pair.local)),
+        }
+    }
+
+    /// A packet that an SA does not take.
+    fn not_sealed(
+        &mut self,
+        packet: Packet,
+        interface: InterfaceId,
+        id: PairId,
+        flow: FlowKey,
+        why: SealError,
+        now: Instant,
+    ) {
+        let reason = match why {
+            SealError::SequenceExhausted => DropReason::SequenceExhausted(id),
+            SealError::Fragment => DropReason::BadFragment,
+            SealError::TooLong => DropReason::BadLength(id),
+            SealError::Malformed | SealError::Iv => DropReason::Malformed,
+        };
+        self.drop_packet(packet, interface, reason, Some(flow));
+        if why == SealError::SequenceExhausted {
+            // It can never send again: make room for a new one.
+            self.delete_pair(id, DeleteReason::SequenceExhausted, now);
+        }
+    }
+
+    /// What this node cuts datagrams to on this interface, in octets.
+    fn link_mtu(&self, interface: InterfaceId) -> Option<u16> {
+        match self.interface(interface)?.egress {
+            Egress::Fragment { mtu } => Some(mtu),
+            Egress::Whole => None,
         }
     }
 
@@ -312,13 +343,9 @@ impl Ipsec {
 
     /// Step 5, below IPsec: fragments as the interface asks (RFC 4303 section 3.3.4), and hands out.
     pub(super) fn transmit(&mut self, interface: InterfaceId, packet: Packet) {
-        let egress = self.interface(interface).map(|i| i.egress);
-        let mtu = match egress {
-            Some(Egress::Fragment { mtu }) if packet.len() > usize::from(mtu) => mtu,
-            _ => {
-                self.outputs.push_back(Output::Transmit(interface, packet));
-                return;
-            }
+        let Some(mtu) = self.link_mtu(interface).filter(|mtu| packet.len() > usize::from(*mtu)) else {
+            self.outputs.push_back(Output::Transmit(interface, packet));
+            return;
         };
         let Some(info) = IpInfo::parse(packet.bytes()) else {
             self.drop_packet(packet, interface, DropReason::Malformed, None);

@@ -1,12 +1,13 @@
 //! One security association at work: keys, sequence number or window, counters.
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use rand_core::Rng;
 
 use crate::ah::Ah;
 use crate::crypto::{Cipher, IvGenerator, KeyError, Suite};
-use crate::esp::{Esp, OpenError, Opened, SealError};
+use crate::esp::{self, Esp, OpenError, Opened, SealError};
 use crate::packet::Packet;
 use crate::rng::{Label, Streams};
 use crate::sad::replay::ReplayWindow;
@@ -40,7 +41,8 @@ pub struct IpsecSa {
 
 #[derive(Clone)]
 enum Transform {
-    Esp(Esp),
+    /// Shared with packets whose encryption is put off ([`Unfinished`]).
+    Esp(Arc<Esp>),
     Ah(Ah),
 }
 
@@ -63,7 +65,7 @@ impl IpsecSa {
             IpsecProtocol::Esp => {
                 let mac_key = spec.mac_key.expose();
                 let esp = Esp::new(spec.spi.0, spec.cipher, spec.cipher_key.expose(), spec.mac, mac_key)?;
-                (Transform::Esp(esp), spec.cipher)
+                (Transform::Esp(Arc::new(esp)), spec.cipher)
             }
             IpsecProtocol::Ah => {
                 // RFC 4302 has no AH without integrity: the missing algorithm is a key of no length.
@@ -125,24 +127,49 @@ impl IpsecSa {
     /// Seals a packet with the next sequence number. The number never wraps: when it is used up, every packet is refused
     /// (RFC4303-3.3.3-02, RFC4302-3.3.2-02).
     pub(crate) fn seal(&mut self, packet: &mut Packet) -> Result<(), SealError> {
-        let sequence = self.sequence.checked_add(1).ok_or(SealError::SequenceExhausted)?;
-        let octets = packet.len();
-        match &self.transform {
-            Transform::Esp(esp) => {
-                let iv = self.iv.iv(sequence);
-                esp.seal(packet, sequence, iv.get(..self.iv.len()).unwrap_or_default())?;
-            }
-            Transform::Ah(ah) => ah.seal(packet, sequence)?,
+        if let Some(unfinished) = self.begin_seal(packet)? {
+            unfinished.finish(packet);
         }
-        self.sequence = sequence;
-        self.counters.packets += 1;
-        self.counters.octets += octets as u64;
         Ok(())
     }
 
+    /// As [`seal`](Self::seal), but leaves ESP's encryption and ICV to be done, perhaps with those of other packets.
+    pub(crate) fn begin_seal(&mut self, packet: &mut Packet) -> Result<Option<Unfinished>, SealError> {
+        let sequence = self.sequence.checked_add(1).ok_or(SealError::SequenceExhausted)?;
+        let octets = packet.len();
+        let unfinished = match &self.transform {
+            Transform::Esp(esp) => {
+                let iv = self.iv.iv(sequence);
+                let len = esp.prepare(packet, sequence, iv.get(..self.iv.len()).unwrap_or_default())?;
+                Some(Unfinished { esp: esp.clone(), len, sequence })
+            }
+            Transform::Ah(ah) => {
+                ah.seal(packet, sequence)?;
+                None
+            }
+        };
+        self.sequence = sequence;
+        self.counters.packets += 1;
+        self.counters.octets += octets as u64;
+        Ok(unfinished)
+    }
+
+    /// What checks ICVs of packets with this number, if they can be checked before their turn: the pre-check of the window
+    /// comes first (RFC 4303 section 3.4.3).
+    pub(crate) fn early_verifier(&self, sequence: u32) -> Option<&Arc<Esp>> {
+        let Transform::Esp(esp) = &self.transform else { return None };
+        let in_window = self.window.as_ref().is_some_and(|w| w.check(sequence.into()));
+        (in_window && esp.has_integrity() && !esp.esn()).then_some(esp)
+    }
+
     /// Opens a packet whose header says `low`: window pre-check, ICV, decryption, window update, in this order (RFC 4303
-    /// section 3.4.3).
-    pub(crate) fn open(&mut self, packet: &mut Packet, low: u32) -> Result<Opened, SaError> {
+    /// section 3.4.3). `verified` is the ICV's check, when it was done before.
+    pub(crate) fn open(
+        &mut self,
+        packet: &mut Packet,
+        low: u32,
+        verified: Option<&Verified>,
+    ) -> Result<Opened, SaError> {
         let esn = matches!(&self.transform, Transform::Esp(esp) if esp.esn());
         let sequence = match &self.window {
             Some(window) if esn => window.infer(low),
@@ -153,7 +180,10 @@ impl IpsecSa {
             return Err(SaError::Replayed);
         }
         let opened = match &self.transform {
-            Transform::Esp(esp) => esp.open_numbered(packet, Some(sequence)),
+            Transform::Esp(esp) => {
+                let known = verified.filter(|v| Arc::ptr_eq(&v.esp, esp)).map(|v| v.right);
+                esp.open_verified(packet, Some(sequence), known)
+            }
             Transform::Ah(ah) => ah.open(packet),
         };
         match opened {
@@ -177,6 +207,36 @@ impl IpsecSa {
     pub(crate) fn set_sequence(&mut self, sequence: u64) {
         self.sequence = sequence;
     }
+}
+
+/// A packet whose headers are written, and whose encryption and ICV are still to come.
+#[derive(Clone, Debug)]
+pub(crate) struct Unfinished {
+    pub(crate) esp: Arc<Esp>,
+    /// Octets at the packet's end that it is about. Headers may come in front in the meantime.
+    pub(crate) len: usize,
+    sequence: u64,
+}
+
+impl Unfinished {
+    /// Whether it can be done together with others: extended sequence numbers cannot.
+    pub(crate) fn can_wait(&self) -> bool {
+        !self.esp.esn()
+    }
+
+    /// Does it now.
+    pub(crate) fn finish(&self, packet: &mut Packet) {
+        // It cannot fail: `prepare` has laid it out.
+        let _ = self.esp.finish(esp::tail(packet, self.len), self.sequence);
+    }
+}
+
+/// That the ICV of a packet is right, or not.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified {
+    /// By these keys.
+    pub(crate) esp: Arc<Esp>,
+    pub(crate) right: bool,
 }
 
 impl fmt::Debug for Transform {

@@ -22,6 +22,7 @@ const WINDOWS_NAT_TRAVERSAL: NatTraversal = NatTraversal {
     keepalive: Some(Duration::from_secs(20)),
     responder_behind_nat: ResponderBehindNat::Allowed,
     original_addresses: NatOaHabit::BehindNat,
+    pretend: false,
 };
 const WINDOWS_METHODS: &[MainModeMethod] = &defaults::MM_METHODS.value;
 const ALL_LEVELS: &[ExemptLevel] = &[
@@ -214,6 +215,7 @@ pub static RFC: Profile = Profile {
             keepalive: Some(Duration::from_secs(20)),
             responder_behind_nat: ResponderBehindNat::Allowed,
             original_addresses: NatOaHabit::InTransportMode,
+            pretend: false,
         },
         "RFC 3948 section 4: 20 s; RFC 3947 section 5.2",
     ),

@@ -69,6 +69,7 @@ pub(super) fn begin(
         we_can,
         peer_can: Capabilities::of(&chain),
         fragmenting: false,
+        pretend: cx.node.config.nat_traversal.pretend,
         nat: None,
         floated: false,
         peer_id: None,

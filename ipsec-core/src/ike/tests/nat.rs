@@ -5,6 +5,7 @@ mod contact;
 mod found;
 mod keepalive;
 mod moved;
+mod pretend;
 mod quick_mode;
 mod refused;
 mod wire;

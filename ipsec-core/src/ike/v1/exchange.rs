@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use rand_core::Rng;
 
+use super::nat_traversal::pretended;
 use super::phase1::{Accepted, Established, Phase1};
 use super::quick_mode::initiator::Initiator;
 use super::quick_mode::responder::{Request, Responder};
@@ -93,7 +94,7 @@ impl IsakmpSa {
                         (self.names.cky_r, self.names.peer_can) = (*cky_r, *peer_can);
                     }
                     Accepted::Authenticated { id, nat, .. } => {
-                        self.names.nat = self.names.nat.or(*nat);
+                        self.names.nat = self.names.nat.or(pretended(*nat, self.names.pretend));
                         self.names.peer_id.clone_from(id);
                         self.follow(received, cx);
                     }

@@ -135,6 +135,11 @@ pub(crate) fn discover(
     Some(Nat { version, local, peer })
 }
 
+/// What was found, by a node that says it is behind a NAT: its peer believes that, so both have to act upon it.
+pub(crate) fn pretended(nat: Option<Nat>, pretend: bool) -> Option<Nat> {
+    nat.map(|nat| Nat { local: nat.local || pretend, ..nat })
+}
+
 impl Names {
     /// The version of NAT traversal that both ends announced.
     pub(crate) fn nat_version(&self) -> Option<Version> {
@@ -147,7 +152,9 @@ impl Names {
         let Some(version) = self.nat_version() else { return Vec::new() };
         let cookies = (self.cky_i, self.cky_r);
         let nat_d = |end| NatD { numbering: version.numbering(), hash: nat_d_hash(alg, cookies, end) };
-        [self.peer, self.local].map(|end| Payload::NatD(nat_d(end))).to_vec()
+        // Whoever pretends has an address that is nobody's.
+        let source = if self.pretend { SocketAddr::from(([0; 4], 0)) } else { self.local };
+        [self.peer, source].map(|end| Payload::NatD(nat_d(end))).to_vec()
     }
 
     /// What was found, if there is a NAT between the ends.
@@ -158,7 +165,7 @@ impl Names {
     /// NAT-D was exchanged. The initiator moves to port 4500, before it sends its next message; an exchange that began there
     /// stays as it is (RFC 3947 section 4). The responder follows when it has authenticated that message.
     pub(crate) fn discovered(&mut self, nat: Option<Nat>) {
-        self.nat = nat;
+        self.nat = pretended(nat, self.pretend);
         if self.initiator && self.across_nat().is_some() {
             self.floated |= self.local.port() != NAT_PORT;
             self.local.set_port(NAT_PORT);
