@@ -35,9 +35,9 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb301284-policy-on-one-end": "twin.toml"),
     directory!("kb301284-ports-reversed": "twin.toml"),
     directory!("kb301284-psk-mismatch": "twin.toml"),
+    directory!("kb816514-neta-netb-tunnel": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
     directory!("kb816514-gateway-to-server": "topology.toml", "steps.toml", "router.netsh", "server.netsh"),
     directory!("kb816514-l2tp": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
-    directory!("kb816514-neta-netb-tunnel": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
     directory!("kb816514-accept-unsecured": "twin.toml"),
     directory!("kb816514-ah-tunnel": "twin.toml"),
     directory!("kb816514-asymmetric-interfaces": "twin.toml"),
@@ -286,7 +286,8 @@ pub fn scenario(name: &str) -> Result<Scenario, LoadError> {
     Scenario::load(&files, self::files, Some(TWINS))
 }
 
-/// The scenario that `text` names: its whole name, or a prefix of only one, or a prefix of only one that is no twin.
+/// The scenario that `text` names: its whole name, or a prefix of only one, or a prefix of only one that is no twin. Of an
+/// article, `kb816514`, the first one in the list tells its story.
 ///
 /// # Errors
 /// The names that fit; none, if there is no such scenario.
@@ -300,8 +301,15 @@ pub fn resolve(text: &str) -> Result<&'static str, Vec<&'static str>> {
         (Some(exact), _, _) => Ok(exact),
         (None, [only], _) => Ok(only),
         (None, _, [parent]) => Ok(parent),
+        (None, _, [first, ..]) if is_article(text) => Ok(first),
         _ => Err(fitting),
     }
+}
+
+/// The number of an article in Microsoft's knowledge base, and no less.
+fn is_article(text: &str) -> bool {
+    text.strip_prefix("kb")
+        .is_some_and(|number| number.len() == 6 && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The scenarios that a family's name or a pattern with `*`, for any text, stands for, in the order of [`names`].
