@@ -1,11 +1,11 @@
 //! The computer: its release, its stores, its services, its network, its logs.
 //!
-//! [`Computer`] is sans-IO like the core: calls hand in what people and the network do, with the time; what follows from it
-//! comes out of [`Computer::poll_output`], in order. [`Output::Driver`] is for `ipsec_core::Ipsec`, [`Output::Event`] for
-//! the logs.
+//! [`Computer`] is sans-IO like the core: calls hand in what people and the network do, with the time; what
+//! follows from it comes out of [`Computer::poll_output`], in order. [`Output::Driver`] is for
+//! `ipsec_core::Ipsec`, [`Output::Event`] for the logs.
 //!
-//! Who edits policy with `netsh` tells the running service, and the change is in force at once. Who edits the registry
-//! ([`Computer::registry`]) does not, and the service finds the change when it polls the next time.
+//! Who edits policy with `netsh` tells the running service, and the change is in force at once. Who edits the
+//! registry ([`Computer::registry`]) does not, and the service finds the change when it polls the next time.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -91,7 +91,8 @@ impl Computer {
         self.stores.automatic = policy;
     }
 
-    /// The same computer, whose service has this startup type: it did not start with the computer unless automatic.
+    /// The same computer, whose service has this startup type: it did not start with the computer unless
+    /// automatic.
     #[must_use]
     pub fn with_startup(mut self, startup: StartupType) -> Self {
         self.agent.startup = startup;
@@ -103,8 +104,8 @@ impl Computer {
         self
     }
 
-    /// Runs a script as if it had been run before this start of the computer, so that the properties which wait for one
-    /// are in force. What it prints.
+    /// Runs a script as if it had been run before this start of the computer, so that the properties which
+    /// wait for one are in force. What it prints.
     ///
     /// # Errors
     /// What is wrong with the script; nothing was changed then.
@@ -120,8 +121,8 @@ impl Computer {
         Ok(text)
     }
 
-    /// Types a `netsh` line, or several: what it prints. What it changes is in force at once when the service runs; while
-    /// it does not, stored policy can be edited and assigned, and waits.
+    /// Types a `netsh` line, or several: what it prints. What it changes is in force at once when the service
+    /// runs; while it does not, stored policy can be edited and assigned, and waits.
     ///
     /// # Errors
     /// What is wrong with the line; nothing was changed then.
@@ -139,8 +140,9 @@ impl Computer {
         Ok(text)
     }
 
-    /// Changes what is stored by `netsh` lines that nobody tells the service of, as somebody does who writes to the registry:
-    /// a running service finds the change in the local store when it polls, and all of it when it starts.
+    /// Changes what is stored by `netsh` lines that nobody tells the service of, as somebody does who writes
+    /// to the registry: a running service finds the change in the local store when it polls, and all of it
+    /// when it starts.
     ///
     /// # Errors
     /// What is wrong with the lines; nothing was changed then.
@@ -167,8 +169,8 @@ impl Computer {
         }
     }
 
-    /// Stops the service: peers are told that their SAs are gone, no policy is in force, dynamic policy is lost (TechNet
-    /// cc739550).
+    /// Stops the service: peers are told that their SAs are gone, no policy is in force, dynamic policy is
+    /// lost (TechNet cc739550).
     pub fn stop_service(&mut self) {
         if self.agent.runs() {
             self.forget_policy();
@@ -187,8 +189,8 @@ impl Computer {
         self.agent.fails = fails;
     }
 
-    /// Starts the computer again: the driver is in its start-up mode until the service, in its time, has given it policy.
-    /// Dynamic policy is lost, and the properties that waited for this are in force.
+    /// Starts the computer again: the driver is in its start-up mode until the service, in its time, has
+    /// given it policy. Dynamic policy is lost, and the properties that waited for this are in force.
     pub fn boot(&mut self, times: BootTimes, now: Instant) {
         self.forget_policy();
         self.exempt = self.stores.config.exempt;

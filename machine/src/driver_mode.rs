@@ -1,7 +1,7 @@
 //! What the IPsec driver does before the Policy Agent has given it a policy: permit, block, stateful.
 //!
-//! The driver is loaded long before the service runs, and the network is up in between. TechNet cc783039 and the event
-//! texts 4292 to 4297 say what it does meanwhile:
+//! The driver is loaded long before the service runs, and the network is up in between. TechNet cc783039 and
+//! the event texts 4292 to 4297 say what it does meanwhile:
 //!
 //! | start-up mode | out | in |
 //! |---|---|---|
@@ -40,8 +40,9 @@ pub enum DriverMode {
 }
 
 impl DriverMode {
-    /// The mode in which the driver starts, as it was left in the registry: what `bootmode` says, else stateful "when any
-    /// policy is assigned". A service that does not start by itself would never end it, so there it is permit.
+    /// The mode in which the driver starts, as it was left in the registry: what `bootmode` says, else
+    /// stateful "when any policy is assigned". A service that does not start by itself would never end it, so
+    /// there it is permit.
     ///
     /// That a typed `bootmode` counts before an assigned policy is our reading.
     #[must_use]

@@ -1,7 +1,8 @@
 //! What a computer knows of its network: addresses, DNS, WINS and DHCP servers, default gateway.
 //!
-//! Filters may name the servers by kind instead of by address; such filters follow these settings without an edit of the
-//! policy (Windows Server 2003). Host names are different: they are looked up when a filter is made, and never again.
+//! Filters may name the servers by kind instead of by address; such filters follow these settings without an
+//! edit of the policy (Windows Server 2003). Host names are different: they are looked up when a filter is
+//! made, and never again.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -54,8 +55,8 @@ pub enum AdapterKind {
 }
 
 impl AdapterKind {
-    /// Which rules count here: those for the local area network, or those for remote access. "All LAN" excludes ISDN, PPP
-    /// and serial lines (rules know only these two types).
+    /// Which rules count here: those for the local area network, or those for remote access. "All LAN"
+    /// excludes ISDN, PPP and serial lines (rules know only these two types).
     #[must_use]
     pub fn connection(self) -> ConnectionKind {
         match self {

@@ -3,12 +3,14 @@
 //! | moment | driver | policy in force |
 //! |---|---|---|
 //! | it does not run | permit | none, and peers have been told that their SAs are gone |
-//! | it has started | secure | persistent policy, when some is assigned; else the start-up mode goes on |
+//! | it has started | secure | persistent policy, when some is assigned |
+//! | the same, and no persistent policy is assigned | start-up mode | none |
 //! | it has read the local store | secure | persistent and local policy together |
-//! | the local policy cannot be applied | secure | persistent policy stays "even if others fail" (TechNet cc739468) |
-//! | it cannot start, or persistent policy cannot be applied | block | none (KB 818043; the latter is our choice) |
+//! | the local policy cannot be applied | secure | persistent policy stays (TechNet cc739468) |
+//! | it cannot start (KB 818043), or persistent policy cannot be applied (our choice) | block | none |
 //!
-//! That the start-up mode goes on where there is no persistent policy is our reading: it leaves no moment without either.
+//! That the start-up mode goes on where there is no persistent policy is our reading: it leaves no moment
+//! without either.
 
 use core::fmt;
 use core::time::Duration;

@@ -1,7 +1,8 @@
-//! What this node has started, and so may be answered: the memory of [`Action::Stateful`](crate::spd::Action::Stateful).
+//! What this node has started, and so may be answered: the memory of
+//! [`Action::Stateful`](crate::spd::Action::Stateful).
 //!
-//! A packet answers when its addresses, protocol and ports are those of one that left, the other way round. Echo replies
-//! answer by identifier and sequence number, and ICMP errors by what they quote.
+//! A packet answers when its addresses, protocol and ports are those of one that left, the other way round.
+//! Echo replies answer by identifier and sequence number, and ICMP errors by what they quote.
 
 use alloc::collections::BTreeMap;
 
@@ -40,8 +41,8 @@ impl Started {
 }
 
 impl Ipsec {
-    /// A packet of ours leaves, and may be answered. Answers of ours start nothing, nor do later fragments, which show no
-    /// ports.
+    /// A packet of ours leaves, and may be answered. Answers of ours start nothing, nor do later fragments,
+    /// which show no ports.
     pub(super) fn start(&mut self, packet: &Packet, info: &IpInfo, key: &FlowKey, now: Instant) {
         if let Some((flow, Part::Question | Part::Member)) = flow::flow(packet.bytes(), info, key) {
             self.started.remember(flow, self.config.limits.stateful_flows, now);
