@@ -53,6 +53,7 @@ mod exemptions;
 mod expand;
 pub(crate) mod listing;
 pub mod main_mode;
+mod names;
 #[cfg(test)]
 mod tests;
 pub mod validation;
@@ -61,6 +62,7 @@ pub mod whole;
 
 pub use expand::{CompiledFilter, Half};
 pub use listing::{listing, listing_of_all};
+pub use names::{EntryNames, entry_names};
 pub use validation::Validation;
 pub use warnings::{Warning, warnings};
 pub use whole::compile_stores;

@@ -37,7 +37,9 @@ pub struct LiveSoft {
     pub local: IpAddr,
     /// The peer that gave no answer to IKE.
     pub peer: IpAddr,
-    /// The filter that allows it.
+    /// The entry that allows it.
+    pub entry: EntryId,
+    /// The rule of that entry.
     pub filter: String,
     /// Seconds left.
     pub seconds_left: u64,
@@ -50,7 +52,9 @@ pub struct LivePair {
     pub local: IpAddr,
     /// The peer's.
     pub peer: IpAddr,
-    /// The filter whose packets leave on it.
+    /// The entry whose packets leave on it.
+    pub entry: EntryId,
+    /// The rule of that entry.
     pub filter: String,
     /// The traffic it carries, our side local.
     pub selector: Selector,
@@ -94,6 +98,7 @@ impl LiveSoft {
         Self {
             local: soft.local,
             peer: soft.peer,
+            entry: soft.entry,
             filter: filter(spd, soft.entry),
             seconds_left: soft.until.saturating_since(now).as_secs(),
         }
@@ -107,6 +112,7 @@ impl LivePair {
         Self {
             local: pair.local,
             peer: pair.peer,
+            entry: pair.sends_for,
             filter: filter(spd, pair.sends_for),
             selector: pair.selector.clone(),
             transport: pair.mode == Mode::Transport,

@@ -115,6 +115,13 @@ pub(crate) fn is_windows(release: &Profile) -> bool {
     generation(release).is_some()
 }
 
+/// Whether two computers run "the same version of the Windows operating system": remote management and monitoring of IPsec
+/// is only supported between such (deployment guide, "Considerations"). What is no Windows is only like itself.
+#[must_use]
+pub fn same_windows(a: &Profile, b: &Profile) -> bool {
+    generation(a) == generation(b) && (generation(a).is_some() || a.name == b.name)
+}
+
 /// Whether the release has the tool, counting those of its Resource Kit and Support Tools. What is no Windows has all.
 #[must_use]
 pub fn has(release: &Profile, tool: Tool) -> Defaulted<bool> {

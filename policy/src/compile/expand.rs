@@ -36,6 +36,8 @@ pub struct CompiledFilter {
     pub rule: String,
     /// The filter's description.
     pub description: String,
+    /// The name of its filter list.
+    pub list: String,
     /// Where the half comes from.
     pub half: Half,
     /// Source and destination of the half as the filter names them, with `me` and keywords.
@@ -53,6 +55,13 @@ pub struct CompiledFilter {
 }
 
 impl CompiledFilter {
+    /// The filter's name: its description, else that of its list. "It is generally a good idea to give the filter the same
+    /// name that you used for the filter list. The filter name appears in the IPSec monitor" (KB 816514).
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.description.is_empty() { &self.list } else { &self.description }
+    }
+
     /// The SPD entry, not numbered yet.
     #[must_use]
     pub fn entry(&self) -> SpdEntry {
@@ -80,6 +89,8 @@ pub(super) struct ActiveRule<'a> {
     pub(super) rule: &'a Rule,
     pub(super) action: &'a FilterAction,
     pub(super) filters: &'a [Filter],
+    /// The name of the filter list.
+    pub(super) list: &'a str,
     /// The tunnel endpoint and whether it is ours.
     pub(super) tunnel: Option<(IpAddr, bool)>,
 }
@@ -104,7 +115,7 @@ pub(super) fn active_rules<'a>(
             return Err(CompileError::TunnelEndpoint { rule: rule.name.clone(), endpoint });
         }
         let tunnel = tunnel.map(|address| (address, local.owns(address)));
-        rules.push(ActiveRule { rule, action, filters: &list.filters, tunnel });
+        rules.push(ActiveRule { rule, action, filters: &list.filters, list: &list.name, tunnel });
     }
     Ok(rules)
 }
@@ -263,6 +274,7 @@ impl Compiler<'_> {
         out.push(CompiledFilter {
             rule: self.active.rule.name.clone(),
             description: self.filter.description.clone(),
+            list: self.active.list.to_owned(),
             half,
             flow: (source.name.clone(), destination.name.clone()),
             selector: Selector {
