@@ -17,6 +17,7 @@ mod tests;
 mod text;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use ipsec_core::selector::{FlowKey, Selector};
@@ -304,6 +305,20 @@ impl Snapshot {
     }
 }
 
+impl fmt::Display for Association {
+    /// One line: filter, security, peer, traffic.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { filter, security, source, destination, .. } = self;
+        match (self.kind, self.peer_tunnel_endpoint) {
+            (AssociationKind::Soft, _) => {
+                write!(f, "{filter}: soft association with {destination}, in clear")
+            }
+            (_, Some(peer)) => write!(f, "{filter}: {security} with {peer}, {source} -> {destination}"),
+            (_, None) => write!(f, "{filter}: {security}, {source} -> {destination}"),
+        }
+    }
+}
+
 impl Association {
     fn of_pair(pair: &LivePair, names: Option<&EntryNames>) -> Self {
         let selector = &pair.selector;
@@ -342,7 +357,7 @@ impl Association {
             policy: names.map_or_else(String::new, |n| n.policy.clone()),
             security: "None".to_owned(),
             filter: names.map_or_else(|| soft.filter.clone(), |n| n.filter.clone()),
-            source: "me".to_owned(),
+            source: soft.local.to_string(),
             destination: soft.peer.to_string(),
             protocol: protocol_name(None),
             source_port: 0,

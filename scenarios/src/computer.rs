@@ -85,6 +85,11 @@ impl<'a> Computer<'a> {
         &self.computer.stores().config
     }
 
+    /// The computer itself.
+    pub(crate) fn machine(&self) -> &computer::Computer {
+        &self.computer
+    }
+
     fn file(&self) -> &'a str {
         self.node.policy.as_ref().map_or("", |p| p.get_ref().as_str())
     }

@@ -55,6 +55,6 @@ pub use family::Family;
 pub use faults::FaultPlan;
 pub use record::Recording;
 pub use report::Report;
-pub use run::{Outcomes, RunOptions, replay, run};
+pub use run::{Outcomes, RunOptions, Watch, replay, run};
 pub use scenario::Scenario;
 pub use source::Files;

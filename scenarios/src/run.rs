@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipsec_core::{Instant, Processed};
+use ipsec_machine::monitor::Snapshot;
 use ipsec_sim::digest::DigestSink;
 use ipsec_sim::{Action, Network};
 use sha2::{Digest as _, Sha256};
@@ -30,6 +31,9 @@ use crate::{flood, forge, inject, topology};
 
 mod computers;
 mod routes;
+mod watch;
+
+pub use watch::Watch;
 
 /// When a twin's flow starts.
 const TWIN_START: Instant = Instant::from_secs(2);
@@ -122,6 +126,8 @@ struct Act<'a> {
     computers: BTreeMap<String, Computer<'a>>,
     /// Static routes of nodes that got more of them.
     routes: BTreeMap<String, Vec<topology::Route>>,
+    /// How many steps are done.
+    stepped: usize,
 }
 
 impl<'a> Act<'a> {
@@ -158,7 +164,8 @@ impl<'a> Act<'a> {
             (recorder, DigestSink::new(), observer, LogSink::new(scenario, &computers, options.oakley));
         let routes = BTreeMap::new();
         let (flows, ipconfig) = (Vec::new(), BTreeMap::new());
-        Ok(Act { scenario, options, direction, network, sinks, flows, ipconfig, computers, routes })
+        let stepped = 0;
+        Ok(Act { scenario, options, direction, network, sinks, flows, ipconfig, computers, routes, stepped })
     }
 
     fn play(mut self) -> Result<(Vec<CheckResult>, RunReport, Option<Recording>), LoadError> {
@@ -166,7 +173,7 @@ impl<'a> Act<'a> {
         let mut end = Instant::EPOCH + self.direction.map_or(self.scenario.steps.end.0, |d| d.end.0);
         match self.direction {
             Some(direction) => self.start(direction.flow.get_ref(), TWIN_START)?,
-            None => self.steps()?,
+            None => self.steps(Instant::NEVER)?,
         }
         let probed = self.probed();
         if faulty {
@@ -182,12 +189,16 @@ impl<'a> Act<'a> {
         Ok((checks, report, self.sinks.0))
     }
 
-    /// Runs up to each step and does it.
-    fn steps(&mut self) -> Result<(), LoadError> {
+    /// Runs up to each step that is due by `until`, and does it.
+    fn steps(&mut self, until: Instant) -> Result<(), LoadError> {
         let mut steps: Vec<_> = self.scenario.steps.steps.iter().collect();
         steps.sort_by_key(|s| s.at.get_ref().0);
-        for step in steps {
+        for step in steps.into_iter().skip(self.stepped) {
             let at = Instant::EPOCH + step.at.get_ref().0;
+            if at > until {
+                break;
+            }
+            self.stepped += 1;
             // What is due at the very time of a step happens after it.
             self.run_until(at - Duration::from_nanos(1))?;
             if let Some(says) = &step.says {
@@ -295,25 +306,22 @@ impl<'a> Act<'a> {
         self.ipconfig.entry(node.into()).or_default().push(text);
     }
 
-    /// SAs as IP Security Monitor lists them.
+    /// Associations as IP Security Monitor lists them.
     fn monitor(&mut self, node: &str, at: Instant) {
-        let observer = &mut self.sinks.2;
-        let Some(id) = observer.node(node) else { return };
-        let alive = observer
-            .quick_modes
-            .iter()
-            .filter(|q| q.node == id && !observer.deleted.contains(&(id, q.info.pair)));
-        let lines: Vec<String> = alive
-            .map(|q| {
-                format!("monitor: {} with {}, {}", names::method(&q.info.offer), q.info.peer, q.info.selector)
-            })
-            .collect();
-        if lines.is_empty() {
-            observer.story.say(at, node, "monitor: no security associations");
+        let shown = self.snapshot(node, at);
+        let story = &mut self.sinks.2.story;
+        let associations = shown.map(|shown| shown.associations).unwrap_or_default();
+        if associations.is_empty() {
+            story.say(at, node, "monitor: no security associations");
         }
-        for line in lines {
-            observer.story.say(at, node, &line);
+        for association in associations {
+            story.say(at, node, &format!("monitor: {association}"));
         }
+    }
+
+    /// What the monitor of a node shows; `None` without IPsec.
+    fn snapshot(&self, node: &str, at: Instant) -> Option<Snapshot> {
+        Some(Snapshot::of(self.computers.get(node)?.machine(), self.ipsec(node)?, at))
     }
 
     fn answers(&self, since: Instant) -> BTreeMap<String, Answers> {

@@ -26,6 +26,11 @@ impl Story {
         Story { names, tell, lines: Vec::new(), waiting: BTreeSet::new() }
     }
 
+    /// The lines so far.
+    pub(crate) fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
     /// The lines, taken out.
     pub(crate) fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lines)

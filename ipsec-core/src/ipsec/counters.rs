@@ -132,7 +132,8 @@ impl Processed {
     }
 }
 
-/// Octets that SAs carried, as they were inside, since the node began.
+/// Octets that SAs carried since the node began, as they count them for their lifetimes: whole datagrams before they are
+/// sealed, in tunnel mode with the outer header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrafficCounters {
     /// Of packets that left.

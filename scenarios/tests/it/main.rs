@@ -2,6 +2,7 @@
 
 mod computers;
 mod default_policies;
+mod displays;
 mod errors;
 mod events;
 mod exemptions;
