@@ -190,7 +190,7 @@ fn specific<'a>(store: &'a Store, policy: &'a Policy, local: &LocalAddresses) ->
                     tunnel,
                     inbound,
                 };
-                let mirrored = filter.mirrored.then(|| Specific {
+                let mirrored = filter.mirrored.then_some(Specific {
                     source: destination,
                     destination: source,
                     ports: (to, from),
