@@ -58,7 +58,7 @@ fn member(path: &Path) -> Result<Scenario, Error> {
 }
 
 /// The scenario that an argument names: one that comes with the program, or a directory.
-fn scenario(text: &str) -> Result<Scenario, Error> {
+pub(crate) fn scenario(text: &str) -> Result<Scenario, Error> {
     let path = Path::new(text);
     match embedded::resolve(text) {
         Ok(name) => own(name),

@@ -7,6 +7,8 @@ mod junit;
 mod list;
 mod live;
 mod many;
+mod monitor;
+mod netdiag;
 mod netsh;
 mod print;
 mod profile;
@@ -44,6 +46,10 @@ enum Command {
     Ctl(ctl::CtlArgs),
     /// Check netsh scripts and show the policy they make: rules, and filters in match order.
     Netsh(netsh::NetshArgs),
+    /// Show IP Security Monitor, or ipsecmon, of a node while a scenario runs: live in the terminal, or once.
+    Monitor(monitor::MonitorArgs),
+    /// Type `netdiag /test:ipsec /debug` at a node of a scenario: active policies and their filters, as in KB 816514.
+    Netdiag(netdiag::NetdiagArgs),
     /// Judge a capture, anybody's: which traffic is clear, protected by ESP, protected by AH and readable.
     Verdict(verdict::VerdictArgs),
     /// Show what each release of Windows does, value by value, with how sure we are of it and the source.
@@ -58,6 +64,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Netsh(args) => netsh::netsh(&args),
+        Command::Monitor(args) => monitor::monitor(&args),
+        Command::Netdiag(args) => netdiag::netdiag(&args),
         Command::Verdict(args) => verdict::verdict(&args),
         Command::Profile(args) => profile::profile(&args),
     };

@@ -56,3 +56,48 @@ fn verdict_has_exit_codes_for_what_is_expected_wrong_or_not_there() {
     assert_eq!(code(&[&out.join("report.json").display().to_string()]), 2);
     assert_eq!(code(&["nothing-there.pcap"]), 3);
 }
+
+/// KB 816514 runs netdiag on Windows Server 2003, whose own netdiag knows no IPsec.
+#[test]
+fn netdiag_prints_the_policy_and_hides_the_key() {
+    let output = ipseclab(&["netdiag", "kb816514", "gwa"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("not available") && error.contains("netsh ipsec"), "{error}");
+    let (code, text) = said(&["netdiag", "kb816514", "gwa", "--kb816514-compat"]);
+    assert_eq!(code, 0);
+    assert!(
+        text.starts_with("Local IPSec Policy Active: 'IPSec Tunnel with non-Microsoft Gateway'"),
+        "{text}"
+    );
+    assert!(text.contains("There are two filters\nNetA to NetB\n") && !text.contains("actual key"), "{text}");
+    let (_, text) = said(&["netdiag", "kb816514", "gwa", "--kb816514-compat", "--show-keys"]);
+    assert!(text.contains("Method = Preshared key: -actual key-\n"), "{text}");
+    let line = "netdiag /test:ipsec /debug > filename.txt";
+    assert_eq!(said(&["netdiag", "kb816514", "gwa", line, "--kb816514-compat"]), (0, String::new()));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("filename.txt");
+    assert!(std::fs::read_to_string(file).expect("the file").contains("Offer #0:"));
+    assert_eq!(said(&["netdiag", "kb816514", "nobody"]).0, 2);
+}
+
+#[test]
+fn monitor_prints_a_moment_as_text_and_json() {
+    let (code, text) = said(&["monitor", "kb816514", "--at", "1s"]);
+    assert_eq!(code, 0);
+    assert!(text.starts_with("gwa: IP Security Monitor at 1.000000 s"), "{text}");
+    assert!(text.contains("Quick mode: 0 security associations"), "{text}");
+    // Not on a terminal, the end of the scenario.
+    let (_, text) = said(&["monitor", "kb816514"]);
+    assert!(text.contains("  NetA to NetB: 10.1.0.0/16 -> 10.2.0.0/16, ANY\n"), "{text}");
+    let (_, text) = said(&["monitor", "kb301284", "--node", "bob", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        (&document["schema"], &document["monitor"]),
+        (&"ipseclab-monitor/1".into(), &"ipsecmon".into())
+    );
+    assert_eq!(said(&["monitor", "kb816514", "--node", "host-a"]).0, 2);
+    let refused = ipseclab(&["monitor", "kb816514", "--from", "windows-xp"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("Remote Desktop"));
+    assert_eq!(said(&["monitor", "kb816514", "--from", "windows-2003", "--at", "1s"]).0, 0);
+}

@@ -7,7 +7,8 @@ use ipsec_machine::netdiag;
 use ipsec_policy::live::Counter;
 use ipsec_scenarios::{Files, RunOptions, Scenario, Watch, embedded, run};
 
-const OPTIONS: RunOptions = RunOptions { seed: 1, faults: ipsec_scenarios::FaultPlan::NONE, record: false };
+const OPTIONS: RunOptions =
+    RunOptions { seed: 1, faults: ipsec_scenarios::FaultPlan::NONE, record: false, oakley: false };
 
 fn scenario(name: &str) -> Scenario {
     embedded::scenario(name).unwrap_or_else(|e| panic!("{name}/{e}"))
