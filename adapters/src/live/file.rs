@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipsec_core::Duration;
-use ipsec_core::config::{DeadPeerDetection, IkeConfig, VendorIdRule};
+use ipsec_core::config::{DeadPeerDetection, IkeConfig, RetransmitSchedule, VendorIdRule};
 use ipsec_core::ike::v1::vendor_id;
 use ipsec_policy::profile::{ALL, Profile};
 use schemars::JsonSchema;
@@ -345,6 +345,9 @@ impl File {
         }
         config.accepts_narrowing = profile.name == "rfc";
         config.renews_isakmp_sas = profile.name == "rfc" && ike.renew;
+        if profile.name == "rfc" {
+            config.responder_retransmit = Some(repeats_of_answers());
+        }
         if profile.name == "rfc" && ike.dead_peer_seconds > 0 {
             config.vendor_ids.push(VendorIdRule::always(vendor_id::DEAD_PEER_DETECTION));
             let idle = Duration::from_secs(ike.dead_peer_seconds.into());
@@ -352,4 +355,13 @@ impl File {
         }
         Ok(config)
     }
+}
+
+/// Whose first message we answer within microseconds may not have noted yet that it asked (charon on the same computer, now and
+/// then), and asks again only seconds later. So an answer in phase 1 is repeated twice, as RFC 2408 section 5.1 lets either
+/// end; twice only, for who sends the first message may be a liar. The exchange lasts as long as without it.
+fn repeats_of_answers() -> RetransmitSchedule {
+    let gaps: Vec<Duration> = [1, 2].map(Duration::from_secs).to_vec();
+    let repeating = gaps.iter().fold(Duration::ZERO, |sum, gap| sum + *gap);
+    RetransmitSchedule { gaps, last_wait: RetransmitSchedule::default().length().saturating_sub(repeating) }
 }
