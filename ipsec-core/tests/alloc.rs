@@ -159,3 +159,44 @@ fn no_allocation_for_each_packet() {
         assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0, "{protocols:?}");
     }
 }
+
+/// As a live node works: many packets in one call, whose ciphers and ICVs are computed side by side.
+#[test]
+fn nor_for_each_packet_of_a_batch() {
+    use IpsecProtocol::{Ah, Esp};
+    const PACKETS: u64 = 64;
+    for protocols in [&[Esp][..], &[Ah], &[Esp, Ah]] {
+        let (mut a, mut b) = (node(1, protocols), node(2, protocols));
+        let mut bytes = [0u8; 1000];
+        bytes[..20].copy_from_slice(&[
+            0x45, 0, 0x03, 0xe8, 0, 1, 0, 0, 63, 17, 0x63, 0x00, 10, 1, 0, 10, 10, 2, 0, 10,
+        ]);
+        let mut packets: Vec<Packet> = (0..PACKETS).map(|n| Packet::from_slice(n, &bytes)).collect();
+        let mut inputs = Vec::with_capacity(packets.len());
+        let mut before = 0;
+        for round in 0..30 {
+            if round == 10 {
+                before = ALLOCATIONS.with(Cell::get);
+            }
+            for mut packet in packets.drain(..) {
+                packet.refill(packet.id(), &bytes);
+                inputs.push(Input::Outbound(OUTSIDE, packet));
+            }
+            a.handle_batch(&mut inputs, Instant::from_millis(round));
+            while let Some(output) = a.poll_output() {
+                if let Output::Transmit(_, packet) = output {
+                    inputs.push(Input::Inbound(OUTSIDE, packet));
+                }
+            }
+            b.handle_batch(&mut inputs, Instant::from_millis(round));
+            while let Some(output) = b.poll_output() {
+                if let Output::Deliver(_, packet) = output {
+                    assert_eq!(packet.bytes()[20..], bytes[20..]);
+                    packets.push(packet);
+                }
+            }
+            assert_eq!(packets.len() as u64, PACKETS);
+        }
+        assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0, "{protocols:?}");
+    }
+}
