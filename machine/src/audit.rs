@@ -3,7 +3,7 @@
 //! An administrator turns success and failure on for each category, of the computer or of its domain; where the domain says
 //! something, that counts (KB 816514, "Enable Auditing for Logon Events and Object Access"). IKE's events are logon events.
 //! Those of the service are changes of policy, and those of the driver's late checks are system events: the categories of
-//! their successors in Windows Vista, whose numbers are theirs plus 4,096 [inferred].
+//! their successors in Windows Vista, whose numbers are theirs plus 4,096 (inferred).
 
 /// What is recorded of one category.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -55,7 +55,7 @@ pub struct AuditPolicy {
     pub system_events: Option<Audit>,
     /// `Audit object access`, which the article turns on too. No event of IPsec is in it.
     pub object_access: Option<Audit>,
-    /// `HKLM\System\CurrentControlSet\Control\Lsa\Audit\DisableIKEAudits`: none of 541 to 547 [unconfirmed].
+    /// `HKLM\System\CurrentControlSet\Control\Lsa\Audit\DisableIKEAudits`: none of 541 to 547 (unconfirmed).
     pub disable_ike_audits: bool,
 }
 

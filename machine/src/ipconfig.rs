@@ -1,6 +1,6 @@
 //! What `ipconfig` prints: adapters with address, mask and gateway.
 //!
-//! The articles show none of its text; headings and labels are from memory [unconfirmed].
+//! The articles show none of its text; headings and labels are from memory (unconfirmed).
 
 use std::net::Ipv4Addr;
 

@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tunnel", &["config", "ip", "packet", "wire"]),
     ("fragment", &["ip", "packet", "time", "wire"]),
     ("natt", &["ip", "packet", "wire"]),
-    ("sad", &["ah", "crypto", "esp", "packet", "pad", "rng", "selector", "spd", "time"]),
+    ("sad", &["ah", "crypto", "esp", "interface", "packet", "pad", "rng", "selector", "spd", "time"]),
     (
         "io",
         &[
@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "interface",
             "packet",
             "pad",
+            "route",
             "sad",
             "selector",
             "spd",

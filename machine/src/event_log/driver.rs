@@ -2,7 +2,7 @@
 //!
 //! The first refused packet begins an interval (`ipsecloginterval`); at its end one record for each reason and source tells
 //! how many there were. Our choices: which drop is which event, what has no number of its own in 4283 to 4287 being 4288;
-//! that an interval ends early when the computer goes down; bits 2 and 4 of `ipsecdiagnostics` [unconfirmed].
+//! that an interval ends early when the computer goes down; bits 2 and 4 of `ipsecdiagnostics` (unconfirmed).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

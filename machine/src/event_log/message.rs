@@ -2,7 +2,7 @@
 //!
 //! Sources: the message tables of msaudite.dll, ws03res.dll, netevent.dll and oakley.dll of each release. Ids, severities,
 //! labels, their order and the numbers of their places are those; sentences are ours. Marks where no table says something:
-//! the category of 613 to 616 and 864 to 867 is that of their successors [inferred]; that IKE's own three messages go to the
+//! the category of 613 to 616 and 864 to 867 is that of their successors (inferred); that IKE's own three messages go to the
 //! System log is our choice.
 
 use ipsec_policy::Profile;
