@@ -123,12 +123,31 @@ pub struct Processed {
     pub hardware: u64,
     /// By this computer.
     pub software: u64,
+    /// Octets of the packets that adapters processed and that left, counted as [`TrafficCounters`] does.
+    pub hardware_sent: u64,
+    /// The same of those that came in.
+    pub hardware_received: u64,
 }
 
 impl Processed {
-    /// A packet of a pair with this offload passed this interface.
-    pub(super) fn count(&mut self, offload: Option<InterfaceId>, passed: InterfaceId) {
-        *(if offload == Some(passed) { &mut self.hardware } else { &mut self.software }) += 1;
+    /// A packet of this many octets left on a pair with this offload through an interface.
+    pub(super) fn sent(&mut self, offload: Option<InterfaceId>, through: InterfaceId, octets: u64) {
+        if self.is_hardware(offload, through) {
+            self.hardware_sent += octets;
+        }
+    }
+
+    /// The same of one that came in.
+    pub(super) fn received(&mut self, offload: Option<InterfaceId>, through: InterfaceId, octets: u64) {
+        if self.is_hardware(offload, through) {
+            self.hardware_received += octets;
+        }
+    }
+
+    fn is_hardware(&mut self, offload: Option<InterfaceId>, through: InterfaceId) -> bool {
+        let hardware = offload == Some(through);
+        *(if hardware { &mut self.hardware } else { &mut self.software }) += 1;
+        hardware
     }
 }
 

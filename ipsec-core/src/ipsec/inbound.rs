@@ -12,7 +12,7 @@ use crate::io::{DropReason, Event, Output};
 use crate::ip::{IpInfo, NewHeader, header_intact, protocol, read_u16};
 use crate::packet::Packet;
 use crate::sad::{IpsecProtocol, IpsecSa, Pair, PairId, SaError, Spi};
-use crate::spd::{Action, Decision, Door};
+use crate::spd::{Action, Decision, Door, Mode};
 use crate::time::Instant;
 use crate::wire::icmp::{self, Icmp, IcmpMessage};
 use crate::wire::{IpProtocol, PacketInfo};
@@ -103,8 +103,7 @@ impl Ipsec {
                     }
                     match self.open(&mut packet, ports.take(), now) {
                         Ok(pair) => {
-                            let offload = self.sad.get(pair).and_then(|p| p.offload);
-                            self.counters.processed.count(offload, interface);
+                            self.count_processed(pair, interface, packet.len());
                             came_on = Some(pair);
                         }
                         Err(reason) => {
@@ -117,6 +116,17 @@ impl Ipsec {
             }
         }
         self.admit(interface, kind, packet, came_on, now);
+    }
+
+    /// A packet of this many octets, its SAs and tunnel header off, came in on a pair.
+    fn count_processed(&mut self, id: PairId, interface: InterfaceId, octets: usize) {
+        let Some(pair) = self.sad.get(id) else { return };
+        let header = match (pair.mode, pair.peer) {
+            (Mode::Transport, _) => 0,
+            (Mode::Tunnel { .. }, IpAddr::V4(_)) => 20,
+            (Mode::Tunnel { .. }, IpAddr::V6(_)) => 40,
+        };
+        self.counters.processed.received(pair.offload, interface, octets as u64 + header);
     }
 
     /// Takes the SAs of one bundle off, outer first, and the tunnel header: the packet as the peer's policy saw it. `ports`

@@ -208,6 +208,7 @@ impl Ipsec {
                 return;
             }
         }
+        let octets = packet.len() as u64;
         let sas =
             self.sad.get_mut(id).and_then(|p| p.outbound.as_mut()).map(Bundle::sas_mut).unwrap_or_default();
         // The last SA of the bundle has nothing around it that covers it: its encryption may wait for other packets.
@@ -232,7 +233,7 @@ impl Ipsec {
         }
         if let Some(pair) = self.sad.get_mut(id) {
             pair.offload = self.config.offload.contains(&out).then_some(out);
-            self.counters.processed.count(pair.offload, out);
+            self.counters.processed.sent(pair.offload, out, octets);
             pair.last_used = now;
             pair.last_sent = pair.udp.map(|_| now);
         }

@@ -59,7 +59,7 @@ pub enum Counter {
     InvalidPacketsReceived,
     /// Pairs of SAs there are now.
     ActiveAssociations,
-    /// Of these, the ones that a network adapter works for: none.
+    /// Of these, the ones that a network adapter works for.
     OffloadedAssociations,
     /// SPIs that wait for their SA.
     PendingKeyOperations,
@@ -93,9 +93,9 @@ pub enum Counter {
     BytesSentInTunnels,
     /// Octets received in tunnel mode.
     BytesReceivedInTunnels,
-    /// Octets that a network adapter sealed: none.
+    /// Octets that a network adapter sealed.
     OffloadedBytesSent,
-    /// Octets that a network adapter opened: none.
+    /// Octets that a network adapter opened.
     OffloadedBytesReceived,
 }
 
@@ -276,7 +276,10 @@ fn driver(status: &Status<'_>) -> [(Counter, u64); 20] {
     let tunnels = status.pairs().filter(|pair| !pair.is_transport()).count();
     [
         (Counter::ActiveAssociations, number(status.pairs().count())),
-        (Counter::OffloadedAssociations, 0),
+        (
+            Counter::OffloadedAssociations,
+            number(status.pairs().filter(|pair| pair.offload.is_some()).count()),
+        ),
         (Counter::PendingKeyOperations, number(status.reserved_spis())),
         (Counter::KeyDeletions, count.key_deletions),
         (Counter::Rekeys, count.rekeys),
@@ -293,7 +296,7 @@ fn driver(status: &Status<'_>) -> [(Counter, u64); 20] {
         (Counter::TransportBytesReceived, traffic.received.transport),
         (Counter::BytesSentInTunnels, traffic.sent.tunnel),
         (Counter::BytesReceivedInTunnels, traffic.received.tunnel),
-        (Counter::OffloadedBytesSent, 0),
-        (Counter::OffloadedBytesReceived, 0),
+        (Counter::OffloadedBytesSent, status.processed().hardware_sent),
+        (Counter::OffloadedBytesReceived, status.processed().hardware_received),
     ]
 }

@@ -98,6 +98,9 @@ fn only_the_outbound_interface_offloads() {
     assert_eq!((offload(&a), counted(&a)), (Some(OUTSIDE), (1, 1)));
     inbound(&mut a, reply());
     assert_eq!(counted(&a), (2, 1));
+    // Octets as lifetimes count them: outer header, inner header, UDP's and 10 octets.
+    let octets = |a: &Ipsec| (a.status().processed().hardware_sent, a.status().processed().hardware_received);
+    assert_eq!(octets(&a), (20 + 20 + 8 + 10, 20 + 20 + 8 + 10));
     // Received on another adapter, which could, but has not the SA.
     a.handle_input(Input::Inbound(SECOND, reply()), NOW);
     assert_eq!(packets(drain(&mut a)).1.len(), 1);
