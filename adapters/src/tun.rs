@@ -1,7 +1,7 @@
 //! The TUN device: the kernel's side of it is the protected side of the boundary.
 //!
 //! With vnet headers the kernel hands over TCP segments of up to 64 kB and takes such ones back; here they are cut and
-//! [joined](join), so that a system call carries dozens of packets. On the way in a packet is copied out of the kernel's
+//! joined, so that a system call carries dozens of packets. On the way in a packet is copied out of the kernel's
 //! large segment into its [`Packet`]; on the way out the kernel gathers the large segment from the packets.
 
 mod join;

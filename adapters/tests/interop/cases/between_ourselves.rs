@@ -259,10 +259,11 @@ fn recorded() -> Outcome {
         if !part.held() || part.outputs * 2 < verdict.outputs {
             return Err(format!("the part is not repeated: {part:?}"));
         }
-        // One octet of one packet, and the run is another.
+        // One octet of one packet, in hexadecimal, and the run is another.
         let place = text.rfind("\"inbound\"").and_then(|at| text.get(at..)?.find("45").map(|more| at + more));
         let mut altered = text.clone().into_bytes();
-        altered[place.ok_or("no packet arrived")? + 41] ^= 1;
+        let digit = &mut altered[place.ok_or("no packet arrived")? + 41];
+        *digit = if *digit == b'0' { b'1' } else { b'0' };
         let altered = lab.write("altered.rec", &String::from_utf8_lossy(&altered))?;
         let verdict = replay(&altered, &secrets)?;
         if verdict.held() {
