@@ -33,7 +33,7 @@ impl<'a> Status<'a> {
         self.ipsec.counters.hits.iter().map(|(entry, n)| (*entry, *n))
     }
 
-    /// Packets dropped, by [`DropReason::name`].
+    /// Packets dropped, by [`DropReason::name`](crate::io::DropReason::name).
     pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.ipsec.counters.drops.iter().map(|(name, n)| (*name, *n))
     }

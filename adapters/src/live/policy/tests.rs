@@ -1,4 +1,6 @@
 use super::*;
+use ipsec_core::config::IkeConfig;
+use ipsec_policy::profile::Profile;
 
 fn file(text: &str) -> File {
     toml::from_str(text).unwrap()
@@ -57,4 +59,16 @@ fn what_is_missing_is_named() {
         let error = databases(&file, &Others::new(), &outside()).unwrap_err();
         assert!(error.contains(why), "{error}");
     }
+}
+
+#[test]
+fn answers_of_phase_1_are_repeated_by_rfc_nodes_and_no_exchange_is_shorter_for_it() {
+    let key = "[[connection]]\nname = \"a\"\nkey = \"k\"\nremote = [\"192.0.2.0/24\"]\n";
+    let config = |ike: &str| file(&format!("machine.outside = [\"eth1\"]\n{ike}{key}")).ike_config().unwrap();
+    let rfc = config("").responder_retransmit.unwrap();
+    assert_eq!(rfc.gaps.iter().map(|gap| gap.as_secs()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(rfc.length(), IkeConfig::default().retransmit.length());
+    // Windows does it in its own way.
+    let windows = config("ike.profile = \"windows-2003\"\n").responder_retransmit.unwrap();
+    assert_eq!(windows, Profile::find("windows-2003").unwrap().ike().responder_retransmit.unwrap());
 }
