@@ -2,6 +2,7 @@
 
 mod between_ourselves;
 mod in_trouble;
+mod with_ike_scan;
 pub(crate) mod with_libreswan;
 mod with_scapy;
 mod with_strongswan;
@@ -17,6 +18,8 @@ pub(crate) type Named = (&'static str, fn() -> Outcome);
 /// All cases by name.
 pub(crate) fn all() -> Vec<(String, Case)> {
     [
+        // It waits longest.
+        with_ike_scan::all(),
         with_strongswan::all(),
         between_ourselves::all(),
         with_scapy::all(),
