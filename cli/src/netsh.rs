@@ -45,6 +45,9 @@ pub(crate) struct NetshArgs {
     /// An argument of the scripts, which batch files call %1, %2 and so on; may be repeated.
     #[arg(long = "argument", value_name = "TEXT", allow_hyphen_values = true)]
     arguments: Vec<String>,
+    /// An answer to a question of the scripts (set /p, choice), in their order; may be repeated.
+    #[arg(long = "answer", value_name = "TEXT", allow_hyphen_values = true)]
+    answers: Vec<String>,
     /// Refuse what Microsoft does not support in tunnel rules; otherwise it is a warning, and does what Windows would do.
     #[arg(long)]
     strict: bool,
@@ -78,8 +81,10 @@ pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
     }
     let tools_of = args.release.filter(|_| args.own_tools);
     let arguments: Vec<&str> = args.arguments.iter().map(String::as_str).collect();
+    let answers: Vec<&str> = args.answers.iter().map(String::as_str).collect();
     let setting = Setting {
         arguments: &arguments,
+        answers: &answers,
         read: Some(&files::read),
         computer: Some(&local),
         tools_of,

@@ -64,6 +64,8 @@ pub type ReadFile<'a> = dyn Fn(&str) -> Option<Vec<u8>> + 'a;
 pub struct Setting<'a> {
     /// Batch arguments `%1`, `%2` and so on.
     pub arguments: &'a [&'a str],
+    /// What a person would type where the script asks (`set /p`, `choice`), in order.
+    pub answers: &'a [&'a str],
     /// Reads a file by its name as written, for `exec`, `netsh -f` and `importpolicy`. Without it there are no files.
     pub read: Option<&'a ReadFile<'a>>,
     /// The computer, for `dynamic show` of filters.

@@ -30,8 +30,18 @@ pub(super) enum Node {
     For { options: Source, variable: char, set: Source, body: Box<Node> },
     /// `first operator second operator third ...`.
     Sequence(Box<Node>, Vec<(Operator, Node)>),
+    /// `statement <file >file`; the other handles are left out.
+    Redirected { node: Box<Node>, files: Redirection },
     /// Something that could not be read.
     NotUnderstood(Source),
+}
+
+/// The files that a statement reads its input from and prints into.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Redirection {
+    pub(super) input: Option<Source>,
+    /// And whether it is put behind what is there.
+    pub(super) output: Option<(Source, bool)>,
 }
 
 /// How two commands on a line hang together.

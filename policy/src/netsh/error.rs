@@ -140,7 +140,7 @@ pub enum ErrorKind {
         error: Box<Error>,
     },
     /// Scripts call scripts call scripts.
-    #[error("scripts call each other too deep here, expected an end to it")]
+    #[error("calls nest too deep here, expected an end to it")]
     TooDeep,
     /// Something in a store that netsh has no words for.
     #[error("{0}")]
@@ -156,6 +156,36 @@ pub enum ErrorKind {
     UnknownVariable {
         /// The variable as written.
         name: String,
+    },
+    /// What the script does next hangs on what a person would type.
+    #[error(
+        "the script asks `{question}` here and goes on by the answer, expected one beside the script (--answer)"
+    )]
+    NoAnswer {
+        /// The question.
+        question: String,
+    },
+    /// A netsh line needs what a person would have typed.
+    #[error("the value of `{name}` is the answer to `{question}`, expected one beside the script (--answer)")]
+    UnknownAnswer {
+        /// The variable as written.
+        name: String,
+        /// The question.
+        question: String,
+    },
+    /// Both branches of a condition lead away from it, and which one is taken is not known.
+    #[error(
+        "`{condition}` depends on the computer and decides where the script goes on, expected what is known here"
+    )]
+    UnknownWay {
+        /// The condition as written.
+        condition: String,
+    },
+    /// A counting loop without an end, or one that is as good as without.
+    #[error("{why}, expected an end to it")]
+    TooManyRounds {
+        /// How long it is.
+        why: String,
     },
     /// `show` commands print without end.
     #[error("stopped after {bytes} bytes of output, expected the script to end")]

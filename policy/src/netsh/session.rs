@@ -1,5 +1,6 @@
 //! The netsh shell: contexts, `pushd`, `popd`, options, and the way from a line to a command.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::command::bind::{Bound, Match, abbreviation, bind};
@@ -88,6 +89,8 @@ pub(super) struct Session<'a> {
     pub(super) failed: bool,
     /// How many scripts this one was called through.
     depth: u8,
+    /// Files that the script itself has printed into: names in lower case, and contents where they are known.
+    echoed: Vec<(String, Option<String>)>,
 }
 
 impl<'a> Session<'a> {
@@ -111,6 +114,7 @@ impl<'a> Session<'a> {
             ended: false,
             failed: false,
             depth: 0,
+            echoed: Vec::new(),
         }
     }
 
@@ -126,6 +130,11 @@ impl<'a> Session<'a> {
 
     pub(super) fn finish(mut self, result: Result<(), Error>) -> (Output, Vec<Error>) {
         self.errors.extend(result.err());
+        // What a loop says in each round is said once.
+        let mut said = BTreeSet::new();
+        self.output.notes.retain(|n| said.insert((n.line, n.column, n.message.clone())));
+        let mut said = BTreeSet::new();
+        self.errors.retain(|e| said.insert((e.line, e.column, e.kind.to_string())));
         (self.output, self.errors)
     }
 

@@ -194,7 +194,7 @@ fn what_is_in_force_is_shown() {
     let all = shown("all");
     assert!(all.text.contains(&filters) && !all.text.contains("secret"), "{}", all.text);
     assert!(crate::notes(&all).contains("no computer is running here"));
-    assert!(crate::notes(&shown("stats sas")).lines().count() == 3);
+    assert!(crate::notes(&shown("stats sas")).lines().count() == 2);
     let help = |tool: &str| after(&format!("{tool} -?")).1.text;
     assert!(help("ipseccmd").contains("show filters") && !help("ipsecpol").contains("show"));
 }

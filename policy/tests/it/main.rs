@@ -2,6 +2,7 @@
 
 mod articles;
 mod batch;
+mod cmd;
 mod default_response;
 mod dynamic;
 mod errors;

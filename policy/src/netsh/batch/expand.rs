@@ -65,6 +65,17 @@ const ENVIRONMENT: &[&str] = &[
     "cmdcmdline",
 ];
 
+/// Stands before a value that is a place on the disk: in the name of a file it is known, elsewhere not.
+pub(super) const PLACE: char = '\u{fdd0}';
+/// Those that are places on the disk.
+const PLACES: &[&str] = &["temp", "tmp", "systemroot", "windir", "systemdrive", "userprofile"];
+
+/// Whether Windows sets a variable of this name.
+pub(super) fn is_environment(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ENVIRONMENT.contains(&name.as_str()) || name.starts_with("programfiles")
+}
+
 /// Replaces variables in a piece of script.
 pub(super) fn expand(text: &Source, scope: &Scope<'_>) -> Expanded {
     let mut out = Expanded::default();
@@ -119,7 +130,7 @@ fn percent(rest: &str, at: Position, scope: &Scope<'_>, out: &mut Expanded) -> u
     if name.is_empty() || name.contains(char::is_whitespace) && !name.contains(':') {
         return 0;
     }
-    put_variable(name, &format!("%{name}%"), at, scope.variables, out);
+    put_variable(name, &format!("%{name}%"), at, scope.variables, scope, out);
     end + 2
 }
 
@@ -174,15 +185,47 @@ fn delayed(rest: &str, at: Position, scope: &Scope<'_>, out: &mut Expanded) -> u
     if name.is_empty() {
         return 0;
     }
-    put_variable(name, &format!("!{name}!"), at, variables, out);
+    let written = format!("!{name}!");
+    // `!port[%%i]!`: what stands behind percent signs is put in first.
+    let mut inner = Expanded::default();
+    if name.contains('%') {
+        let scope = Scope { delayed: None, ..*scope };
+        let text = name.chars().fold(Source::default(), |mut source, c| {
+            source.push(c, at);
+            source
+        });
+        inner = expand(&text, &scope);
+    }
+    let name = if name.contains('%') { inner.source.text() } else { name };
+    match inner.unknown.or(inner.unset) {
+        Some(_) => {
+            out.unknown.get_or_insert((written, at));
+        }
+        None => put_variable(name, &written, at, variables, scope, out),
+    }
     end + 2
 }
 
 /// `name`, `name:~start,length` or `name:old=new`.
-fn put_variable(name: &str, written: &str, at: Position, variables: &Variables, out: &mut Expanded) {
+fn put_variable(
+    name: &str,
+    written: &str,
+    at: Position,
+    variables: &Variables,
+    scope: &Scope<'_>,
+    out: &mut Expanded,
+) {
     let (name, modifier) = name.split_once(':').map_or((name, None), |(n, m)| (n, Some(m)));
     let key = name.to_lowercase();
     match variables.get(&key) {
+        Some(Some(value)) if value.starts_with(PLACE) => {
+            match value.strip_prefix(PLACE).filter(|_| scope.names_file && modifier.is_none()) {
+                Some(value) => out.put(value, at),
+                None => {
+                    out.unknown.get_or_insert((written.to_owned(), at));
+                }
+            }
+        }
         Some(Some(value)) => match modifier.map_or(Some(value.clone()), |m| modified(value, m)) {
             Some(value) => out.put(&value, at),
             None => {
@@ -192,7 +235,13 @@ fn put_variable(name: &str, written: &str, at: Position, variables: &Variables, 
         Some(None) => {
             out.unknown.get_or_insert((written.to_owned(), at));
         }
-        None if ENVIRONMENT.contains(&key.as_str()) || key.starts_with("programfiles") => {
+        // The current directory is where relative names begin; other places keep their names, so that what the script
+        // prints into `%temp%\x` is what it reads from there.
+        None if scope.names_file && key == "cd" => out.put(".", at),
+        None if scope.names_file && modifier.is_none() && PLACES.contains(&key.as_str()) => {
+            out.put(written, at);
+        }
+        None if is_environment(&key) => {
             out.unknown.get_or_insert((written.to_owned(), at));
         }
         None => {

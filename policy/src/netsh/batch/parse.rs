@@ -1,6 +1,6 @@
 //! Reading a batch file into statements.
 
-use super::{Node, Operator};
+use super::{Node, Operator, Redirection};
 use crate::netsh::session::LONGEST_LINE;
 use crate::netsh::source::Source;
 
@@ -92,7 +92,7 @@ impl<'a> Cursor<'a> {
         }
         self.depth += 1;
         let node = match rest {
-            _ if rest.starts_with('(') => self.block(),
+            _ if rest.starts_with('(') => self.redirected_block(),
             _ if self.keyword("if") => self.conditional(),
             _ if self.keyword("for") => self.repetition(),
             _ => self.simple(),
@@ -112,6 +112,53 @@ impl<'a> Cursor<'a> {
             self.offset += word.len();
         }
         here && ends
+    }
+
+    /// A block and the files behind its bracket.
+    fn redirected_block(&mut self) -> Node {
+        let block = self.block();
+        let mut files = Redirection::default();
+        loop {
+            self.blanks();
+            let rest = self.rest();
+            let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            if !behind.starts_with(['>', '<']) {
+                return with_files(block, files);
+            }
+            let handle = rest.get(..rest.len() - behind.len()).unwrap_or("").to_owned();
+            self.offset += handle.len();
+            self.redirection(&handle, &mut files);
+        }
+    }
+
+    /// A redirection sign, which stands here, and the name behind it. Handles other than those of input and output
+    /// decide nothing.
+    fn redirection(&mut self, handle: &str, files: &mut Redirection) {
+        let input = self.rest().starts_with('<');
+        self.offset += 1;
+        let append = self.rest().starts_with('>');
+        self.offset += usize::from(append);
+        let to_handle = self.rest().starts_with('&');
+        self.offset += usize::from(to_handle);
+        let rest = self.rest();
+        self.offset += rest.len() - rest.trim_start().len();
+        let (start, mut quoted) = (self.offset, false);
+        while let Some(c) = self.rest().chars().next() {
+            quoted ^= c == '"';
+            if !quoted && (c.is_whitespace() || matches!(c, '&' | '|' | ')' | '<' | '>')) {
+                break;
+            }
+            self.offset += c.len_utf8();
+        }
+        let name = self.piece(start);
+        if to_handle || name.text().is_empty() {
+            return;
+        }
+        match (input, handle) {
+            (true, "" | "0") => files.input = Some(name),
+            (false, "" | "1") => files.output = Some((name, append)),
+            _ => {}
+        }
     }
 
     fn block(&mut self) -> Node {
@@ -278,46 +325,47 @@ impl<'a> Cursor<'a> {
 
     /// A command up to an operator, or to a closing bracket inside a block; carets and redirections are taken out.
     fn simple(&mut self) -> Node {
-        let mut source = Source::default();
-        let (mut quoted, start) = (false, self.offset);
+        let (mut source, mut files, mut quoted) = (Source::default(), Redirection::default(), false);
         let lines: &'a [Source] = self.lines;
         let Some(line) = lines.get(self.line) else { return Node::Simple(source) };
-        let mut chars = line.chars_from(start).peekable();
-        while let Some((index, c, at)) = chars.next() {
-            self.offset = index;
+        while let Some(c) = self.rest().chars().next() {
+            let at = line.position(self.offset);
             match c {
-                '"' => {
-                    quoted = !quoted;
-                    source.push(c, at);
-                }
-                _ if quoted => source.push(c, at),
+                '"' => quoted = !quoted,
+                _ if quoted => {}
                 '^' => {
-                    if let Some((_, escaped, at)) = chars.next() {
+                    self.offset += 1;
+                    let at = line.position(self.offset);
+                    if let Some(escaped) = self.rest().chars().next() {
                         source.push(escaped, at);
+                        self.offset += escaped.len_utf8();
                     }
+                    continue;
                 }
-                '&' | '|' => return Node::Simple(source),
-                ')' if self.depth > 1 => return Node::Simple(source),
+                '&' | '|' => break,
+                ')' if self.depth > 1 => break,
                 '>' | '<' => {
-                    // `2>` and `>&1`: the handle in front goes too.
+                    // `2>`: the handle in front goes too.
                     let kept = source.text().trim_end_matches(|c: char| c.is_ascii_digit()).len();
-                    if source.text().get(..kept).is_some_and(|t| t.ends_with(char::is_whitespace)) {
-                        source = source.slice(0..kept);
-                    }
-                    while chars.next_if(|(_, c, _)| matches!(c, '>' | '&') || c.is_whitespace()).is_some() {}
-                    let mut inside = false;
-                    while chars
-                        .next_if(|(_, c, _)| {
-                            inside ^= *c == '"';
-                            inside || !(c.is_whitespace() || matches!(c, '&' | '|' | ')'))
-                        })
-                        .is_some()
-                    {}
+                    let front = source.text().get(..kept).unwrap_or("");
+                    let alone = front.is_empty() || front.ends_with(char::is_whitespace);
+                    let handle = source.text().get(kept..).filter(|_| alone).unwrap_or("").to_owned();
+                    source = source.slice(0..source.text().len() - handle.len());
+                    self.redirection(&handle, &mut files);
+                    continue;
                 }
-                _ => source.push(c, at),
+                _ => {}
             }
+            source.push(c, at);
+            self.offset += c.len_utf8();
         }
-        self.offset = line.text().len();
-        Node::Simple(source)
+        with_files(Node::Simple(source), files)
     }
+}
+
+fn with_files(node: Node, files: Redirection) -> Node {
+    if files.input.is_none() && files.output.is_none() {
+        return node;
+    }
+    Node::Redirected { node: Box::new(node), files }
 }

@@ -2,13 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::expand::{Expanded, Scope, Variables, expand};
+use super::expand::{Expanded, PLACE, Scope, Variables, expand};
 use super::{Error, ErrorKind, Fault, Node, NoteKind, Operator, Session, Source, ipsecpol, is_netsh};
+use crate::netsh::source::Position;
 use crate::netsh::token::is_quote;
 
+mod arithmetic;
+mod ask;
 mod condition;
+mod files;
 mod pipe;
+mod programs;
 mod repeat;
+
+use ask::Question;
+use programs::is_shell;
 
 /// A script that has executed this many statements is taken to run forever.
 const STEPS: u32 = 20_000;
@@ -56,6 +64,16 @@ pub(super) struct Machine<'s, 'a> {
     delayed: bool,
     steps: u32,
     depth: usize,
+    /// How many of the answers were asked for.
+    answered: usize,
+    /// Questions without an answer.
+    questions: Vec<Question>,
+    /// The script cannot go on; only a check gets here.
+    stopped: bool,
+    /// The text of the file that a statement reads from, if it is known.
+    input: Option<Option<String>>,
+    /// What the statement prints that runs with its output in a file; `None` in it when that is not known.
+    printing: Option<Option<String>>,
 }
 
 impl<'s, 'a> Machine<'s, 'a> {
@@ -79,6 +97,11 @@ impl<'s, 'a> Machine<'s, 'a> {
             delayed: false,
             steps: 0,
             depth: 0,
+            answered: 0,
+            questions: Vec::new(),
+            stopped: false,
+            input: None,
+            printing: None,
         }
     }
 
@@ -145,6 +168,7 @@ impl<'s, 'a> Machine<'s, 'a> {
             Node::If { condition, then, otherwise } => match self.condition(condition, before) {
                 Some(true) => self.node(then, before),
                 Some(false) => otherwise.as_ref().map_or(Ok(Flow::Next), |node| self.node(node, before)),
+                None if self.no_way_on(condition, then, otherwise.as_deref(), before)? => Ok(Flow::Exit),
                 None => {
                     self.pass_over(then, "the condition depends on the computer");
                     if let Some(node) = otherwise {
@@ -154,6 +178,7 @@ impl<'s, 'a> Machine<'s, 'a> {
                 }
             },
             Node::For { options, variable, set, body } => self.repeat(options, *variable, set, body, before),
+            Node::Redirected { node, files } => self.redirected(node, files, before),
             Node::NotUnderstood(source) => Ok(self.unsure(source)),
         }
     }
@@ -186,10 +211,16 @@ impl<'s, 'a> Machine<'s, 'a> {
             if left_out {
                 continue;
             }
-            let found = printed.take().filter(|_| *operator == Operator::Pipe);
-            if let Some(found) = found.and_then(|text| self.finds(next, &text, before)) {
+            let through = printed.take().filter(|_| *operator == Operator::Pipe);
+            if let Some(found) = through.as_ref().and_then(|text| self.finds(next, text, before)) {
                 self.set_errorlevel(Some((!found).into()));
                 flow = if found { Flow::Next } else { Flow::Failed };
+                continue;
+            }
+            if *operator == Operator::Pipe
+                && let Some(ended) = self.piped_into_netsh(next, through)?
+            {
+                flow = ended;
                 continue;
             }
             printed = self.printed(next, before);
@@ -213,7 +244,9 @@ impl<'s, 'a> Machine<'s, 'a> {
                 if let Some(name) =
                     source.text().trim().get(4..).filter(|_| first_word(source.text()) == "set")
                 {
-                    let name = name.trim().trim_matches('"').split('=').next().unwrap_or("").to_lowercase();
+                    let name = name.trim().trim_start_matches("/a").trim_start_matches("/p").trim();
+                    let name = name.trim_matches('"').split('=').next().unwrap_or("").to_lowercase();
+                    let name = name.trim_end_matches(['+', '-', '*', '/', ' ']).to_owned();
                     self.variables.insert(name, None);
                 }
             }
@@ -229,6 +262,7 @@ impl<'s, 'a> Machine<'s, 'a> {
                 self.forget(first);
                 others.iter().for_each(|(_, n)| self.forget(n));
             }
+            Node::Redirected { node, .. } => self.forget(node),
             Node::Label(_) | Node::NotUnderstood(_) => {}
         }
     }
@@ -267,14 +301,28 @@ impl<'s, 'a> Machine<'s, 'a> {
     }
 
     fn simple(&mut self, written: &Source, before: Option<&Variables>) -> Result<Flow, Error> {
+        // `%SystemRoot%\system32\netsh.exe`: the place of the program is of no interest.
+        let (program, behind) = split_word(&written.trim());
+        if is_netsh(program.text()) {
+            let Expanded { source, unknown, unset } =
+                self.expand_in(&behind, before, names_file(behind.text()));
+            self.count(&source);
+            self.session.interactive = false;
+            return self.netsh(&source.trim(), written, unknown.or(unset));
+        }
+        if is_shell(program.text()) {
+            let Expanded { source, unknown, unset } = self.expand(&behind, before);
+            self.count(&source);
+            return self.through("cmd", &source.trim(), written, unknown.or(unset));
+        }
         let Expanded { source, unknown, unset } = self.expand_in(written, before, names_file(written.text()));
-        // Long lines count for more, so that the limit is one of work.
-        self.steps = self.steps.saturating_add(u32::try_from(source.text().len() / 256).unwrap_or(u32::MAX));
+        self.count(&source);
         let source = source.trim();
         let (word, rest) = split_word(&source);
         let lower = word.text().trim_matches('"').to_ascii_lowercase();
-        let name = lower.split(['.', ':', '/']).next().unwrap_or("");
-        if is_netsh(word.text()) || word.text().to_ascii_lowercase().ends_with("\\netsh.exe") {
+        let last = lower.rsplit('\\').next().unwrap_or("");
+        let name = last.split(['.', ':', '/']).next().unwrap_or("");
+        if is_netsh(word.text()) {
             self.session.interactive = false;
             return self.netsh(&rest, written, unknown.or(unset));
         }
@@ -290,22 +338,13 @@ impl<'s, 'a> Machine<'s, 'a> {
             return Ok(self.ended());
         }
         match name {
-            "" | "rem" | "echo" => Ok(Flow::Next),
-            "cmd" | "start" => {
-                let inner = rest.text().to_ascii_lowercase();
-                let at = inner.find("netsh").filter(|_| word.text().len() < source.text().len());
-                match at {
-                    Some(at)
-                        if inner.get(..at).is_some_and(|o| {
-                            o.split_whitespace().all(|w| w.starts_with('/') || w == "\"\"")
-                        }) =>
-                    {
-                        let (_, command) = split_word(&rest.from(at));
-                        self.netsh(&command, written, unknown.or(unset))
-                    }
-                    _ => Ok(self.unsure(&source)),
-                }
+            "" | "rem" => Ok(Flow::Next),
+            "echo" => {
+                let text = source.text().get(5..).unwrap_or("");
+                self.echo(unknown.is_none().then_some(text));
+                Ok(Flow::Next)
             }
+            "start" => self.through(name, &rest, written, unknown.or(unset)),
             "call" => self.call(&rest, written, unknown.or(unset)),
             "goto" => {
                 let label = rest.text().trim().trim_start_matches(':').to_ascii_lowercase();
@@ -329,8 +368,17 @@ impl<'s, 'a> Machine<'s, 'a> {
                 Ok(Flow::Next)
             }
             "set" => {
-                self.set(&rest, unknown.is_some());
-                Ok(Flow::Next)
+                // A place on the disk may be part of a file's name, and of nothing else.
+                let again = unknown.as_ref().map(|_| self.expand_in(written, before, true));
+                match again.filter(|again| again.unknown.is_none()) {
+                    Some(place) => self.set_place(&split_word(&place.source.trim()).1),
+                    None => self.set(&rest, written, unknown.is_some())?,
+                }
+                Ok(if self.stopped { Flow::Exit } else { Flow::Next })
+            }
+            "choice" => {
+                self.choice(&rest, written)?;
+                Ok(if self.stopped { Flow::Exit } else { Flow::Next })
             }
             "setlocal" => {
                 self.saved.push(self.variables.clone());
@@ -352,13 +400,24 @@ impl<'s, 'a> Machine<'s, 'a> {
                 self.set_errorlevel(None);
                 Ok(Flow::Next)
             }
-            _ => Ok(self.unsure(written)),
+            "type" if self.typed(rest.text()) => Ok(Flow::Next),
+            "del" | "erase" if self.deleted(rest.text()) => Ok(Flow::Next),
+            _ => {
+                self.echo(None);
+                Ok(self.other_program(name, written))
+            }
         }
+    }
+
+    /// Long lines count for more, so that the limit is one of work.
+    fn count(&mut self, source: &Source) {
+        self.steps = self.steps.saturating_add(u32::try_from(source.text().len() / 256).unwrap_or(u32::MAX));
     }
 
     fn unsure(&mut self, source: &Source) -> Flow {
         self.not_understood(source);
         self.set_errorlevel(None);
+        self.echo(None);
         Flow::Unsure
     }
 
@@ -391,24 +450,42 @@ impl<'s, 'a> Machine<'s, 'a> {
         &mut self,
         rest: &Source,
         written: &Source,
-        unknown: Option<(String, crate::netsh::source::Position)>,
+        unknown: Option<(String, Position)>,
     ) -> Result<Flow, Error> {
         if !self.known(written, unknown)? {
             return Ok(Flow::Unsure);
         }
+        // In PowerShell a dollar sign begins a variable, whose value nobody works out here.
+        if self.session.file().to_ascii_lowercase().ends_with(".ps1")
+            && let Some(at) = rest.text().find('$')
+        {
+            let behind = rest.text().get(at + 1..).unwrap_or("");
+            let ends = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':'));
+            let length = 1 + behind.find(ends).unwrap_or(behind.len());
+            let name = rest.text().get(at..at + length).unwrap_or("$").to_owned();
+            let fault = Fault::new(at..at + length, ErrorKind::UnknownVariable { name });
+            self.session.fail(rest, fault)?;
+            return Ok(Flow::Unsure);
+        }
+        let printed = self.session.printed().len();
         self.session.shell_line(rest)?;
+        if let (Some(Some(text)), Some(new)) = (self.printing.as_mut(), self.session.printed().get(printed..))
+        {
+            text.push_str(new);
+        }
         Ok(self.ended())
     }
 
     /// Whether every value that a line names is known; one that is not is an error.
-    fn known(
-        &mut self,
-        written: &Source,
-        unknown: Option<(String, crate::netsh::source::Position)>,
-    ) -> Result<bool, Error> {
+    fn known(&mut self, written: &Source, unknown: Option<(String, Position)>) -> Result<bool, Error> {
         let Some((name, _)) = unknown else { return Ok(true) };
         let start = written.text().find(&name).unwrap_or(0);
-        let fault = Fault::new(start..start + name.len(), ErrorKind::UnknownVariable { name });
+        let span = start..start + name.len();
+        let kind = match self.question_for(&name) {
+            Some(question) => question.needed_for(name),
+            None => ErrorKind::UnknownVariable { name },
+        };
+        let fault = Fault::new(span, kind);
         self.session.fail(written, fault)?;
         Ok(false)
     }
@@ -417,18 +494,31 @@ impl<'s, 'a> Machine<'s, 'a> {
         &mut self,
         rest: &Source,
         written: &Source,
-        unknown: Option<(String, crate::netsh::source::Position)>,
+        unknown: Option<(String, Position)>,
     ) -> Result<Flow, Error> {
         let (target, after) = split_word(&rest.trim());
         if is_netsh(target.text()) {
             return self.netsh(&after, written, unknown);
         }
-        let label = target.text().strip_prefix(':').map(str::to_ascii_lowercase);
-        let Some(at) =
-            label.and_then(|l| self.labels.get(l.as_str()).copied()).filter(|_| self.depth < CALLS)
-        else {
-            return Ok(self.unsure(written));
+        let Some(label) = target.text().strip_prefix(':').map(str::to_ascii_lowercase) else {
+            // `call set x=%%y%%` reads the line twice; other names are those of batch files and programs.
+            let name = target.text().to_ascii_lowercase();
+            let file = name.trim_matches('"').ends_with(".bat") || name.trim_matches('"').ends_with(".cmd");
+            let why =
+                if file { "another batch file, not carried out" } else { "not understood, not carried out" };
+            self.not_understood_because(written, why);
+            self.set_errorlevel(None);
+            return Ok(Flow::Unsure);
         };
+        let Some(at) = self.labels.get(label.as_str()).copied() else {
+            self.not_understood_because(written, &format!("there is no label :{label}, not carried out"));
+            self.set_errorlevel(Some(1));
+            return Ok(Flow::Failed);
+        };
+        if self.depth >= CALLS {
+            self.session.fail(written, Fault::new(0..written.text().len(), ErrorKind::TooDeep))?;
+            return Ok(Flow::Exit);
+        }
         let saved = std::mem::replace(&mut self.arguments, words(after.text()));
         let scopes = self.saved.len();
         self.depth += 1;
@@ -443,31 +533,49 @@ impl<'s, 'a> Machine<'s, 'a> {
         flow
     }
 
-    /// `set name=value` and `set "name=value"`; `/a` and `/p` give values that are not worked out here.
-    fn set(&mut self, rest: &Source, unknown: bool) {
+    /// `set name=%temp%\file`: the value is marked.
+    fn set_place(&mut self, rest: &Source) {
+        let text = rest.text().trim_matches('"');
+        if let Some((name, value)) = text.split_once('=').filter(|_| !text.starts_with('/')) {
+            let value = (value.len() <= LONGEST).then(|| format!("{PLACE}{value}"));
+            self.variables.insert(name.to_lowercase(), value);
+        }
+    }
+
+    /// `set name=value`, `set "name=value"`, `set /a`, `set /p`.
+    fn set(&mut self, rest: &Source, written: &Source, unknown: bool) -> Result<(), Error> {
         let text = rest.text().trim_start();
-        let (asked, text) = match text.get(..2).map(str::to_ascii_lowercase).as_deref() {
-            Some("/a" | "/p") => (true, text.get(2..).unwrap_or("").trim_start()),
-            _ => (false, text),
-        };
+        let behind = text.get(2..).unwrap_or("").trim_start();
+        match text.get(..2).map(str::to_ascii_lowercase).as_deref() {
+            Some("/a") => {
+                arithmetic::carry_out(behind, unknown, &mut self.variables);
+                return Ok(());
+            }
+            Some("/p") => return self.set_asked(behind, written),
+            _ => {}
+        }
         let text = match text.strip_prefix('"') {
             Some(inner) => inner.rsplit_once('"').map_or(inner, |(inner, _)| inner),
             None => text,
         };
-        let Some((name, value)) = text.split_once('=') else { return };
-        let name = name.trim_end_matches(['+', '-', '*']).to_lowercase();
+        let Some((name, value)) = text.split_once('=') else { return Ok(()) };
+        let name = name.to_lowercase();
         let too_long = value.len() > LONGEST;
-        if value.is_empty() {
+        if value.is_empty() && !unknown {
             self.variables.remove(&name);
         } else {
-            self.variables.insert(name, (!unknown && !asked && !too_long).then(|| value.to_owned()));
+            self.variables.insert(name, (!unknown && !too_long).then(|| value.to_owned()));
         }
+        Ok(())
     }
 }
 
-/// Whether a line gives netsh the name of a file.
+/// Whether a line gives netsh, or a command about files, the name of a file.
 fn names_file(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
+    if matches!(first_word(text).as_str(), "del" | "erase" | "type") {
+        return true;
+    }
     let mut words = lower.split_whitespace();
     words.any(|w| matches!(w, "-f" | "-a" | "exec") || w.starts_with("importp") || w.starts_with("exportp"))
 }
@@ -528,5 +636,6 @@ fn first_source(node: &Node) -> Source {
         Node::If { condition, then, .. } => condition.first().cloned().unwrap_or_else(|| first_source(then)),
         Node::For { set, .. } => set.clone(),
         Node::Sequence(first, _) => first_source(first),
+        Node::Redirected { node, .. } => first_source(node),
     }
 }

@@ -1,15 +1,32 @@
 //! `ver | find "5.2"` and `echo %x% | findstr /i y`: pipes whose both ends are known.
 
-use super::{Machine, Node, Variables, first_word, words};
+use super::{Machine, Node, Operator, Variables, first_word, words};
 
 impl Machine<'_, '_> {
-    /// What a command prints, when that is all it does and it is known: `echo`, and `ver` when the release is.
+    /// What a command prints, when that is all it does and it is known: `echo`, `type` of a file that can be read here,
+    /// and `ver` when the release is known.
     pub(super) fn printed(&self, node: &Node, before: Option<&Variables>) -> Option<String> {
-        let Node::Simple(source) = node else { return None };
-        let expanded = self.expand(source, before);
+        let source = match node {
+            Node::Simple(source) => source,
+            Node::Block(nodes) => {
+                let all: Option<Vec<String>> = nodes.iter().map(|node| self.printed(node, before)).collect();
+                return all.map(|lines| lines.join("\n"));
+            }
+            Node::Sequence(first, others) if others.iter().all(|(o, _)| *o == Operator::Then) => {
+                let nodes = std::iter::once(&**first).chain(others.iter().map(|(_, node)| node));
+                let all: Option<Vec<String>> = nodes.map(|node| self.printed(node, before)).collect();
+                return all.map(|lines| lines.join("\n"));
+            }
+            _ => return None,
+        };
+        let expanded = self.expand_in(source, before, super::names_file(source.text()));
         let text = expanded.source.text().trim();
         match first_word(text).trim_start_matches('@') {
             "ver" if text.len() <= 4 => crate::tools::version(self.session.release()?).map(str::to_owned),
+            "type" if expanded.unknown.is_none() => {
+                let bytes = self.session.read(text.get(5..)?.trim().trim_matches('"'))?;
+                Some(crate::netsh::source::decode(&bytes).0)
+            }
             "echo" if expanded.unknown.or(expanded.unset).is_none() => text.get(5..).map(str::to_owned),
             _ => None,
         }
@@ -17,6 +34,7 @@ impl Machine<'_, '_> {
 
     /// Whether `find` or `findstr` finds what it looks for in one line; `None` for anything else.
     pub(super) fn finds(&self, node: &Node, line: &str, before: Option<&Variables>) -> Option<bool> {
+        let node = if let Node::Redirected { node, .. } = node { node } else { node };
         let Node::Simple(source) = node else { return None };
         let expanded = self.expand(source, before);
         if expanded.unknown.is_some() || expanded.unset.is_some() {

@@ -1,6 +1,6 @@
 //! `for`.
 
-use super::{Error, Flow, Machine, Node, STEPS, Source, Variables, words};
+use super::{Error, ErrorKind, Fault, Flow, Machine, Node, STEPS, Source, Variables, words};
 
 mod line_options;
 
@@ -20,6 +20,11 @@ impl Machine<'_, '_> {
     ) -> Result<Flow, Error> {
         let items = match self.items(options, set, before) {
             Ok(items) => items,
+            Err(why) if why.starts_with("the loop ") => {
+                let span = 0..set.text().trim_end().len();
+                self.session.fail(set, Fault::new(span, ErrorKind::TooManyRounds { why }))?;
+                return Ok(Flow::Unsure);
+            }
             Err(why) => {
                 self.pass_over(body, &why);
                 return Ok(Flow::Unsure);
@@ -51,7 +56,7 @@ impl Machine<'_, '_> {
         let each_alone = |list: Vec<String>| list.into_iter().map(|v| vec![v]).collect();
         match word.as_str() {
             "" => plain_list(text).map(each_alone).ok_or_else(unknown),
-            "/l" if options.text().len() == 2 => counted(text).map(each_alone).ok_or_else(unknown),
+            "/l" if options.text().len() == 2 => counted(text).ok_or_else(unknown)?.map(each_alone),
             "/f" => {
                 let written = self.expand(&options.from(2), before);
                 let options = LineOptions::read(written.source.text().trim()).ok_or_else(unknown)?;
@@ -91,13 +96,22 @@ fn plain_list(text: &str) -> Option<Vec<String>> {
 }
 
 /// `(start,step,end)`.
-fn counted(text: &str) -> Option<Vec<String>> {
-    let numbers: Vec<i32> = text.split(',').map(|n| n.trim().parse().ok()).collect::<Option<_>>()?;
+fn counted(text: &str) -> Option<Result<Vec<String>, String>> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';');
+    let words = text.split(ends).filter(|w| !w.is_empty());
+    let numbers: Vec<i32> = words.map(|n| n.parse().ok()).collect::<Option<_>>()?;
     let [start, step, end] = numbers.as_slice() else { return None };
-    let count =
-        i64::from(*end).checked_sub(i64::from(*start))?.checked_div(i64::from(*step))?.checked_add(1)?;
-    if !(0..=i64::from(STEPS)).contains(&count) {
-        return (count < 0).then(Vec::new);
+    let (start, step, end) = (i64::from(*start), i64::from(*step), i64::from(*end));
+    // Without a step it never ends, unless it never begins.
+    let Some(steps) = (end - start).checked_div(step) else {
+        return Some(if start > end { Ok(Vec::new()) } else { Err("the loop never ends".to_owned()) });
+    };
+    let backwards = (end - start).signum() * step.signum() < 0;
+    if backwards || steps < 0 {
+        return Some(Ok(Vec::new()));
     }
-    Some((0..count).map(|i| (i64::from(*start) + i * i64::from(*step)).to_string()).collect())
+    if steps >= i64::from(STEPS) {
+        return Some(Err(format!("the loop has {} rounds, more than {STEPS}", steps + 1)));
+    }
+    Some(Ok((0..=steps).map(|i| (start + i * step).to_string()).collect()))
 }
