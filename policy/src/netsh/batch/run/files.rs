@@ -38,7 +38,7 @@ impl Machine<'_, '_> {
         };
         let file = name(self, target);
         let before_it = self.session.printed().len();
-        let outer = std::mem::replace(&mut self.printing, Some(Some(String::new())));
+        let outer = self.printing.replace(Some(String::new()));
         let flow = self.node(node, before);
         self.input = None;
         let printed = std::mem::replace(&mut self.printing, outer).flatten();
