@@ -17,7 +17,7 @@ use ipsec_policy::compile::{CompileError, LocalAddresses, Validation, compile_st
 use ipsec_policy::dynamic::Dynamic;
 use ipsec_policy::exempt::ExemptLevel;
 use ipsec_policy::netsh::{self, Setting};
-use ipsec_policy::{Live, Profile, Store, Stores};
+use ipsec_policy::{Domain, Live, Profile, Store, Stores};
 
 use crate::driver_mode::DriverMode;
 use crate::network_settings::NetworkSettings;
@@ -130,7 +130,7 @@ impl Computer {
         let before = self.stores.clone();
         let text = self.run("netsh", line.as_bytes(), live, !self.agent.runs())?;
         // The properties act by themselves or from the next start on.
-        let changed = before.local != self.stores.local
+        let changed = before.effective() != self.stores.effective()
             || before.persistent != self.stores.persistent
             || before.dynamic != self.stores.dynamic;
         if self.agent.runs() && changed {
@@ -148,6 +148,21 @@ impl Computer {
     /// What is wrong with the lines; nothing was changed then.
     pub fn edit_registry(&mut self, lines: &str) -> Result<(), netsh::Error> {
         self.run("registry", lines.as_bytes(), None, true).map(drop)
+    }
+
+    /// Group Policy tells which domain the computer is a member of, and which policy its directory assigns
+    /// ([`Directory::group_policy`](crate::directory::Directory::group_policy)). A running service applies that at once; the
+    /// local store stays as it is.
+    pub fn apply_group_policy(&mut self, domain: Option<Domain>, now: Instant) {
+        if self.stores.domain == domain {
+            return;
+        }
+        self.stores.domain = domain;
+        if self.agent.runs() {
+            let (local, domain) = (self.stores.local.clone(), self.stores.domain.clone());
+            self.read_stores(Stores { local, domain, ..self.agent.read.clone() }, Trigger::GroupPolicy);
+            self.agent.arm(now);
+        }
     }
 
     fn run(
@@ -270,14 +285,14 @@ impl Computer {
         self.agent.arm(now);
     }
 
-    /// Looks at the local store.
+    /// Looks at the store that the policy in force comes from.
     fn poll(&mut self, now: Instant) {
-        if self.agent.read.local == self.stores.local {
+        if self.agent.read.effective() == self.stores.effective() {
             self.event(MachineEvent::PolledNoChange);
         } else {
             self.event(MachineEvent::PolledChanged);
-            let local = self.stores.local.clone();
-            self.read_stores(Stores { local, ..self.agent.read.clone() }, Trigger::Poll);
+            let (local, domain) = (self.stores.local.clone(), self.stores.domain.clone());
+            self.read_stores(Stores { local, domain, ..self.agent.read.clone() }, Trigger::Poll);
         }
         self.agent.arm(now);
     }
@@ -285,13 +300,14 @@ impl Computer {
     /// Gives the driver what these stores say. A policy that cannot be applied leaves the others in force.
     fn read_stores(&mut self, stores: Stores, trigger: Trigger) {
         let before = std::mem::replace(&mut self.agent.read, stores);
-        let databases = match self.databases() {
-            Ok(databases) => Ok(databases),
-            Err(error) => {
-                self.unassign(PolicySource::Local, error);
-                self.databases()
+        let mut databases = self.databases();
+        for source in [PolicySource::Domain, PolicySource::Local] {
+            let at_fault = source == PolicySource::Local || self.agent.read.domain_assigns();
+            if let (Err(error), true) = (&databases, at_fault) {
+                self.unassign(source, error.clone());
+                databases = self.databases();
             }
-        };
+        }
         match databases {
             Ok(databases) => {
                 if self.mode != DriverMode::Secure {
@@ -312,6 +328,10 @@ impl Computer {
     fn unassign(&mut self, source: PolicySource, error: CompileError) {
         let store = match source {
             PolicySource::Persistent => &mut self.agent.read.persistent,
+            PolicySource::Domain => match &mut self.agent.read.domain {
+                Some(domain) => &mut domain.policies,
+                None => return,
+            },
             PolicySource::Local => {
                 self.agent.read.dynamic = Dynamic::default();
                 &mut self.agent.read.local
@@ -325,15 +345,21 @@ impl Computer {
 
     fn tell_assignment(&mut self, before: &Stores, trigger: Trigger) {
         let read = self.agent.read.clone();
-        let stores = [
-            (PolicySource::Persistent, &before.persistent, &read.persistent),
-            (PolicySource::Local, &before.local, &read.local),
-        ];
-        for (source, before, now) in stores {
-            match (before.assigned(), now.assigned()) {
-                (_, Some(policy)) if before != now || trigger == Trigger::Network => {
+        let none = read.local.emptied();
+        let stores = |of: &Stores, source| match source {
+            PolicySource::Persistent => of.persistent.clone(),
+            // Behind a policy of the domain the local one is not in force, whether or not it is assigned.
+            PolicySource::Local if of.domain_assigns() => none.clone(),
+            PolicySource::Domain if !of.domain_assigns() => none.clone(),
+            PolicySource::Local | PolicySource::Domain => of.effective().clone(),
+        };
+        for source in [PolicySource::Persistent, PolicySource::Domain, PolicySource::Local] {
+            let (was, is) = (stores(before, source), stores(&read, source));
+            match (was.assigned(), is.assigned()) {
+                (_, Some(policy)) if was != is || trigger == Trigger::Network => {
                     self.event(MachineEvent::PolicyApplied { source, policy: policy.name.clone(), trigger });
                 }
+                (Some(_), None) if source == PolicySource::Local && read.domain_assigns() => {}
                 (Some(_), None) => self.event(MachineEvent::PolicyUnassigned(source)),
                 _ => {}
             }
@@ -363,8 +389,10 @@ impl Computer {
 
     /// The store whose policy is assigned.
     fn source(&self) -> Option<PolicySource> {
-        let local = self.stores.local.assigned().map(|_| PolicySource::Local);
-        local.or_else(|| self.stores.persistent.assigned().map(|_| PolicySource::Persistent))
+        let stores = &self.stores;
+        let domain = stores.domain_assigns().then_some(PolicySource::Domain);
+        let local = || stores.local.assigned().map(|_| PolicySource::Local);
+        domain.or_else(local).or_else(|| stores.persistent.assigned().map(|_| PolicySource::Persistent))
     }
 
     /// What brings a driver that was just loaded to where this one is.

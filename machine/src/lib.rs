@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod computer;
+pub mod directory;
 pub mod driver_mode;
 pub mod event_log;
 pub mod ipconfig;

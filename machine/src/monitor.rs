@@ -237,7 +237,7 @@ impl Snapshot {
     pub fn of(computer: &Computer, ipsec: &Ipsec, now: Instant) -> Self {
         let stores = computer.in_force();
         let names = entry_names(stores, &computer.local_addresses()).unwrap_or_default();
-        let assigned = stores.local.assigned().or_else(|| stores.persistent.assigned());
+        let assigned = stores.effective().assigned().or_else(|| stores.persistent.assigned());
         let policy = assigned.map(|policy| policy.name.clone());
         Self::new(computer.release(), policy, &names, &Live::of(ipsec, now))
     }

@@ -1,8 +1,8 @@
 //! `netdiag /test:ipsec /debug`, as KB 816514 prints it.
 //!
 //! The article's sample (`netdiag/kb816514.txt`) is the only public print of this form, so it is followed to the blank at
-//! the end of a line. It shows two tunnel filters with a pre-shared key; what it does not show is in our own wording: other
-//! authentication methods, AH, several offers, filters that permit or block, and numbers of filters beyond two.
+//! the end of a line. It shows two tunnel filters with a pre-shared key; what it does not show is in our own wording: policy of
+//! a domain, other authentication methods, AH, several offers, filters that permit or block, and numbers of filters beyond two.
 //!
 //! The printed key is a risk that the article takes ("-actual key-"): here it is masked unless asked for ([`Keys`]).
 
@@ -27,6 +27,8 @@ mod tests;
 
 /// Where the local policy lies in the registry.
 const LOCAL: &str = r"SOFTWARE\Policies\Microsoft\Windows\IPSec\Policy\Local";
+/// Where a domain keeps its policies (MS-GPIPSEC section 2.2.1); the domain's own components follow.
+const DIRECTORY: &str = "CN=IP Security,CN=System";
 /// And persistent policy; no source names the place.
 const PERSISTENT: &str = r"SOFTWARE\Policies\Microsoft\Windows\IPSec\Policy\Persistent";
 /// Stands for a key, whatever its length.
@@ -110,7 +112,7 @@ pub fn command(computer: &Computer, line: &str, options: Options) -> Result<Answ
 pub fn test_ipsec(stores: &Stores, local: &LocalAddresses, keys: Keys) -> String {
     let mut out = String::new();
     for (store, policy, kind, place) in active(stores) {
-        heading(&mut out, policy, kind, place);
+        heading(&mut out, policy, kind, &place);
         out.push('\n');
         let filters = specific(store, policy, local);
         let _ = writeln!(out, "{}", there_are(filters.len()));
@@ -123,22 +125,36 @@ const NOTHING: &str = "No IPSec policy is active.\n";
 
 fn headings(stores: &Stores) -> String {
     let mut out = String::new();
-    active(stores).into_iter().for_each(|(_, policy, kind, place)| heading(&mut out, policy, kind, place));
+    active(stores).into_iter().for_each(|(_, policy, kind, place)| heading(&mut out, policy, kind, &place));
     if out.is_empty() { NOTHING.to_owned() } else { out }
 }
 
-type Active<'a> = (&'a Store, &'a Policy, &'static str, &'static str);
+/// A store, its assigned policy, the word for the store, and where the policy lies.
+type Active<'a> = (&'a Store, &'a Policy, &'static str, String);
 
 fn active(stores: &Stores) -> Vec<Active<'_>> {
-    let of = [(&stores.local, "Local", LOCAL), (&stores.persistent, "Persistent", PERSISTENT)];
-    of.into_iter().filter_map(|(store, kind, place)| Some((store, store.assigned()?, kind, place))).collect()
+    let registry = |place: &str, policy: &Policy| format!(r"{place}\ipsecPolicy{}", policy.id);
+    let mut all = Vec::new();
+    match (&stores.domain, stores.effective().assigned()) {
+        (Some(domain), Some(policy)) if stores.domain_assigns() => {
+            let components: String = domain.name.split('.').map(|part| format!(",DC={part}")).collect();
+            let place = format!("CN=ipsecPolicy{},{DIRECTORY}{components}", policy.id);
+            all.push((&domain.policies, policy, "Domain", place));
+        }
+        (_, Some(policy)) => all.push((&stores.local, policy, "Local", registry(LOCAL, policy))),
+        (_, None) => {}
+    }
+    if let Some(policy) = stores.persistent.assigned() {
+        all.push((&stores.persistent, policy, "Persistent", registry(PERSISTENT, policy)));
+    }
+    all
 }
 
 fn heading(out: &mut String, policy: &Policy, kind: &str, place: &str) {
     let name = &policy.name;
     let _ = writeln!(out, "{kind} IPSec Policy Active: '{name}' IP Security Policy Path:");
     // The blank is the article's.
-    let _ = writeln!(out, r"{place}\ipsecPolicy{} ", policy.id);
+    let _ = writeln!(out, "{place} ");
 }
 
 fn there_are(n: usize) -> String {

@@ -109,7 +109,7 @@ impl PolicyAgent {
 
 /// How often the local store is looked at: as the assigned policy says, else as a new policy would.
 fn polling_interval(stores: &Stores) -> Duration {
-    let assigned = stores.local.assigned().map(|policy| policy.polling_interval_minutes);
+    let assigned = stores.effective().assigned().map(|policy| policy.polling_interval_minutes);
     // MS-GPIPSEC section 2.2.1.1: a stored 0 stands for the default.
     let minutes = assigned.filter(|minutes| *minutes != 0).unwrap_or(POLLING_INTERVAL_MINUTES.value);
     Duration::from_secs(60 * u64::from(minutes))

@@ -15,6 +15,7 @@
 pub mod auth_method;
 pub mod compile;
 pub mod defaults;
+pub mod domain;
 pub mod dynamic;
 pub mod examples;
 pub mod exempt;
@@ -33,6 +34,7 @@ pub mod weight;
 mod width;
 
 pub use auth_method::AuthMethod;
+pub use domain::Domain;
 pub use filter::{Address, Filter, FilterList};
 pub use filter_action::{Action, FilterAction};
 pub use live::Live;

@@ -418,7 +418,7 @@ impl Store {
 
     /// An empty store of the same computer: its release, and the host names it knows.
     #[must_use]
-    pub(crate) fn emptied(&self) -> Self {
+    pub fn emptied(&self) -> Self {
         Self { release: self.release, hosts: self.hosts.clone(), ..Self::default() }
     }
 

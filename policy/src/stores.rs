@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::domain::Domain;
 use crate::dynamic::{Config, Dynamic, DynamicRule};
 use crate::filter::{Filter, FilterList};
 use crate::filter_action::{Action, FilterAction};
@@ -16,11 +17,13 @@ pub(crate) const OUTBOUND_HALF: &str = "\u{1}out";
 /// Ends the name of one that is only about packets which come in.
 pub(crate) const INBOUND_HALF: &str = "\u{1}in";
 
-/// The stores of one computer. There is no domain store: this is a computer without a domain.
+/// The stores of one computer.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Stores {
     /// The local store: `set store location=local`, where netsh starts.
     pub local: Store,
+    /// Its domain and the policies there; none: it is a member of none. netsh on a member does not edit them.
+    pub domain: Option<Domain>,
     /// Policy that is in force before any other and stays when the others fail (TechNet cc739468).
     pub persistent: Store,
     /// What dynamic mode put into the running driver.
@@ -43,6 +46,20 @@ impl Stores {
     pub fn of(release: &'static Profile) -> Self {
         let config = Config { exempt: release.exempt.value, ..Config::default() };
         Self { local: Store::of(release), persistent: Store::of(release), config, ..Self::default() }
+    }
+
+    /// The store whose assigned policy counts beside the persistent one: the domain's, which "prevents [...] a local IPSec
+    /// policy" (KB 816514), or where the domain assigns none the local store, which stays as it is meanwhile.
+    #[must_use]
+    pub fn effective(&self) -> &Store {
+        let of_domain = self.domain.as_ref().map(|domain| &domain.policies);
+        of_domain.filter(|store| store.assigned().is_some()).unwrap_or(&self.local)
+    }
+
+    /// Whether the domain assigns a policy to this computer.
+    #[must_use]
+    pub fn domain_assigns(&self) -> bool {
+        self.domain.as_ref().is_some_and(|domain| domain.policies.assigned().is_some())
     }
 
     /// Tells the stores what a host name stands for.

@@ -55,6 +55,8 @@ pub enum MachineEvent {
 pub enum PolicySource {
     /// The persistent store.
     Persistent,
+    /// The directory of the computer's domain.
+    Domain,
     /// The local registry.
     Local,
 }
@@ -68,6 +70,8 @@ pub enum Trigger {
     Edit,
     /// Polling found a change.
     Poll,
+    /// Group Policy assigns another one.
+    GroupPolicy,
     /// The network settings are others.
     Network,
 }
@@ -76,6 +80,7 @@ impl fmt::Display for PolicySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             PolicySource::Persistent => "persistent",
+            PolicySource::Domain => "domain",
             PolicySource::Local => "local",
         })
     }
@@ -99,6 +104,7 @@ impl fmt::Display for MachineEvent {
                 let why = match trigger {
                     Trigger::Start | Trigger::Edit => "",
                     Trigger::Poll => ": polling found a change",
+                    Trigger::GroupPolicy => ": Group Policy says so",
                     Trigger::Network => ": it follows the network settings",
                 };
                 write!(f, "{source} policy '{policy}' is in force{why}")

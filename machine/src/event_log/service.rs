@@ -39,6 +39,7 @@ pub(super) fn records(event: &MachineEvent, release: Release) -> Vec<(Kind, Vec<
                 Trigger::Start => "when the service started",
                 Trigger::Edit => "after it was edited",
                 Trigger::Poll => "after polling found changes",
+                Trigger::GroupPolicy => "after Group Policy was applied",
                 Trigger::Network => "after network settings changed",
             };
             says(&format!("{} IPsec policy '{policy}' is in force, {why}.", storage(*source)))
@@ -60,6 +61,7 @@ pub(super) fn records(event: &MachineEvent, release: Release) -> Vec<(Kind, Vec<
 fn storage(source: PolicySource) -> &'static str {
     match source {
         PolicySource::Persistent => "Persistent storage",
+        PolicySource::Domain => "Active Directory storage",
         PolicySource::Local => "Local registry storage",
     }
 }

@@ -58,7 +58,7 @@ pub fn listing_of_all(stores: &Stores, local: &LocalAddresses) -> Result<String,
 /// The computer with an address that stands for each name in any of its stores whose own is not known; and those names.
 pub(crate) fn placeholders(stores: &Stores, local: &LocalAddresses) -> (LocalAddresses, BTreeSet<String>) {
     let (mut local, mut unknown) = (local.clone(), BTreeSet::new());
-    for store in [&stores.persistent, &stores.dynamic_store(), &stores.local] {
+    for store in [&stores.persistent, &stores.dynamic_store(), stores.effective(), &stores.local] {
         let (with, names) = with_placeholders(store, &local);
         local = with;
         unknown.extend(names);

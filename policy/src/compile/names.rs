@@ -28,7 +28,7 @@ pub fn entry_names(
 ) -> Result<BTreeMap<EntryId, EntryNames>, CompileError> {
     // The exemptions come first, and entries are numbered in order.
     let first = exemptions::entries(local).len();
-    let assigned = || stores.persistent.assigned().into_iter().chain(stores.local.assigned());
+    let assigned = || stores.persistent.assigned().into_iter().chain(stores.effective().assigned());
     let filters = whole::filters(stores, local)?;
     let named = filters.iter().enumerate().filter_map(|(n, filter)| {
         let policy = assigned().find(|policy| policy.rule(&filter.rule).is_some());

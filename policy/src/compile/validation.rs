@@ -54,7 +54,7 @@ pub(super) fn check_stores(stores: &Stores, local: &LocalAddresses) -> Result<()
     check(&stores.persistent, stores.persistent.assigned(), local)?;
     let dynamic = stores.dynamic_store();
     check(&dynamic, dynamic.policies(), local)?;
-    check(&stores.local, stores.local.assigned(), local)
+    check(stores.effective(), stores.effective().assigned(), local)
 }
 
 /// The same about every policy of the stores, assigned or not: for scripts that are only looked at.

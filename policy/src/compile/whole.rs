@@ -1,4 +1,5 @@
-//! Everything a computer has together: persistent policy, dynamic policy, what services made, and the assigned local one.
+//! Everything a computer has together: persistent policy, dynamic policy, what services made, and the assigned policy of its
+//! domain or of itself.
 //!
 //! Their filters make one list in the usual order. Of filters that weigh the same, persistent ones come first, then
 //! dynamic ones. "Persistent policy adds to or overrides" the other (TechNet cc739468): where a persistent filter and
@@ -37,7 +38,7 @@ pub fn compile_stores(stores: &Stores, local: &LocalAddresses) -> Result<PolicyD
     entries.extend(filters(stores, local)?.iter().map(CompiledFilter::entry));
     entries.push(exemptions::default_permit());
     let pad = Pad { entries: main_mode(stores, local)? };
-    let assigned = stores.persistent.assigned().into_iter().chain(stores.local.assigned());
+    let assigned = stores.persistent.assigned().into_iter().chain(stores.effective().assigned());
     let spd = default_response::add(Spd::new(numbered(entries)?), assigned)?;
     Ok(PolicyDatabases { spd: Arc::new(spd), pad: Arc::new(pad) })
 }
@@ -52,13 +53,13 @@ pub fn filters(stores: &Stores, local: &LocalAddresses) -> Result<Vec<CompiledFi
     let persistent = all.len();
     let mut others = dynamic_filters(stores, local)?;
     others.extend(of(&stores.automatic)?);
-    others.extend(of(&stores.local)?);
+    others.extend(of(stores.effective())?);
     for other in others {
         if !all.iter().take(persistent).any(|p| same_traffic(p, &other)) {
             all.push(other);
         }
     }
-    // Stable: persistent, dynamic, automatic, local among equals.
+    // Stable: persistent, dynamic, automatic, the domain's or local among equals.
     all.sort_by_key(|filter| core::cmp::Reverse(filter.weight));
     Ok(all)
 }
@@ -70,7 +71,7 @@ pub fn main_mode(stores: &Stores, local: &LocalAddresses) -> Result<Vec<PadEntry
     let mut policies: Vec<(&Store, &Policy)> = of(&stores.persistent).into_iter().collect();
     policies.extend(dynamic.policies().iter().map(|policy| (&dynamic, policy)));
     policies.extend(of(&stores.automatic));
-    policies.extend(of(&stores.local));
+    policies.extend(of(stores.effective()));
     pairs::entries(&policies, local)
 }
 

@@ -430,14 +430,23 @@ impl<'a> Session<'a> {
             Location::Local => &mut self.stores.local,
             Location::Persistent => &mut self.stores.persistent,
         };
-        let result = static_context::execute(store, bound, &Surroundings { location, read: &read });
+        let result = static_context::execute(
+            store,
+            bound,
+            &Surroundings { location, domain: self.stores.domain.as_ref(), read: &read },
+        );
         self.output.files = written;
         result
     }
 
     fn set_store(&mut self, bound: &Bound) -> Result<Reply, Fault> {
         let instead = match bound.word("location") {
-            Some("domain") => "this computer is in no domain; there are the local and the persistent store",
+            Some("domain") => match &self.stores.domain {
+                None => "this computer is in no domain; there are the local and the persistent store",
+                Some(_) => {
+                    "the directory has a script of its own; there are the local and the persistent store"
+                }
+            },
             Some("persistent") if self.setting.stored_only => "this script is to edit one stored policy",
             word => {
                 self.place.location =

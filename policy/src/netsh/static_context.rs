@@ -8,6 +8,7 @@ use super::error::{ErrorKind, Fault};
 use super::script;
 use super::session::Location;
 use super::{NoteKind, ReadFile};
+use crate::domain::Domain;
 use crate::examples;
 use crate::store::{Store, StoreError};
 
@@ -30,6 +31,8 @@ pub(super) struct Reply {
 pub(super) struct Surroundings<'a> {
     /// Which store it is.
     pub(super) location: Location,
+    /// The computer's domain.
+    pub(super) domain: Option<&'a Domain>,
     /// The content of a file, for `importpolicy`.
     pub(super) read: &'a ReadFile<'a>,
 }
@@ -54,7 +57,7 @@ pub(super) fn execute(store: &mut Store, bound: &Bound, around: &Surroundings<'_
             Ok(())
         }
         (Verb::Delete, _) => objects::delete(store, bound),
-        (Verb::Show, _) => show::show(store, bound, around.location, &mut reply),
+        (Verb::Show, _) => show::show(store, bound, around, &mut reply),
         (Verb::ExportPolicy, _) => export(store, bound, &mut reply),
         (Verb::ImportPolicy, _) => import(store, bound, around.read),
         (Verb::RestorePolicyExamples, _) => {

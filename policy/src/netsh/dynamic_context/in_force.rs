@@ -7,7 +7,7 @@ use crate::policy::Policy;
 use crate::store::Store;
 use crate::stores::Stores;
 
-/// Persistent policy first, then dynamic, then local policy, as they are looked at. Their parts are named after the policy
+/// Persistent policy first, then dynamic, then the domain's or local policy, as they are looked at. Their parts are named after the policy
 /// and the filter action; where dynamic policy uses such a name already, or two rules have the same filter, the first
 /// keeps it.
 pub(super) fn in_force(stores: &Stores) -> Dynamic {
@@ -17,7 +17,7 @@ pub(super) fn in_force(stores: &Stores) -> Dynamic {
     dynamic.mm_policies().iter().for_each(|p| drop(all.add_mm_policy(p.clone())));
     dynamic.qm_policies().iter().for_each(|p| drop(all.add_qm_policy(p.clone())));
     dynamic.rules().iter().for_each(|r| drop(all.add_rule(r.clone())));
-    add_assigned(&mut all, &stores.local);
+    add_assigned(&mut all, stores.effective());
     all
 }
 

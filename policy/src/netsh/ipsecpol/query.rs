@@ -41,8 +41,10 @@ pub(super) fn show(
         };
         if matches!(*name, "gpo" | "all") {
             let assigned = stores.local.assigned().map_or("NONE", |p| p.name.as_str());
+            let domain = stores.domain.as_ref().and_then(|domain| domain.policies.assigned());
+            let domain = domain.map_or("NONE", |p| p.name.as_str());
             reply.text +=
-                &format!("Local Policy Name        : {assigned}\nDomain Policy Name       : NONE\n\n");
+                &format!("Local Policy Name        : {assigned}\nDomain Policy Name       : {domain}\n\n");
         }
         for object in *objects {
             let line = format!("show {object}");

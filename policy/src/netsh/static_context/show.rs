@@ -6,7 +6,7 @@
 
 use core::fmt::Write as _;
 
-use super::{Reply, at, objects};
+use super::{Reply, Surroundings, at, objects};
 use crate::auth_method::AuthMethod;
 use crate::filter::{Address, Filter, FilterList, protocol_name};
 use crate::filter_action::{Action, FilterAction};
@@ -30,7 +30,13 @@ struct Style {
     location: Location,
 }
 
-pub(super) fn show(store: &Store, bound: &Bound, location: Location, reply: &mut Reply) -> Result<(), Fault> {
+pub(super) fn show(
+    store: &Store,
+    bound: &Bound,
+    around: &Surroundings<'_>,
+    reply: &mut Reply,
+) -> Result<(), Fault> {
+    let location = around.location;
     let style = Style {
         verbose: bound.word("level") == Some("verbose"),
         table: bound.word("format") == Some("table"),
@@ -53,9 +59,18 @@ pub(super) fn show(store: &Store, bound: &Bound, location: Location, reply: &mut
         }
         Object::GpoAssignedPolicy => {
             line(out, "Local Policy Name", store.assigned().map_or("NONE", |p| p.name.as_str()));
-            line(out, "Domain Policy Name", "NONE");
+            let assigned = around.domain.and_then(|domain| domain.policies.assigned());
+            line(out, "Domain Policy Name", assigned.map_or("NONE", |p| p.name.as_str()));
+            if let Some(gpo) = around.domain.and_then(|domain| domain.gpo.as_ref()) {
+                line(out, "Domain GPO Name", gpo);
+            }
             if bound.get("name").is_some() {
-                let text = "this computer is in no domain: no Group Policy object assigns anything";
+                let text = match around.domain {
+                    None => "this computer is in no domain: no Group Policy object assigns anything",
+                    Some(_) => {
+                        "shown is what this computer has; other Group Policy objects are not looked at"
+                    }
+                };
                 reply.remarks.push((bound.span_of("name"), NoteKind::NoEffect, text.to_owned()));
             }
             Ok(())
