@@ -269,7 +269,8 @@ impl Computer {
             let blocks = self.release.blocks_without_service.value;
             return self.drive(if blocks { DriverMode::Block } else { DriverMode::Permit });
         }
-        self.event(MachineEvent::ServiceStarted { source: self.source() });
+        let member = self.stores.domain.is_some();
+        self.event(MachineEvent::ServiceStarted { source: self.source(), member });
         if reading.is_zero() {
             return self.read_all(now);
         }

@@ -13,6 +13,7 @@ use ipsec_sim::packet_filter::{Filter, PacketFilter};
 use ipsec_sim::{Action, Builder, InterfaceConfig, IpsecConfig, LinkConfig, LinkId, NodeConfig};
 
 use crate::computer::Computer;
+use crate::domains::Domains;
 use crate::error::{LoadError, missing};
 use crate::faults::FaultPlan;
 use crate::scenario::Scenario;
@@ -25,6 +26,7 @@ const LAST_OCTET: Alteration = Alteration { at: -1, xor: 1 };
 /// Beside them the computers of the nodes with IPsec, by name.
 pub(crate) fn network<'a>(
     scenario: &'a Scenario,
+    domains: &Domains,
     seed: u64,
     faults: &FaultPlan,
 ) -> Result<(Builder, BTreeMap<String, Computer<'a>>), LoadError> {
@@ -48,7 +50,7 @@ pub(crate) fn network<'a>(
         }
     }
     for node in &scenario.topology.nodes {
-        let (config, computer) = node_config(scenario, node)?;
+        let (config, computer) = node_config(scenario, domains, node)?;
         let by_hand = manual(node, &config)?;
         let id = builder.node(config);
         if let Some(command) = computer.as_ref().and_then(Computer::first_command) {
@@ -64,6 +66,7 @@ pub(crate) fn network<'a>(
 
 fn node_config<'a>(
     scenario: &Scenario,
+    domains: &Domains,
     node: &'a topology::Node,
 ) -> Result<(NodeConfig, Option<Computer<'a>>), LoadError> {
     let mut computer = None;
@@ -77,9 +80,8 @@ fn node_config<'a>(
     }
     config.routes = routes(node, &node.routes);
     config.nat = node.nat.as_ref().map(|nat| nat.config(node));
-    // A gateway, and every computer with a policy of its own, has an IPsec layer; others are too simple to have one.
-    if node.kind == Kind::Gateway || node.policy.is_some() || node.l2tp.is_some() {
-        let of_node = computer.insert(Computer::new(scenario, node)?);
+    if node.has_ipsec() {
+        let of_node = computer.insert(Computer::new(scenario, node, domains)?);
         let mut ipsec = IpsecConfig::new(of_node.databases());
         ipsec.ike = node.profile.ike();
         if let Some(dead_peer) = node.dead_peer_detection {

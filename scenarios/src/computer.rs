@@ -17,8 +17,9 @@ use ipsec_policy::dynamic::Config;
 use ipsec_policy::netsh;
 use ipsec_policy::profile;
 use ipsec_policy::profile::Switch;
-use ipsec_policy::{AuthMethod, Live};
+use ipsec_policy::{AuthMethod, Domain, Live};
 
+use crate::domains::Domains;
 use crate::error::{LoadError, missing};
 use crate::scenario::Scenario;
 use crate::steps::machine::{Reconfigure, ServiceAction};
@@ -44,7 +45,11 @@ pub(crate) struct Told {
 
 impl<'a> Computer<'a> {
     /// The node with what its script made.
-    pub(crate) fn new(scenario: &Scenario, node: &'a topology::Node) -> Result<Self, LoadError> {
+    pub(crate) fn new(
+        scenario: &Scenario,
+        node: &'a topology::Node,
+        domains: &Domains,
+    ) -> Result<Self, LoadError> {
         let network = NetworkSettings {
             adapters: node.interfaces.iter().map(|i| adapter(node, i)).collect(),
             hosts: scenario.topology.hosts.iter().map(|(n, a)| (n.to_lowercase(), a.clone())).collect(),
@@ -69,6 +74,8 @@ impl<'a> Computer<'a> {
             let prepared = computer.computer.prepare(file, scenario.files.bytes(file)?);
             prepared.map_err(|e| wrong_line(file, e))?;
         }
+        // It was so when the computer started: there is nothing to tell.
+        computer.group_policy(domains.group_policy(node.name.get_ref()), Instant::EPOCH)?;
         let databases = computer.computer.databases().map_err(|e| computer.wrong_policy(&e))?;
         computer.loaded = computer.named(databases);
         Ok(computer)
@@ -129,6 +136,12 @@ impl<'a> Computer<'a> {
     /// Changes what is stored behind the service's back.
     pub(crate) fn edit_registry(&mut self, line: &str) -> Result<(), LoadError> {
         self.computer.edit_registry(line).map_err(|e| wrong_line("steps.toml", e))
+    }
+
+    /// Applies Group Policy.
+    pub(crate) fn group_policy(&mut self, domain: Option<Domain>, now: Instant) -> Result<Told, LoadError> {
+        self.computer.apply_group_policy(domain, now);
+        self.told()
     }
 
     pub(crate) fn service(&mut self, action: ServiceAction, now: Instant) -> Result<Told, LoadError> {
@@ -214,7 +227,7 @@ fn adapter(node: &topology::Node, interface: &topology::Interface) -> Adapter {
     }
 }
 
-fn wrong_line(file: &str, error: netsh::Error) -> LoadError {
+pub(crate) fn wrong_line(file: &str, error: netsh::Error) -> LoadError {
     let message = netsh::Error { file: file.into(), ..error }.to_string();
     LoadError { file: file.to_string(), line: 0, column: 0, key: None, message }
 }

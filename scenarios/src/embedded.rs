@@ -83,9 +83,12 @@ const PEERS: Directory = directory!("peers": "family.toml", "aggressive.check.to
 
 const MICROSOFT: Directory = directory!("microsoft": "family.toml", "answered.check.toml", "established.check.toml", "forged.check.toml", "forged.steps.toml", "fragments.check.toml", "gateways.topology.toml", "gwa.netsh", "gwb.netsh", "happened.check.toml", "no-fragments.check.toml", "ping.steps.toml");
 
+const DOMAIN: Directory = directory!("domain": "family.toml", "directory.netsh", "gateways.topology.toml", "gwa.netsh", "gwb.netsh", "story.check.toml", "story.steps.toml");
+
 const FAMILIES: &[Directory] = &[
     BOOT,
     CONNECTION,
+    DOMAIN,
     PEERS,
     MICROSOFT,
     directory!(

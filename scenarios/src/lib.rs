@@ -26,6 +26,7 @@
 mod build;
 mod check;
 mod computer;
+mod domains;
 pub mod embedded;
 pub mod error;
 pub mod family;

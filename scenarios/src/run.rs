@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::build;
 use crate::check::Facts;
 use crate::computer::Computer;
+use crate::domains::Domains;
 use crate::error::{LoadError, missing};
 use crate::faults::{FaultPlan, RECOVERY};
 use crate::logs::LogSink;
@@ -30,6 +31,7 @@ use crate::twin::{Direction, Outcome};
 use crate::{flood, forge, inject, topology};
 
 mod computers;
+mod domains;
 mod routes;
 mod watch;
 
@@ -124,6 +126,7 @@ struct Act<'a> {
     ipconfig: BTreeMap<String, Vec<String>>,
     /// Those of nodes with IPsec.
     computers: BTreeMap<String, Computer<'a>>,
+    domains: Domains,
     /// Static routes of nodes that got more of them.
     routes: BTreeMap<String, Vec<topology::Route>>,
     /// How many steps are done.
@@ -136,7 +139,8 @@ impl<'a> Act<'a> {
         options: &'a RunOptions,
         direction: Option<&'a Direction>,
     ) -> Result<Self, LoadError> {
-        let (mut builder, computers) = build::network(scenario, options.seed, &options.faults)?;
+        let domains = Domains::of(scenario)?;
+        let (mut builder, computers) = build::network(scenario, &domains, options.seed, &options.faults)?;
         let stepped = scenario.steps.steps.iter().filter(|_| direction.is_none());
         let stepped = stepped.filter_map(|s| match &s.r#do {
             Do::Inject(inject) => Some((s.at.get_ref().0, inject)),
@@ -165,7 +169,19 @@ impl<'a> Act<'a> {
         let routes = BTreeMap::new();
         let (flows, ipconfig) = (Vec::new(), BTreeMap::new());
         let stepped = 0;
-        Ok(Act { scenario, options, direction, network, sinks, flows, ipconfig, computers, routes, stepped })
+        Ok(Act {
+            scenario,
+            options,
+            direction,
+            network,
+            sinks,
+            flows,
+            ipconfig,
+            computers,
+            domains,
+            routes,
+            stepped,
+        })
     }
 
     fn play(mut self) -> Result<(Vec<CheckResult>, RunReport, Option<Recording>), LoadError> {
@@ -242,6 +258,8 @@ impl<'a> Act<'a> {
                 Do::Service(service) => self.service(service, at)?,
                 Do::Reconfigure(settings) => self.reconfigure(settings, at)?,
                 Do::Registry(lines) => self.registry(lines, at)?,
+                Do::Move(step) => self.move_to(step, at)?,
+                Do::GroupPolicy(step) => self.group_policy(step, at)?,
             }
         }
         Ok(())

@@ -68,6 +68,11 @@ impl Scenario {
                 return Err(doc.error(script.span(), "node.policy", "there is no such file"));
             }
         }
+        for script in topology.domains.iter().filter_map(|d| d.policies.as_ref()) {
+            if !files.contains(script.get_ref()) {
+                return Err(doc.error(script.span(), "domain.policies", "there is no such file"));
+            }
+        }
         let doc = Doc { file: "steps.toml", text: files.text("steps.toml")? };
         let steps: Steps = doc.parse()?;
         steps.validate(doc, &topology)?;

@@ -1,5 +1,6 @@
 //! `steps.toml`: who does what at which time, and what must come of it.
 
+pub mod domain;
 pub mod machine;
 
 use std::collections::BTreeMap;
@@ -173,6 +174,10 @@ pub enum Do {
     Reconfigure(machine::Reconfigure),
     /// Change what a computer has stored, by `netsh` lines that its service does not hear of.
     Registry(NetshLine),
+    /// Move the account of a computer to another organizational unit or domain.
+    Move(domain::Move),
+    /// Let a Group Policy object assign another policy.
+    GroupPolicy(domain::GroupPolicy),
 }
 
 /// One more static route, as `route add` makes it.
@@ -411,7 +416,7 @@ pub struct Happened {
     /// What: `aggressive-mode`, `main-mode` (established), `asked`, `alive`, `dead` (dead peer detection), `deleted initial-contact`
     /// (a pair, and why), `notified INITIAL-CONTACT`, `connected` (a quick mode with the commit bit), `delete-answered`,
     /// `dos-protection begins` and `ends`, `ignored: ` and why. Of a computer: `driver permit`, `block`, `stateful` or
-    /// `secure`, `service started`, `stopped` or `failed`, `policy persistent` or `local` (applied), `polled` (no change),
+    /// `secure`, `service started`, `stopped` or `failed`, `policy persistent`, `domain` or `local` (applied), `polled` (no change),
     /// `polled a change`.
     pub what: String,
     /// At least so often.
@@ -643,6 +648,8 @@ impl Names<'_> {
             Do::Service(service) => self.service(service),
             Do::Reconfigure(settings) => self.reconfigure(settings),
             Do::Registry(lines) => self.registry(lines),
+            Do::Move(step) => self.r#move(step),
+            Do::GroupPolicy(step) => self.group_policy(step),
         }
     }
 

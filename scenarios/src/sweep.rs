@@ -27,6 +27,7 @@ use ipsec_sim::work::Workshop;
 use ipsec_sim::{Builder, LinkId, Names, NodeId, Sink};
 
 use crate::build;
+use crate::domains::Domains;
 use crate::embedded;
 use crate::error::{LoadError, missing};
 use crate::faults::FaultPlan;
@@ -82,7 +83,7 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// When the scenario cannot be built, has no unprotected link, or does not work even without faults.
     pub fn new(scenario: &'a Scenario, seed: u64) -> Result<Self, LoadError> {
-        let (builder, _) = build::network(scenario, seed, &FaultPlan::NONE)?;
+        let (builder, _) = build::network(scenario, &Domains::of(scenario)?, seed, &FaultPlan::NONE)?;
         let link = scenario.topology.links.iter().position(|l| l.unprotected);
         let link = link.ok_or_else(|| missing("topology.toml", "a sweep needs an unprotected link"))?;
         let mut sweep = Sweep {

@@ -1,6 +1,7 @@
 //! `topology.toml`: links, nodes, interfaces, routes, packet filters.
 
 pub mod audit;
+pub mod domain;
 pub mod exchanges;
 pub mod manual;
 pub mod nat;
@@ -37,6 +38,9 @@ pub struct Topology {
     /// What DNS and WINS answer for host names.
     #[serde(default)]
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
+    /// Windows domains.
+    #[serde(default, rename = "domain")]
+    pub domains: Vec<domain::Domain>,
 }
 
 /// One link: a broadcast segment.
@@ -93,6 +97,10 @@ pub struct Node {
     /// Whether its policy may have what Microsoft does not support: `faithful` (it fails as it would there), or `strict`.
     #[serde(default, deserialize_with = "validation")]
     pub validation: Validation,
+    /// The domain it is a member of, with the organizational unit it is in: `corp.example/Servers/Gateways`.
+    pub member_of: Option<Spanned<String>>,
+    /// Its site.
+    pub site: Option<String>,
     /// Its IPSec service; without it, one that started with the computer.
     pub service: Option<windows::Service>,
     /// L2TP, for which Routing and Remote Access makes filters by itself.
@@ -288,7 +296,7 @@ impl Topology {
             }
             self.validate_node(doc, node)?;
         }
-        Ok(())
+        self.validate_domains(doc)
     }
 
     fn validate_node(&self, doc: Doc<'_>, node: &Node) -> Result<(), LoadError> {
@@ -368,6 +376,11 @@ impl Topology {
 }
 
 impl Node {
+    /// Whether it has an IPsec layer: a gateway, and every computer with a policy of its own; others are too simple to have one.
+    pub(crate) fn has_ipsec(&self) -> bool {
+        self.kind == Kind::Gateway || self.policy.is_some() || self.l2tp.is_some()
+    }
+
     /// Index of the interface a route leaves through.
     pub fn interface_towards(&self, route: &Route) -> Option<usize> {
         if let Some(name) = &route.interface {

@@ -17,6 +17,8 @@ pub enum MachineEvent {
     ServiceStarted {
         /// The store of the assigned policy; none: no policy is assigned.
         source: Option<PolicySource>,
+        /// Whether the computer is a member of a domain; else there are no Kerberos credentials.
+        member: bool,
     },
     /// The service has stopped (event 614).
     ServiceStopped,
@@ -92,10 +94,10 @@ impl fmt::Display for MachineEvent {
         match self {
             Self::DriverStarts(mode) => write!(f, "the IPsec driver starts in {mode} mode"),
             Self::DriverEntered(mode) => write!(f, "the IPsec driver enters {mode} mode"),
-            Self::ServiceStarted { source: None } => {
+            Self::ServiceStarted { source: None, .. } => {
                 f.write_str("the IPsec service starts: no policy is assigned")
             }
-            Self::ServiceStarted { source: Some(source) } => {
+            Self::ServiceStarted { source: Some(source), .. } => {
                 write!(f, "the IPsec service starts: {source} policy is assigned")
             }
             Self::ServiceStopped => f.write_str("the IPsec service stops"),

@@ -92,7 +92,7 @@ fn a_service_that_stops_takes_its_policy_along() {
     assert_eq!(
         events,
         [
-            MachineEvent::ServiceStarted { source: Some(PolicySource::Local) },
+            MachineEvent::ServiceStarted { source: Some(PolicySource::Local), member: false },
             MachineEvent::DriverEntered(DriverMode::Secure),
             applied(PolicySource::Local, "telnet", Trigger::Start),
         ]
@@ -165,7 +165,7 @@ fn the_phases_of_a_boot() {
     let stateful = [Action::Stateful, Action::Stateful, Action::Stateful];
     assert_eq!(driver, (true, stateful, vec![MachineEvent::DriverStarts(DriverMode::Stateful)]));
     let events = vec![
-        MachineEvent::ServiceStarted { source: Some(PolicySource::Local) },
+        MachineEvent::ServiceStarted { source: Some(PolicySource::Local), member: false },
         MachineEvent::DriverEntered(DriverMode::Secure),
         applied(PolicySource::Persistent, "always", Trigger::Start),
     ];
@@ -183,7 +183,7 @@ fn start_up_mode_goes_on_until_the_local_policy_is_read() {
     computer.handle_timeout(NOW + MINUTE);
     let (commands, events) = outputs(&mut computer);
     assert!(commands.is_empty());
-    assert_eq!(events, [MachineEvent::ServiceStarted { source: Some(PolicySource::Local) }]);
+    assert_eq!(events, [MachineEvent::ServiceStarted { source: Some(PolicySource::Local), member: false }]);
     assert_eq!(computer.driver_mode(), DriverMode::Stateful);
     computer.handle_timeout(NOW + 2 * MINUTE);
     assert_eq!(fate(spd(&outputs(&mut computer).0[0]), 21), &Action::Discard);

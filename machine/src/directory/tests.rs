@@ -196,7 +196,7 @@ fn persistent_policy_stays_under_the_domains() {
     computer.boot(times, NOW);
     let expected = [
         MachineEvent::DriverStarts(DriverMode::Stateful),
-        MachineEvent::ServiceStarted { source: Some(PolicySource::Domain) },
+        MachineEvent::ServiceStarted { source: Some(PolicySource::Domain), member: true },
         MachineEvent::DriverEntered(DriverMode::Secure),
         MachineEvent::PolicyApplied {
             source: PolicySource::Persistent,
@@ -249,7 +249,7 @@ fn group_policy_waits_for_the_service() {
     assert!(computer.poll_output().is_none());
     computer.start_service(NOW);
     let started = events(&mut computer);
-    assert_eq!(started[0], MachineEvent::ServiceStarted { source: Some(PolicySource::Domain) });
+    assert_eq!(started[0], MachineEvent::ServiceStarted { source: Some(PolicySource::Domain), member: true });
     assert_eq!(in_force(&computer), ["domain"]);
 }
 

@@ -19,10 +19,13 @@ pub(super) fn records(event: &MachineEvent, release: Release) -> Vec<(Kind, Vec<
         MachineEvent::DriverEntered(mode) => {
             entered(*mode).map(|kind| (kind, Vec::new())).into_iter().collect()
         }
-        MachineEvent::ServiceStarted { source } => {
+        MachineEvent::ServiceStarted { source, member } => {
             let inserts = ["PolicyAgent", source.map_or("None", storage), started(*source)].map(Insert::text);
             let mut records = vec![(Kind::ServiceStarted, inserts.to_vec())];
-            records.push((Kind::NoKerberos, Vec::new()));
+            // "This is normal if your computer is a member of a workgroup."
+            if !member {
+                records.push((Kind::NoKerberos, Vec::new()));
+            }
             records
         }
         MachineEvent::ServiceStopped => {

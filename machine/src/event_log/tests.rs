@@ -283,7 +283,7 @@ fn audit_policy_decides_about_the_security_log() {
         log.ipsec(Instant::from_secs(4), &failure(Phase::QuickMode, FailureReason::NoPolicy));
         log.machine(
             Instant::from_secs(5),
-            &MachineEvent::ServiceStarted { source: Some(PolicySource::Local) },
+            &MachineEvent::ServiceStarted { source: Some(PolicySource::Local), member: false },
         );
         log.machine(Instant::from_secs(5), &MachineEvent::DriverEntered(DriverMode::Secure));
         log.records().map(|r| r.id).collect::<Vec<_>>()

@@ -157,3 +157,20 @@ netsh ipsec static set policy name=P assign=y
     let nothing = command(&computer(&profile::RFC, ""), COMMAND, Options::default()).unwrap().text;
     assert_eq!(nothing, "No IPSec policy is active.\n");
 }
+
+/// MS-GPIPSEC section 2.2.1: a domain's policies lie in CN=IP Security,CN=System. The local one is not active then.
+#[test]
+fn a_policy_of_the_domain_is_shown_with_its_place_in_the_directory() {
+    use crate::directory::{DEFAULT_DOMAIN_POLICY, Directory, Place};
+    let mut member = computer(&WINDOWS_XP, SCRIPT);
+    let mut store = ipsec_policy::Store::new();
+    let line = b"netsh ipsec static add policy name=Members activatedefaultrule=no";
+    ipsec_policy::netsh::run_script(&mut store, "directory.cmd", line).unwrap();
+    let mut directory = Directory::new("corp.example", &store);
+    directory.assign(DEFAULT_DOMAIN_POLICY, Some("Members")).unwrap();
+    member.apply_group_policy(Some(directory.group_policy(&Place::default())), ipsec_core::Instant::EPOCH);
+    let text = command(&member, "netdiag /test:ipsec", Options::default()).unwrap().text;
+    let expected = "Domain IPSec Policy Active: 'Members' IP Security Policy Path:\n\
+        CN=ipsecPolicy{00000000-0000-0000-0000-000000000001},CN=IP Security,CN=System,DC=corp,DC=example \n";
+    assert_eq!(text, expected);
+}

@@ -91,7 +91,7 @@ impl Act<'_> {
     }
 
     /// Lets the IPsec layer of a node know, and the story.
-    fn tell(&mut self, name: &str, told: Told, at: Instant) {
+    pub(super) fn tell(&mut self, name: &str, told: Told, at: Instant) {
         let observer = &mut self.sinks.2;
         let Some(node) = observer.node(name) else { return };
         for event in &told.events {

@@ -91,7 +91,7 @@ impl Names<'_> {
     }
 
     /// A node with an IPsec layer, and so with the service.
-    fn computer(&self, name: &Spanned<String>, key: &str) -> Result<(), LoadError> {
+    pub(super) fn computer(&self, name: &Spanned<String>, key: &str) -> Result<(), LoadError> {
         self.node(name, key)?;
         match self.topology.node(name.get_ref()) {
             Some(node) if node.kind == Kind::Gateway || node.policy.is_some() => Ok(()),

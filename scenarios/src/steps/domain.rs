@@ -1,0 +1,43 @@
+//! Steps of the administrators of a domain. Group Policy is applied at once, as `gpupdate /force` does; by itself it would be
+//! within 90 minutes.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Names;
+use crate::error::LoadError;
+
+/// The account of a computer is moved to another organizational unit or domain, or out of its domain.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// The computer.
+    pub node: Spanned<String>,
+    /// Where to, as in `member_of`; none: it is in no domain from now on.
+    pub to: Option<Spanned<String>>,
+}
+
+/// A Group Policy object is edited.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupPolicy {
+    /// The domain.
+    pub domain: Spanned<String>,
+    /// The object.
+    pub gpo: Spanned<String>,
+    /// The policy that it assigns from now on; none: it assigns none.
+    pub assign: Option<String>,
+}
+
+impl Names<'_> {
+    pub(super) fn r#move(&self, step: &Move) -> Result<(), LoadError> {
+        self.computer(&step.node, "do.move.node")?;
+        let to =
+            step.to.iter().try_for_each(|to| self.topology.place(self.doc, to, None, "do.move.to").map(drop));
+        to
+    }
+
+    pub(super) fn group_policy(&self, step: &GroupPolicy) -> Result<(), LoadError> {
+        self.topology.place(self.doc, &step.domain, None, "do.group_policy.domain").map(drop)
+    }
+}
