@@ -32,9 +32,8 @@ pub struct GroupPolicy {
 impl Names<'_> {
     pub(super) fn r#move(&self, step: &Move) -> Result<(), LoadError> {
         self.computer(&step.node, "do.move.node")?;
-        let to =
-            step.to.iter().try_for_each(|to| self.topology.place(self.doc, to, None, "do.move.to").map(drop));
-        to
+        let mut to = step.to.iter();
+        to.try_for_each(|to| self.topology.place(self.doc, to, None, "do.move.to").map(drop))
     }
 
     pub(super) fn group_policy(&self, step: &GroupPolicy) -> Result<(), LoadError> {
