@@ -4,6 +4,7 @@
 //! authenticated messages. A message that was answered before is answered again with the same bytes. Everything else is in
 //! [`v1`], state by state.
 
+mod addresses;
 mod client;
 mod context;
 mod dos;
@@ -581,8 +582,13 @@ impl Ike {
     /// (MS-IKEE appendix A <26>).
     fn remove_later(&mut self, id: SaId, why: DeleteReason, now: Instant) {
         let Some(sa) = self.sas.get_mut(&id) else { return };
-        let orderly =
-            !matches!(why, DeleteReason::Abandoned | DeleteReason::InitialContact | DeleteReason::DeadPeer);
+        let orderly = !matches!(
+            why,
+            DeleteReason::Abandoned
+                | DeleteReason::InitialContact
+                | DeleteReason::DeadPeer
+                | DeleteReason::AddressGone
+        );
         if !orderly || sa.closed || !sa.has_reliable_delete(self.node.config.reliable_delete) {
             return self.remove(id);
         }

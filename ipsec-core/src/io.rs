@@ -10,7 +10,7 @@ use crate::config::PolicyDatabases;
 use crate::ike::failure::Failure;
 use crate::ike::v1::nat_traversal::Nat;
 use crate::ike::v1::vendor_id::Capabilities;
-use crate::interface::InterfaceId;
+use crate::interface::{Interface, InterfaceId};
 use crate::packet::{Packet, PacketId};
 use crate::pad::{PadEntryId, Phase1Exchange, Secret};
 use crate::route::RouteTable;
@@ -56,6 +56,10 @@ pub enum Command {
     SetPolicy(PolicyDatabases),
     /// These routes from now on. SAs keep their addresses.
     SetRoutes(RouteTable),
+    /// These interfaces and routes from now on, in place of those there were. SAs from an address that is no longer ours are
+    /// gone ([`DeleteReason::AddressGone`]), and with them what was being negotiated from it. A policy that is about "my"
+    /// addresses comes after it, as [`Command::SetPolicy`].
+    SetInterfaces(Vec<Interface>, RouteTable),
     /// Negotiate for this entry now, as if `flow` were a packet of it.
     Initiate(EntryId, FlowKey),
     /// Manual keying (RFC 4301 section 4.5.1): install one direction of a pair. A failure is
@@ -388,6 +392,8 @@ pub enum DeleteReason {
     DeadPeer,
     /// It carried nothing for too long (MS-IKEE section 3.5.6.1).
     Idle,
+    /// Our end of it is no longer an address of ours, so the peer could not be told.
+    AddressGone,
 }
 
 /// Why a packet went no further. Every variant names the step of the RFC that drops it.

@@ -3,6 +3,7 @@
 //! The walks are in [`outbound`] and [`inbound`]; what waits for IKE is in [`pending`]. This file owns the state, orders
 //! timers and applies what IKE wants done.
 
+mod addresses;
 mod batch;
 mod counters;
 mod default_response;
@@ -246,7 +247,8 @@ impl Ipsec {
                 }
             }
             Command::StopIke(spd) => self.stop_ike(spd, now),
-            Command::SetRoutes(routes) => self.config.routes = routes,
+            Command::SetRoutes(routes) => self.set_routes(routes),
+            Command::SetInterfaces(interfaces, routes) => self.set_interfaces(interfaces, routes, now),
             Command::Initiate(entry, flow) => self.initiate(entry, &flow, now),
             Command::Install(spec) => {
                 self.install(spec, now);

@@ -64,6 +64,13 @@ pub(crate) fn network<'a>(
     Ok((builder, computers))
 }
 
+/// The number of a node's interface. What has no such interface has been refused when the steps were read.
+pub(crate) fn interface_id(scenario: &Scenario, node: &str, interface: &str) -> InterfaceId {
+    let interfaces = scenario.topology.node(node).map(|node| node.interfaces.iter());
+    let place = interfaces.and_then(|mut all| all.position(|i| i.name.get_ref() == interface));
+    InterfaceId(place.unwrap_or(0) as u16)
+}
+
 fn node_config<'a>(
     scenario: &Scenario,
     domains: &Domains,

@@ -14,7 +14,7 @@ use crate::observe::Observer;
 use crate::report::CheckResult;
 use crate::scenario::Scenario;
 use crate::steps::{
-    Condition, Delivered, Dropped, EventLogged, Failed, Flow, FlowOutcome, FoundNat, MainMode, Mapped,
+    Condition, Delivered, Do, Dropped, EventLogged, Failed, Flow, FlowOutcome, FoundNat, MainMode, Mapped,
     ModeName, QuickMode, Seen,
 };
 use crate::topology::{Kind, Node};
@@ -110,7 +110,13 @@ impl Facts<'_> {
         let nodes = self.scenario.topology.nodes.iter().filter(takes_part);
         let own = nodes.clone().flat_map(|n| n.interfaces.iter().map(|i| i.address.get_ref().0.address));
         let more = nodes.flat_map(|n| n.nat.iter().flat_map(|nat| nat.external()));
-        own.chain(more).collect()
+        let leased = self.scenario.steps.steps.iter().filter_map(|step| match &step.r#do {
+            Do::Reconfigure(new) if ends.contains(&new.node.get_ref()) => {
+                new.address.map(|net| net.0.address)
+            }
+            _ => None,
+        });
+        own.chain(more).chain(leased).collect()
     }
 
     /// The unprotected links on which a packet of the flow's protocol between parties to it could be read.

@@ -162,6 +162,7 @@ impl<'a> Computer<'a> {
         for adapter in network.adapters.iter_mut().filter(|a| a.name == *step.interface.get_ref()) {
             let set =
                 |to: &mut Vec<_>, from: &Option<Vec<_>>| from.iter().for_each(|from| to.clone_from(from));
+            adapter.addresses = step.address.map_or(adapter.addresses.clone(), |net| vec![net.0]);
             set(&mut adapter.dns, &step.dns);
             set(&mut adapter.wins, &step.wins);
             set(&mut adapter.gateways, &step.gateway);

@@ -222,6 +222,17 @@ const FAMILIES: &[Directory] = &[
         "permits.netsh"
     ),
     directory!(
+        "lease": "family.toml",
+        "lan.topology.toml",
+        "lease.steps.toml",
+        "taken.steps.toml",
+        "follows.check.toml",
+        "stale.check.toml",
+        "guest.netsh",
+        "laptop.netsh",
+        "server.netsh"
+    ),
+    directory!(
         "soft": "family.toml",
         "alice-dynamic.netsh",
         "alice.netsh",

@@ -6,7 +6,9 @@ pub mod udp;
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipsec_core::interface::InterfaceId;
 use ipsec_core::route::Route;
+use ipsec_core::selector::Prefix;
 use ipsec_core::{Command, Instant};
 
 use crate::host::stack::Stack;
@@ -66,6 +68,8 @@ pub enum Action {
     Reboot,
     /// These static routes in place of those there were.
     Routes(Vec<Route>),
+    /// An interface has these addresses in place of those it had, as by another lease of DHCP.
+    Addresses(InterfaceId, Vec<Prefix>),
 }
 
 /// Octets to send.

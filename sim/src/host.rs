@@ -46,6 +46,11 @@ impl Host {
         }
     }
 
+    /// The host has these addresses from now on.
+    pub(crate) fn set_addresses(&mut self, addresses: Vec<IpAddr>, now: Instant) {
+        self.stack.set_addresses(addresses, now);
+    }
+
     /// A fresh IPv4 identification. RFC 6864 wants it unique for each flow while fragments may live.
     pub(crate) fn ident(&mut self) -> u16 {
         self.ident = self.ident.wrapping_add(1);
@@ -68,7 +73,11 @@ impl Host {
             Action::UdpSend { remote, local_port, payload, checksum } => {
                 App::Udp(Udp::new(local_port, Some(remote), payload, checksum))
             }
-            Action::Ipsec(_) | Action::Rebind { .. } | Action::Reboot | Action::Routes(_) => return false,
+            Action::Ipsec(_)
+            | Action::Rebind { .. }
+            | Action::Reboot
+            | Action::Routes(_)
+            | Action::Addresses(..) => return false,
         };
         let (outbox, lines, stack) = (&mut self.outbox, &mut self.lines, &mut self.stack);
         app.poll(&mut AppCx { now, id, outbox, lines, stack, local });

@@ -211,6 +211,14 @@ impl Invariants {
         self.nodes.insert(node, Watched { spd, addresses, kinds, schedule, soft: BTreeSet::new() });
     }
 
+    /// A node's interfaces have other addresses now.
+    pub(crate) fn readdressed(&mut self, node: NodeId, interfaces: &[Interface]) {
+        if let Some(watched) = self.nodes.get_mut(&node) {
+            watched.addresses =
+                interfaces.iter().flat_map(|i| i.addresses.iter().map(|p| p.address)).collect();
+        }
+    }
+
     /// Addresses are translated in this network.
     pub(crate) fn translated(&mut self) {
         self.translated = true;

@@ -155,6 +155,12 @@ impl Link {
         });
     }
 
+    /// An interface has these addresses from now on. Who came first answers for one that two have.
+    pub(crate) fn readdress(&mut self, node: NodeId, interface: InterfaceId, addresses: &[Prefix]) {
+        let its = self.attached.iter_mut().filter(|a| (a.node, a.interface) == (node, interface));
+        its.for_each(|a| a.addresses = addresses.iter().map(|p| p.address).collect());
+    }
+
     /// Who has this address on the link.
     pub(crate) fn resolve(&self, address: IpAddr) -> Option<(NodeId, InterfaceId)> {
         self.attached.iter().find(|a| a.addresses.contains(&address)).map(|a| (a.node, a.interface))

@@ -12,6 +12,7 @@ use ipsec_core::fragment::{self, Reassembly};
 use ipsec_core::interface::{Boundary, Egress, Interface, InterfaceId};
 use ipsec_core::packet::PacketId;
 use ipsec_core::route::{Route, RouteTable};
+use ipsec_core::selector::Prefix;
 use ipsec_core::spd::{Door, Spd};
 use ipsec_core::work::{WorkId, WorkResult};
 use ipsec_core::{Command, DropReason, Duration, Event, Input, Instant, Ipsec, Output, Packet};
@@ -329,6 +330,8 @@ impl Node {
             self.reboot(cx.now, cx.world);
         } else if let Action::Routes(fixed) = action {
             self.change_routes(fixed, cx.now);
+        } else if let Action::Addresses(interface, addresses) = action {
+            self.change_addresses(*interface, addresses, cx);
         } else if let Action::Ipsec(command) = action {
             if let Command::SetPolicy(policy) = command {
                 self.spd = Some(policy.spd.clone());
@@ -353,6 +356,31 @@ impl Node {
         }
         if let Some(ipsec) = &mut self.ipsec {
             ipsec.handle_input(Input::Command(Command::SetRoutes(self.local.routes.clone())), now);
+        }
+    }
+
+    /// Other addresses of an interface; its static routes stay. They stay over a reboot, too.
+    fn change_addresses(&mut self, id: InterfaceId, addresses: &[Prefix], cx: &mut Cx<'_>) {
+        let on_link = self.interfaces.iter().map(|i| i.addresses.len()).sum();
+        let fixed: Vec<Route> = self.local.routes.iter().skip(on_link).cloned().collect();
+        let Some(interface) = self.interfaces.get_mut(usize::from(id.0)) else { return };
+        interface.addresses = addresses.to_vec();
+        self.local.interfaces.clone_from(&self.interfaces);
+        self.local.routes = addressing::routes(&self.interfaces, &fixed);
+        let own = self.interfaces.iter().flat_map(|i| i.addresses.iter().map(|p| p.address)).collect();
+        self.host.set_addresses(own, cx.now);
+        if let Some(link) = self.local.links.get(usize::from(id.0)) {
+            cx.world.links[usize::from(link.0)].readdress(self.id, id, addresses);
+        }
+        cx.world.invariants.readdressed(self.id, &self.interfaces);
+        let (interfaces, routes) = (self.interfaces.clone(), self.local.routes.clone());
+        if let Some(boot) = &mut self.boot {
+            (boot.config.interfaces, boot.config.routes) = (interfaces.clone(), routes.clone());
+        }
+        if let Some(ipsec) = &mut self.ipsec {
+            let command = Command::SetInterfaces(interfaces, routes);
+            cx.world.invariants.command(self.id, &command);
+            ipsec.handle_input(Input::Command(command), cx.now);
         }
     }
 

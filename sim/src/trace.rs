@@ -121,11 +121,16 @@ fn describe_action(action: &Action) -> String {
         Action::Rebind { move_address: true } => "translate all mappings to another address".into(),
         Action::Reboot => "start afresh".into(),
         Action::Routes(fixed) => format!("take other static routes, {} in all", fixed.len()),
+        Action::Addresses(interface, addresses) => {
+            let list: Vec<String> = addresses.iter().map(|p| format!("{}/{}", p.address, p.len)).collect();
+            format!("interface {} takes {}", interface.0, list.join(", "))
+        }
         Action::Ipsec(command) => match command {
             ipsec_core::Command::SetPolicy(p) => {
                 format!("assign a policy of {} entries", p.spd.entries().len())
             }
             ipsec_core::Command::SetRoutes(_) => "take other routes".into(),
+            ipsec_core::Command::SetInterfaces(..) => "take other interfaces".into(),
             ipsec_core::Command::Initiate(entry, _) => format!("initiate policy entry {}", entry.0),
             ipsec_core::Command::Install(spec) => format!("install SA pair {} by hand", spec.pair.0),
             ipsec_core::Command::RekeyPair(pair) => format!("rekey SA pair {}", pair.0),

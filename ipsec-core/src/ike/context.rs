@@ -97,6 +97,12 @@ impl Node {
         Node { outbox, last_number, last_work, last_pair, fragment_id, ..Node::new(config) }
     }
 
+    /// Other interfaces and routes.
+    pub(crate) fn learn_network(&mut self, config: &Config) {
+        self.kinds = config.interfaces.iter().map(|i| (i.id, i.kind)).collect();
+        self.routes = config.routes.clone();
+    }
+
     /// The kind of connection over which the traffic of SAs with this peer goes.
     pub(crate) fn kind_towards(&self, peer: IpAddr) -> ConnectionKind {
         let interface = self.routes.lookup(peer).map(|route| route.interface);

@@ -126,6 +126,11 @@ impl HalfOpenTable {
         Some(entry)
     }
 
+    /// Entries at these addresses of ours are gone.
+    pub(crate) fn forget_local(&mut self, gone: &[IpAddr]) {
+        self.entries.retain(|entry| !gone.contains(&entry.local.ip()));
+    }
+
     fn expire(&mut self, now: Instant) {
         while self.entries.front().is_some_and(|oldest| oldest.born + self.max_age <= now) {
             self.entries.pop_front();

@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use proptest::prelude::*;
 
+mod addresses;
 mod default_response;
 mod doors;
 mod exhaustion;

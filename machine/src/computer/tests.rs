@@ -255,6 +255,38 @@ fn server_keywords_follow_the_network_settings() {
     }
 }
 
+/// "My IP Address" is about the addresses that the computer has at the moment, of whatever release it is; one that was typed in
+/// is not.
+#[test]
+fn my_address_follows_the_lease() {
+    for release in [&WINDOWS_2003, &WINDOWS_2000] {
+        for (written, follows) in [("me", true), ("10.0.0.1", false)] {
+            let lines = script(&blocking("kept", 53).replace("dstaddr=me", &format!("dstaddr={written}")));
+            let mut computer = on(release);
+            computer.prepare("setup.cmd", lines.as_bytes()).unwrap();
+            let to = |databases: &Spd, local: &str| {
+                let (local, remote) = (local.parse().unwrap(), "10.0.0.2".parse().unwrap());
+                let flow =
+                    FlowKey { local, remote, protocol: 6, local_port: Some(53), remote_port: Some(1025) };
+                databases.inbound(&flow, ConnectionKind::Lan).unwrap().action == Action::Discard
+            };
+            assert!(to(&computer.databases().unwrap().spd, "10.0.0.1"), "{release} {written}");
+            let mut network = computer.network().clone();
+            network.adapters[0].addresses = vec![Prefix::new("10.0.0.77".parse().unwrap(), 24)];
+            computer.set_network(network);
+            let (commands, events) = outputs(&mut computer);
+            let spd = spd(commands.last().expect("a policy"));
+            assert_eq!(
+                (to(spd, "10.0.0.77"), to(spd, "10.0.0.1")),
+                (follows, !follows),
+                "{release} {written}"
+            );
+            let applied = applied(PolicySource::Local, "kept", Trigger::Network);
+            assert_eq!(events, [MachineEvent::NetworkChanged, applied]);
+        }
+    }
+}
+
 /// MS-GPIPSEC 2.2.1.4: such filters are of Windows Server 2003.
 #[test]
 fn windows_2000_knows_no_server_keywords() {

@@ -8,6 +8,7 @@ use ipsec_policy::Live;
 use ipsec_sim::Action;
 
 use super::Act;
+use crate::build;
 use crate::computer::Told;
 use crate::error::LoadError;
 use crate::steps::NetshLine;
@@ -86,6 +87,13 @@ impl Act<'_> {
         let name = step.node.get_ref();
         let Some(computer) = self.computers.get_mut(name) else { return Ok(()) };
         let told = computer.reconfigure(step)?;
+        // The stack has the address before the service hears of it.
+        if let Some(net) = step.address {
+            let interface = build::interface_id(self.scenario, name, step.interface.get_ref());
+            let (address, len) = (net.0.address, net.0.len);
+            let what = format!("{} has the address {address}/{len} now", step.interface.get_ref());
+            self.act(name, at, Action::Addresses(interface, vec![net.0]), &what);
+        }
         self.tell(name, told, at);
         Ok(())
     }

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::{Names, NetshLine};
 use crate::error::LoadError;
 use crate::topology::Kind;
-use crate::value::Span;
+use crate::value::{Net, Span};
 
 /// Something is done to the IPSec service of a computer.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,7 +51,7 @@ pub struct Boot {
     pub policy: Span,
 }
 
-/// Servers of an interface become others, as by DHCP or in its properties; what is not named stays.
+/// The address or servers of an interface become others, as by DHCP or in its properties; what is not named stays.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reconfigure {
@@ -59,6 +59,9 @@ pub struct Reconfigure {
     pub node: Spanned<String>,
     /// Its interface.
     pub interface: Spanned<String>,
+    /// The address, with the length of the on-link prefix: another lease. Applications go on, connections from the old
+    /// address do not.
+    pub address: Option<Net>,
     /// DNS servers.
     pub dns: Option<Vec<IpAddr>>,
     /// WINS servers.

@@ -41,6 +41,11 @@ fn soft_associations_begin_with_silence_and_end_with_time_or_sas() {
 }
 
 #[test]
+fn a_lease_with_another_address_moves_my_ip_address() {
+    hold("lease-*");
+}
+
+#[test]
 fn filters_are_mirrored_or_not_and_have_three_actions() {
     hold("filters-*");
 }

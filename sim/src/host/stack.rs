@@ -66,6 +66,14 @@ impl Stack {
         })
     }
 
+    /// The host has these addresses from now on. Connections from another one hear nothing any more.
+    pub(crate) fn set_addresses(&mut self, addresses: Vec<IpAddr>, now: Instant) {
+        self.addresses = addresses;
+        if let Some(running) = &mut self.running {
+            running.interface = make_interface(&mut running.device, &self.addresses, self.seed, micros(now));
+        }
+    }
+
     /// A socket's state was changed by its owner.
     pub(crate) fn touch(&mut self) {
         self.dirty = true;

@@ -183,10 +183,12 @@ impl IsakmpSa {
             self.acquires.front().map(|acquire| (acquire.entry, acquire.selector.clone())).unzip();
         let (phase, started) = (Phase::MainMode, self.names.started);
         let initiator = self.names.initiator;
+        // A peer that was not asked to the end is not silent: a new policy, say, ended it before.
+        let silent = !self.heard && reason == FailureReason::NoResponse;
         let failure = Failing { phase, initiator, entry, selector, started, progress, reason };
         failure.report(self, cx);
         for acquire in core::mem::take(&mut self.acquires) {
-            cx.effects.push(Effect::AcquireFailed { acquire, silent: !self.heard });
+            cx.effects.push(Effect::AcquireFailed { acquire, silent });
         }
     }
 

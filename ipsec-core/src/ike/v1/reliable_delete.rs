@@ -11,12 +11,12 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::phase1::{Established, IsakmpKeys, Phase1};
 use super::{Received, auth, keymat, verify_hash};
 use crate::config::ReliableDelete;
-use crate::ike::context::Context;
+use crate::ike::context::{Context, Node};
 use crate::ike::failure::IkeError;
 use crate::ike::outbox::{Encryption, Protection};
 use crate::ike::retransmit::Digest;
@@ -87,6 +87,20 @@ impl Deletes {
     /// How many deletes wait, and answers are kept.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len() + self.answers.len()
+    }
+}
+
+impl Node {
+    /// Deletes that were sent from these addresses are not repeated any more: they are no longer ours.
+    pub(crate) fn forget_deletes_from(&mut self, gone: &[IpAddr]) {
+        let timers = &mut self.timers;
+        self.deletes.waiting.retain(|number, waiting| {
+            let stays = !gone.contains(&waiting.local.ip());
+            if !stays {
+                timers.cancel(TimerKey::Delete(*number));
+            }
+            stays
+        });
     }
 }
 
