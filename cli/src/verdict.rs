@@ -24,7 +24,8 @@ pub(crate) struct VerdictArgs {
     /// Judge only packets between these two: addresses, or networks as in 10.1.0.0/16.
     #[arg(long, num_args = 2, value_names = ["A", "B"], value_parser = net)]
     between: Vec<Net>,
-    /// Exit with 0 if this is the verdict, else with 1. Without it: 0 if there was traffic and all of it was protected.
+    /// Exit with 0 if this is the verdict, else with 1: nothing, esp, ah, esp-null, ike-only, partly-clear or clear. Without
+    /// it: 0 if there was traffic, all of it could be judged, and all of it was protected.
     #[arg(long, value_name = "VERDICT", value_parser = named)]
     expect: Option<Verdict>,
     /// What to print.
@@ -67,15 +68,18 @@ pub(crate) fn verdict(args: &VerdictArgs) -> Result<bool, Error> {
         Format::Json => print(&pretty(&document(&name, &findings))?)?,
     }
     let found = findings.verdict();
-    Ok(args.expect.map_or(found.is_protected(), |wanted| wanted == found))
+    Ok(args.expect.map_or(found.is_protected() && findings.is_whole(), |wanted| wanted == found))
 }
 
 fn text(name: &str, findings: &Findings) -> String {
     let mut out = format!("{name}: {}", count(findings.frames, "frame"));
-    for (n, what) in [(findings.not_ip, "not IP"), (findings.malformed, "malformed")] {
-        if n > 0 {
-            let _ = write!(out, ", {n} {what}");
-        }
+    let more = [
+        (findings.not_ip, "not IP"),
+        (findings.malformed, "malformed"),
+        (findings.not_understood, "not understood"),
+    ];
+    for (n, what) in more.into_iter().filter(|(n, _)| *n > 0) {
+        let _ = write!(out, ", {n} {what}");
     }
     out.push('\n');
     for note in &findings.notes {
@@ -84,8 +88,18 @@ fn text(name: &str, findings: &Findings) -> String {
     for (pair, between) in &findings.pairs {
         pair_text(&mut out, pair, between);
     }
-    let _ = writeln!(out, "\nVerdict: {}", findings.verdict());
+    let _ = writeln!(out, "\nVerdict: {}{}", findings.verdict(), reserve(findings));
     out
+}
+
+/// What the verdict does not cover.
+fn reserve(findings: &Findings) -> String {
+    match (findings.not_judged(), findings.damaged_at) {
+        (0, None) => String::new(),
+        (0, Some(at)) => format!(", up to octet {at}, where the capture is damaged"),
+        (n, None) => format!(", but for {n} that could not be judged"),
+        (n, Some(at)) => format!(", up to octet {at}, and but for {n} that could not be judged"),
+    }
 }
 
 fn pair_text(out: &mut String, (low, high): &Pair, between: &Between) {
@@ -98,7 +112,8 @@ fn pair_text(out: &mut String, (low, high): &Pair, between: &Between) {
         (between.ah, "AH"),
         (between.clear, "in clear"),
         (between.keepalives, "NAT keepalives"),
-        (between.parts, "parts of datagrams whose first part is missing"),
+        (between.parts, "parts of datagrams that may be anything"),
+        (between.neighbours, "of neighbour discovery"),
     ]
     .into_iter()
     .filter(|(n, _)| *n > 0)
@@ -111,6 +126,7 @@ fn pair_text(out: &mut String, (low, high): &Pair, between: &Between) {
         let _ = writeln!(out, "  SPIs {}{more}", spis.join(" "));
     }
     flows(out, "readable under AH", &between.readable);
+    flows(out, "readable in ESP", &between.unencrypted);
     flows(out, "in clear", &between.in_clear);
 }
 
@@ -150,8 +166,10 @@ fn document(name: &str, findings: &Findings) -> Value {
             "clear": between.clear,
             "nat_keepalives": between.keepalives,
             "unknown_parts": between.parts,
+            "neighbour_discovery": between.neighbours,
             "spis": between.spis.iter().map(|spi| format!("{spi:#010x}")).collect::<Vec<_>>(),
             "readable_under_ah": between.readable.iter().map(flow).collect::<Vec<_>>(),
+            "readable_in_esp": between.unencrypted.iter().map(flow).collect::<Vec<_>>(),
             "in_clear": between.in_clear.iter().map(flow).collect::<Vec<_>>(),
         })
     };
@@ -162,6 +180,9 @@ fn document(name: &str, findings: &Findings) -> Value {
         "frames": findings.frames,
         "not_ip": findings.not_ip,
         "malformed": findings.malformed,
+        "not_understood": findings.not_understood,
+        "not_judged": findings.not_judged(),
+        "damaged_at": findings.damaged_at,
         "notes": findings.notes,
         "pairs": findings.pairs.iter().map(pair).collect::<Vec<_>>(),
     })

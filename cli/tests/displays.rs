@@ -55,6 +55,16 @@ fn verdict_has_exit_codes_for_what_is_expected_wrong_or_not_there() {
     assert_eq!(code(&[&inside, "--expect", "safe"]), 2);
     assert_eq!(code(&[&out.join("report.json").display().to_string()]), 2);
     assert_eq!(code(&["nothing-there.pcap"]), 3);
+    // Protected, as far as it goes: of what is missing nobody knows.
+    let outside = out.join("outside.pcapng");
+    let whole = std::fs::read(&outside).expect("a capture");
+    let cut = out.join("cut.pcapng");
+    std::fs::write(&cut, &whole[..whole.len() - 9]).expect("written");
+    let (code, text) = said(&["verdict", &cut.display().to_string()]);
+    assert!(code == 1 && text.contains("Verdict: protected by ESP, up to octet "), "{text}");
+    let (code, text) = said(&["verdict", &cut.display().to_string(), "--expect", "esp", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert!(code == 0 && document["damaged_at"].is_u64() && document["not_judged"] == 0, "{text}");
 }
 
 /// KB 816514 runs netdiag on Windows Server 2003, whose own netdiag knows no IPsec.

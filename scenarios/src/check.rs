@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipsec_core::selector::{AddressRange, Selector};
 use ipsec_core::spd::Mode;
 use ipsec_machine::event_log::Record;
+use ipsec_machine::monitor::Snapshot;
 use ipsec_sim::LinkId;
 
 use crate::logs::LogSink;
@@ -22,6 +23,8 @@ use crate::traffic::{self, Answers, Ends};
 use crate::twin::{Direction, Outcome, PacketPattern, Twin};
 use crate::value::Net;
 
+mod displays;
+
 /// Everything a check can look at.
 pub(crate) struct Facts<'a> {
     pub(crate) scenario: &'a Scenario,
@@ -33,6 +36,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) processed: &'a BTreeMap<String, ipsec_core::Processed>,
     /// What ipconfig printed, by node, in order.
     pub(crate) ipconfig: &'a BTreeMap<String, Vec<String>>,
+    /// What monitors showed, by node, in order.
+    pub(crate) monitors: &'a BTreeMap<String, Vec<Snapshot>>,
 }
 
 /// Held or not, and what was found.
@@ -99,6 +104,8 @@ impl Facts<'_> {
                 ((of_node.hardware, of_node.software) == (c.hardware, c.software), detail)
             }
             Condition::Event(c) => self.event(c),
+            Condition::Verdict(c) => self.judged(c),
+            Condition::Monitor(c) => self.shown(c),
             Condition::Mapped(c) => self.mapped(c),
         }
     }

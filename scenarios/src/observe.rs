@@ -12,7 +12,7 @@ use ipsec_core::{DropReason, Event, Instant};
 use ipsec_machine::computer::MachineEvent;
 use ipsec_sim::ip::{IpView, protocol};
 use ipsec_sim::nat::Mapped;
-use ipsec_sim::verdict::{Sight, sight};
+use ipsec_sim::verdict::{Findings, Sight, sight};
 use ipsec_sim::{Effect, LinkId, Names, NodeId, Record, Sink};
 
 use crate::names;
@@ -50,6 +50,8 @@ pub(crate) struct Observer {
     pub(crate) failures: BTreeMap<(NodeId, &'static str, String), Failed>,
     /// Kinds of packets on each link; how many.
     pub(crate) seen: BTreeMap<(LinkId, Traffic), u32>,
+    /// What the capture of each link shows that a check asks about.
+    pub(crate) findings: BTreeMap<LinkId, Findings>,
     /// The cookies of the last message on each link that had both.
     pub(crate) cookies: BTreeMap<LinkId, (Cookie, Cookie)>,
     /// What could be read on each link: protocol and addresses of the outermost header; when last.
@@ -81,6 +83,7 @@ impl Observer {
             drops: BTreeMap::new(),
             failures: BTreeMap::new(),
             seen: BTreeMap::new(),
+            findings: BTreeMap::new(),
             cookies: BTreeMap::new(),
             readable: BTreeMap::new(),
             delivered: BTreeSet::new(),
@@ -91,6 +94,12 @@ impl Observer {
             ids: BTreeMap::new(),
             last: BTreeMap::new(),
         }
+    }
+
+    /// Judges what these links carry.
+    pub(crate) fn judge<'n>(&mut self, links: impl Iterator<Item = &'n str>) {
+        let links: Vec<LinkId> = links.filter_map(|name| self.link(name)).collect();
+        self.findings.extend(links.into_iter().map(|link| (link, Findings::default())));
     }
 
     /// The node of this name.
@@ -187,6 +196,9 @@ impl Sink for Observer {
                 }
             }
             Effect::Sent { link, packet, .. } => {
+                if let Some(findings) = self.findings.get_mut(&link) {
+                    findings.add(packet.bytes());
+                }
                 let Some(view) = IpView::parse(packet.bytes()) else { return };
                 let kind = traffic(&view);
                 *self.seen.entry((link, kind)).or_default() += 1;
@@ -262,6 +274,7 @@ fn traffic(view: &IpView<'_>) -> Traffic {
         Sight::Esp { in_udp: true, .. } | Sight::Keepalive => Traffic::EspInUdp,
         Sight::Esp { .. } => Traffic::Esp,
         Sight::Part => Traffic::Udp,
+        Sight::Neighbour => Traffic::Icmp,
         Sight::Clear(flow) => match flow.protocol {
             protocol::ICMP | protocol::ICMPV6 => Traffic::Icmp,
             protocol::TCP => Traffic::Tcp,

@@ -24,7 +24,7 @@ use crate::report::{
     SCHEMA,
 };
 use crate::scenario::Scenario;
-use crate::steps::Do;
+use crate::steps::{Condition, Do};
 use crate::story::lifetime;
 use crate::traffic::{self, Answers, Running};
 use crate::twin::{Direction, Outcome};
@@ -124,6 +124,8 @@ struct Act<'a> {
     sinks: (Option<Recording>, DigestSink, Observer, LogSink),
     flows: Vec<Running>,
     ipconfig: BTreeMap<String, Vec<String>>,
+    /// What monitors showed, by node.
+    monitors: BTreeMap<String, Vec<Snapshot>>,
     /// Those of nodes with IPsec.
     computers: BTreeMap<String, Computer<'a>>,
     domains: Domains,
@@ -163,12 +165,17 @@ impl<'a> Act<'a> {
         let names = network.names();
         let name = direction.map(|d| d.flow.get_ref().as_str());
         let recorder = options.record.then(|| Recording::new(name, &names));
-        let observer = Observer::new(names, options.record);
+        let mut observer = Observer::new(names, options.record);
+        let judged = scenario.steps.checks.iter().filter_map(|check| match &check.holds {
+            Condition::Verdict(c) => Some(c.link.get_ref().as_str()),
+            _ => None,
+        });
+        observer.judge(judged);
         let sinks =
             (recorder, DigestSink::new(), observer, LogSink::new(scenario, &computers, options.oakley));
         let routes = BTreeMap::new();
         let (flows, ipconfig) = (Vec::new(), BTreeMap::new());
-        let stepped = 0;
+        let (monitors, stepped) = (BTreeMap::new(), 0);
         Ok(Act {
             scenario,
             options,
@@ -177,6 +184,7 @@ impl<'a> Act<'a> {
             sinks,
             flows,
             ipconfig,
+            monitors,
             computers,
             domains,
             routes,
@@ -328,13 +336,14 @@ impl<'a> Act<'a> {
     fn monitor(&mut self, node: &str, at: Instant) {
         let shown = self.snapshot(node, at);
         let story = &mut self.sinks.2.story;
-        let associations = shown.map(|shown| shown.associations).unwrap_or_default();
+        let associations = shown.as_ref().map_or(&[][..], |shown| &shown.associations);
         if associations.is_empty() {
             story.say(at, node, "monitor: no security associations");
         }
         for association in associations {
             story.say(at, node, &format!("monitor: {association}"));
         }
+        self.monitors.entry(node.into()).or_default().extend(shown);
     }
 
     /// What the monitor of a node shows; `None` without IPsec.
@@ -356,12 +365,20 @@ impl<'a> Act<'a> {
         names.collect()
     }
 
+    fn facts<'f>(
+        &'f self,
+        answers: &'f BTreeMap<String, Answers>,
+        processed: &'f BTreeMap<String, Processed>,
+    ) -> Facts<'f> {
+        let (scenario, observer, logs) = (self.scenario, &self.sinks.2, &self.sinks.3);
+        let (ipconfig, monitors) = (&self.ipconfig, &self.monitors);
+        Facts { scenario, observer, logs, answers, processed, ipconfig, monitors }
+    }
+
     fn checks(&self) -> Result<Vec<CheckResult>, LoadError> {
         let answers = self.answers(Instant::EPOCH);
-        let (scenario, observer) = (self.scenario, &self.sinks.2);
-        let (logs, processed) = (&self.sinks.3, &self.processed());
-        let facts =
-            Facts { scenario, observer, logs, processed, answers: &answers, ipconfig: &self.ipconfig };
+        let (scenario, processed) = (self.scenario, self.processed());
+        let facts = self.facts(&answers, &processed);
         if let (Some(direction), Some(twin)) = (self.direction, &scenario.twin) {
             let Some(flow) = scenario.steps.flow(direction.flow.get_ref()) else { return Ok(Vec::new()) };
             return Ok(facts.direction(twin, direction, &traffic::ends(scenario, flow)?));
@@ -376,10 +393,8 @@ impl<'a> Act<'a> {
     /// After the faults every flow works again, and nothing that is protected could be read at any time.
     fn recovery(&self, probed: Instant) -> Result<Vec<CheckResult>, LoadError> {
         let answers = self.answers(probed);
-        let (scenario, observer) = (self.scenario, &self.sinks.2);
-        let (logs, processed) = (&self.sinks.3, &self.processed());
-        let facts =
-            Facts { scenario, observer, logs, processed, answers: &answers, ipconfig: &self.ipconfig };
+        let (scenario, processed) = (self.scenario, self.processed());
+        let facts = self.facts(&answers, &processed);
         let connects = |outcome| {
             matches!(outcome, Outcome::Protected | Outcome::Clear | Outcome::Soft | Outcome::FirstClear)
         };

@@ -1,5 +1,6 @@
 //! `steps.toml`: who does what at which time, and what must come of it.
 
+pub mod displays;
 pub mod domain;
 pub mod machine;
 
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::{Doc, LoadError};
+use crate::steps::displays::{Judged, Shown};
 use crate::topology::traversal::Revision;
 use crate::topology::{Route, Topology};
 use crate::twin::{Outcome, PacketPattern};
@@ -303,6 +305,10 @@ pub enum Condition {
     Processed(Processed),
     /// A computer's event log has such a record.
     Event(EventLogged),
+    /// What `ipseclab verdict` says of a link's capture.
+    Verdict(Judged),
+    /// What a monitor showed when a step looked.
+    Monitor(Shown),
 }
 
 /// Records of a Windows computer's event log.
@@ -687,6 +693,8 @@ impl Names<'_> {
             Condition::FoundNat(c) => self.node(&c.node, "found_nat.node"),
             Condition::Processed(c) => self.node(&c.node, "processed.node"),
             Condition::Event(c) => self.node(&c.node, "event.node"),
+            Condition::Verdict(c) => self.link(&c.link, "verdict.link"),
+            Condition::Monitor(c) => self.shown(c),
         }
     }
 }

@@ -214,3 +214,65 @@ fn rekey_zero_means_the_defaults_of_the_release() {
     assert_ne!(last.associations[0].outbound_spis, first.associations[0].outbound_spis);
     assert!(last.assert_protected(&echo("10.1.0.10", "10.2.0.10")).is_ok());
 }
+
+/// Checks of what displays show hold when it is so, and say what was found when it is not.
+#[test]
+fn checks_read_the_verdict_and_the_monitor() {
+    let with = |old: &str, new: &str, id: &str| {
+        let scenario = altered("kb816514-neta-netb-tunnel", "steps.toml", |steps| {
+            assert!(steps.contains(old), "{old}");
+            steps.replace(old, new)
+        });
+        let report = run(&scenario, &OPTIONS).unwrap().report;
+        let check = report.checks.into_iter().find(|check| check.id == id).unwrap();
+        (check.held, check.detail)
+    };
+    let verdict = r#"verdict = { link = "outside", is = "esp" }"#;
+    assert_eq!(with(verdict, verdict, "verdict-outside"), (true, "outside: protected by ESP".into()));
+    let (held, detail) = with(verdict, &verdict.replace("esp", "clear"), "verdict-outside");
+    assert!(
+        !held && detail.contains("wanted clear; found 203.0.113.1 <-> 203.0.113.2 protected by ESP"),
+        "{detail}"
+    );
+    let between = r#"between = ["10.1.0.0/16", "10.2.0.0/16"]"#;
+    let (held, detail) = with(between, &between.replace("10.2", "10.9"), "verdict-inside");
+    assert_eq!((held, detail.as_str()), (false, "neta: nothing to judge; wanted clear; found none"));
+    let (held, _) = with(between, r#"between = ["10.2.0.0/16", "10.1.0.0/16"]"#, "verdict-inside");
+    assert!(held, "the two networks in either order");
+    let after = r#"look = 2, count = 1, filter = "NetA to NetB", kind = "tunnel", security = "ESP[DES,MD5]""#;
+    assert!(with(after, r#"kind = "tunnel""#, "monitor-after").0, "the last look, and one at least");
+    for (old, new) in [
+        ("look = 2", "look = 1"),
+        ("count = 1", "count = 2"),
+        ("count = 1", "count = 0"),
+        ("NetA to NetB", "NetB to NetA"),
+        ("tunnel", "transport"),
+        ("DES", "3DES"),
+    ] {
+        let (held, detail) = with(after, &after.replace(old, new), "monitor-after");
+        assert!(!held && detail.contains("such associations, wanted"), "{new}: {detail}");
+    }
+}
+
+/// Looks that no step makes, and words that are no verdict, are refused where they stand.
+#[test]
+fn checks_of_displays_are_refused_with_their_place() {
+    let refused = |old: &str, new: &str| {
+        let original = scenario("kb816514-neta-netb-tunnel").files;
+        let mut files = Files::new("kb816514-neta-netb-tunnel");
+        original.iter().for_each(|(file, bytes)| files.insert(file, bytes));
+        files.insert("steps.toml", original.text("steps.toml").unwrap().replace(old, new));
+        Scenario::load(&files, |_| None, None).unwrap_err().to_string()
+    };
+    for (old, new, wanted) in [
+        ("look = 2", "look = 3", "there are 2 steps that look at the monitor of this node"),
+        ("look = 2", "look = 0", "there are 2 steps"),
+        (r#"node = "gwa", look = 2"#, r#"node = "gwb""#, "there are 0 steps"),
+        (r#"is = "esp""#, r#"is = "safe""#, "no verdict `safe`; there are nothing, esp, ah"),
+        (r#"link = "outside", is"#, r#"link = "moon", is"#, "no link `moon`"),
+        (r#"kind = "tunnel""#, r#"kind = "bridge""#, "no kind `bridge`; there are transport, tunnel, soft"),
+    ] {
+        let error = refused(old, new);
+        assert!(error.contains(wanted) && error.contains("steps.toml"), "{error}");
+    }
+}
