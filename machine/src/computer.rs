@@ -110,7 +110,7 @@ impl Computer {
     /// # Errors
     /// What is wrong with the script; nothing was changed then.
     pub fn prepare(&mut self, file: &str, script: &[u8]) -> Result<String, netsh::Error> {
-        let text = self.run(file, script, None, false)?;
+        let text = self.run(file, script, Setting::default())?;
         self.exempt = self.stores.config.exempt;
         if self.agent.runs() {
             self.agent.read = self.stores.clone();
@@ -121,14 +121,17 @@ impl Computer {
         Ok(text)
     }
 
-    /// Types a `netsh` line, or several: what it prints. What it changes is in force at once when the service
-    /// runs; while it does not, stored policy can be edited and assigned, and waits.
+    /// Types a line for `netsh` or one of the tools before it, or several: what it prints. What it changes is in
+    /// force at once when the service runs; while it does not, stored policy can be edited and assigned, and
+    /// waits. The release's own tools are there and no others.
     ///
     /// # Errors
-    /// What is wrong with the line; nothing was changed then.
+    /// What is wrong with the line; nothing was changed then. A tool that the release lacks is wrong too.
     pub fn enter(&mut self, line: &str, live: Option<&Live>, now: Instant) -> Result<String, netsh::Error> {
         let before = self.stores.clone();
-        let text = self.run("netsh", line.as_bytes(), live, !self.agent.runs())?;
+        let tools_of = Some(self.release);
+        let setting = Setting { live, tools_of, service_stopped: !self.agent.runs(), ..Setting::default() };
+        let text = self.run("netsh", line.as_bytes(), setting)?;
         // The properties act by themselves or from the next start on.
         let changed = before.effective() != self.stores.effective()
             || before.persistent != self.stores.persistent
@@ -147,7 +150,8 @@ impl Computer {
     /// # Errors
     /// What is wrong with the lines; nothing was changed then.
     pub fn edit_registry(&mut self, lines: &str) -> Result<(), netsh::Error> {
-        self.run("registry", lines.as_bytes(), None, true).map(drop)
+        let setting = Setting { service_stopped: true, ..Setting::default() };
+        self.run("registry", lines.as_bytes(), setting).map(drop)
     }
 
     /// Group Policy tells which domain the computer is a member of, and which policy its directory assigns
@@ -165,15 +169,9 @@ impl Computer {
         }
     }
 
-    fn run(
-        &mut self,
-        file: &str,
-        script: &[u8],
-        live: Option<&Live>,
-        service_stopped: bool,
-    ) -> Result<String, netsh::Error> {
+    fn run(&mut self, file: &str, script: &[u8], setting: Setting<'_>) -> Result<String, netsh::Error> {
         let local = self.local_addresses();
-        let setting = Setting { computer: Some(&local), live, service_stopped, ..Setting::default() };
+        let setting = Setting { computer: Some(&local), ..setting };
         Ok(netsh::run(&mut self.stores, file, script, &setting)?.text)
     }
 

@@ -87,6 +87,15 @@ impl Stores {
         self.dynamic.clear();
     }
 
+    /// The start-up mode of the driver as it is now: what was set; else permit, and stateful once a policy is assigned
+    /// (TechNet cc783039).
+    #[must_use]
+    pub fn boot_mode(&self) -> &'static str {
+        let assigned = self.effective().assigned().or(self.persistent.assigned()).is_some();
+        let by_itself = if assigned { "stateful" } else { crate::defaults::BOOT_MODE.value };
+        self.config.boot_mode.unwrap_or(by_itself)
+    }
+
     /// Dynamic policy in the form of stored policy: one policy for each main-mode policy, none of them assigned, and in it
     /// the rules that name it. What a dynamic rule has no place for in stored policy (the PFS group) is left out.
     #[must_use]

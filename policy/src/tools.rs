@@ -177,9 +177,12 @@ impl fmt::Display for Missing {
             Tool::NetshIpsec => write!(f, "The following command was not found: ipsec.")?,
             Tool::Netdiag => write!(f, "netdiag has no IPSec test.")?,
             Tool::MonitorSnapIn => write!(f, "There is no snap-in of this name.")?,
-            tool => write!(f, "'{tool}' is not recognized as an internal or external command.")?,
+            tool => write!(
+                f,
+                "'{tool}' is not recognized as an internal or external command, operable program or batch file."
+            )?,
         }
-        write!(f, " {} has {} for this", self.release, self.instead)
+        write!(f, " ({}: use {})", self.release, self.instead)
     }
 }
 

@@ -8,6 +8,7 @@ use ipsec_core::{Command, Instant};
 use ipsec_machine::computer::{self, BootTimes, MachineEvent, Output};
 use ipsec_machine::event_log::Release;
 use ipsec_machine::ipconfig;
+use ipsec_machine::netdiag;
 use ipsec_machine::network_settings::{Adapter, NetworkSettings};
 use ipsec_machine::policy_agent::StartupType;
 use ipsec_machine::routing_and_remote_access::L2tp;
@@ -17,12 +18,13 @@ use ipsec_policy::dynamic::Config;
 use ipsec_policy::netsh;
 use ipsec_policy::profile;
 use ipsec_policy::profile::Switch;
+use ipsec_policy::tools::Tool;
 use ipsec_policy::{AuthMethod, Domain, Live};
 
 use crate::domains::Domains;
 use crate::error::{LoadError, missing};
 use crate::scenario::Scenario;
-use crate::steps::machine::{Reconfigure, ServiceAction};
+use crate::steps::machine::{Reconfigure, ServiceAction, Typed};
 use crate::topology;
 
 /// The computer of one node.
@@ -125,11 +127,29 @@ impl<'a> Computer<'a> {
     /// Types a line: what it prints, and what follows.
     pub(crate) fn enter(
         &mut self,
-        line: &str,
+        typed: &Typed,
         live: Option<&Live>,
         now: Instant,
     ) -> Result<(String, Told), LoadError> {
-        let text = self.computer.enter(line, live, now).map_err(|e| wrong_line("steps.toml", e))?;
+        let line = typed.line.as_str();
+        let first = line.split_whitespace().next().and_then(Tool::of_command);
+        let answer = if first == Some(Tool::Netdiag) {
+            let answer = netdiag::command(&self.computer, line, netdiag::Options::default());
+            answer
+                .map(|answer| answer.text)
+                .map_err(|e| (e.to_string(), wrong_step(&format!("`{line}`: {e}"))))
+        } else {
+            let answer = self.computer.enter(line, live, now);
+            answer.map_err(|e| (e.kind.to_string(), wrong_line("steps.toml", e)))
+        };
+        let text = match (answer, &typed.refused) {
+            (Ok(text), None) => text,
+            (Err((text, _)), Some(part)) if text.contains(part) => text,
+            (Err((_, error)), _) => return Err(error),
+            (Ok(_), Some(_)) => {
+                return Err(wrong_step(&format!("`{line}` was to be refused, and was carried out")));
+            }
+        };
         Ok((text, self.told()?))
     }
 
@@ -231,6 +251,10 @@ fn adapter(node: &topology::Node, interface: &topology::Interface) -> Adapter {
 pub(crate) fn wrong_line(file: &str, error: netsh::Error) -> LoadError {
     let message = netsh::Error { file: file.into(), ..error }.to_string();
     LoadError { file: file.to_string(), line: 0, column: 0, key: None, message }
+}
+
+fn wrong_step(message: &str) -> LoadError {
+    LoadError { file: "steps.toml".to_string(), line: 0, column: 0, key: None, message: message.to_string() }
 }
 
 fn name(pad: &mut Pad, node: &topology::Node) {

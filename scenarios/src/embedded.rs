@@ -66,12 +66,15 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb816514-unrelated-initiator": "twin.toml", "eve.netsh"),
     directory!("kb816514-wrong-interface": "twin.toml"),
     directory!("keyword-follows-configuration": "topology.toml", "steps.toml", "client.netsh"),
+    directory!("netsh-dynamic-beside-stored": "topology.toml", "steps.toml", "server.netsh"),
+    directory!("netsh-dynamic-config": "topology.toml", "steps.toml", "server.netsh"),
     directory!("netsh-dynamic-demo": "topology.toml", "steps.toml", "server.netsh"),
     directory!("netsh-dynamic-negotiate": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
     directory!("netsh-ipsecexempt": "topology.toml", "steps.toml", "server.netsh"),
     directory!("persistent-policy": "topology.toml", "steps.toml", "server.netsh"),
     directory!("polling": "topology.toml", "steps.toml", "server.netsh"),
     directory!("service-stopped": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
+    directory!("tools-of-releases": "topology.toml", "steps.toml", "empty.netsh"),
 ];
 
 const BOOT: Directory = directory!("boot": "family.toml", "boot.check.toml", "boot.steps.toml", "lan.topology.toml", "server.netsh");

@@ -162,8 +162,8 @@ pub enum Do {
     Rebind(Spanned<String>),
     /// Let this translator use its next external address, with new ports.
     MoveAddress(Spanned<String>),
-    /// Type a `netsh` line at this node.
-    Netsh(NetshLine),
+    /// Type a `netsh` line at this node, or one of the tools before it.
+    Netsh(machine::Typed),
     /// Give this node one more static route.
     Route(NewRoute),
     /// Let this node start afresh: its SAs, or its mappings, are lost.
@@ -196,9 +196,9 @@ pub struct NewRoute {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetshLine {
-    /// The node whose administrator types it.
+    /// The node.
     pub node: Spanned<String>,
-    /// What is typed, with `netsh` before it as at a command prompt, or without.
+    /// What would be typed, with `netsh` before it as at a command prompt, or without.
     pub line: String,
 }
 

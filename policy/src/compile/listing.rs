@@ -199,13 +199,13 @@ pub(crate) fn specific(f: &CompiledFilter) -> Vec<CompiledFilter> {
         .collect()
 }
 
-/// One pair of addresses, how they authenticate and what they offer.
-pub(crate) fn pad_line(entry: &PadEntry) -> String {
+/// One pair of addresses, how they authenticate and what they offer. `named` may put a name beside an address.
+pub(crate) fn pad_line(entry: &PadEntry, named: impl Fn(&str) -> String) -> String {
     let side = |ranges: &[AddressRange]| match ranges {
         [first, ..] if first.start == UNKNOWN_ME && first.end == UNKNOWN_ME => "me".to_owned(),
         [first, ..] if first.start == UNKNOWN_HOST && first.is_single() => "an unknown address".to_owned(),
         [first, ..] if *first == AddressRange::ANY_V4 => "any".to_owned(),
-        all => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        all => all.iter().map(|range| named(&range.to_string())).collect::<Vec<_>>().join(", "),
     };
     let methods: Vec<&str> = entry
         .methods

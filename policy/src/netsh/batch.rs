@@ -9,7 +9,8 @@
 use super::error::{Error, ErrorKind, Fault};
 use super::session::{LONGEST_LINE, Session, is_remark};
 use super::source::Source;
-use super::{NoteKind, ipsecpol, session};
+use super::{NoteKind, session};
+use crate::tools::Tool;
 
 mod expand;
 mod parse;
@@ -83,7 +84,7 @@ fn is_netsh(word: &str) -> bool {
 }
 
 fn is_command(word: &str) -> bool {
-    is_netsh(word) || ipsecpol::tool(word).is_some()
+    Tool::of_command(word).is_some()
 }
 
 /// Carries out a batch file.

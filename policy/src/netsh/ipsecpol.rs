@@ -50,11 +50,6 @@ mod words;
 use filter_spec::{FilterSpec, filter_spec};
 use words::Word;
 
-/// The tool that a word of a batch file names.
-pub(super) fn tool(word: &str) -> Option<Tool> {
-    Tool::of_command(word).filter(|t| matches!(t, Tool::IpsecPol | Tool::IpsecCmd))
-}
-
 /// What the methods of `-n` say together.
 #[derive(Clone, PartialEq, Debug)]
 enum Negotiation {

@@ -219,12 +219,17 @@ impl<'a> Session<'a> {
         self.words(source, rest)
     }
 
-    /// What stands behind `ipsecpol` or `ipseccmd`.
-    pub(super) fn ipsecpol(&mut self, source: &Source, tool: Tool) -> Result<(), Error> {
-        let whole = 0..source.text().len();
-        let ran = self
-            .has(tool, whole)
-            .and_then(|()| ipsecpol::execute(self.stores, source.text(), tool, self.setting));
+    /// What stands behind a tool's name: `ipsecpol` and `ipseccmd` edit policy here, the others only look at it.
+    pub(super) fn tool(&mut self, name: &Source, source: &Source, tool: Tool) -> Result<(), Error> {
+        if let Err(fault) = self.has(tool, 0..name.text().len()) {
+            return self.fail(name, fault);
+        }
+        if !matches!(tool, Tool::IpsecPol | Tool::IpsecCmd) {
+            let text = format!("{tool} shows what is in force, and is typed at a computer of a scenario");
+            self.note(name.start(), NoteKind::NoEffect, text);
+            return Ok(());
+        }
+        let ran = ipsecpol::execute(self.stores, source.text(), tool, self.setting);
         let result = ran.map(|reply| {
             self.output.commands += 1;
             self.say(source, reply);
@@ -279,7 +284,10 @@ impl<'a> Session<'a> {
                     };
                     return self.call(source, file.span.clone(), &file.text).map(|()| Ended::AfterCommand);
                 }
-                "ipsec" | "/ipsec" => place.context = Context::Ipsec,
+                "ipsec" | "/ipsec" => {
+                    self.has(Tool::NetshIpsec, first.span())?;
+                    self.place.context = Context::Ipsec;
+                }
                 _ => match self.step(first, &word)? {
                     Some(context) => self.place.context = context,
                     None => return self.command(source, rest).map(|()| Ended::AfterCommand),

@@ -267,7 +267,8 @@ fn filters_are_shown_by_tags() {
         let script = format!("{setup}ipsec dynamic show {command}");
         let output =
             run(&mut Stores::new(), "s", script.as_bytes(), &setting).unwrap_or_else(|e| panic!("{e}"));
-        let body = output.text.lines().filter(|l| l.starts_with("   "));
+        let numbered = |l: &&str| l.starts_with("   ") && l.get(4..6) == Some(". ");
+        let body = output.text.lines().filter(numbered);
         body.map(|l| l.split_once(". ").unwrap().1.split(':').next().unwrap().trim().to_owned())
             .collect::<Vec<_>>()
     };
@@ -336,4 +337,75 @@ fn the_assigned_policy_is_shown_too() {
     assert_eq!(values("Outbound Action"), ["NEGOTIATE SECURITY", "BLOCK"]);
     let error = run(&mut stores, "s", b"ipsec dynamic set mmpolicy Stored mmlifetime=1", &Setting::default());
     assert!(error.unwrap_err().to_string().contains("'Stored' does not exist"));
+}
+
+/// Everything that `show` prints fits a screen of 80 columns, however many methods a rule offers.
+#[test]
+fn what_is_shown_fits_the_screen() {
+    let (_, text) = after(
+        "add mmpolicy M mmsecmethods=\"3DES-SHA1-3 3DES-MD5-3 3DES-SHA1-2 3DES-MD5-2 DES-SHA1-1 DES-MD5-1\"\n\
+         add qmpolicy Q soft=y pfsgroup=GRP2 qmsecmethods=\"ESP[3DES,SHA1]:100000k/3600s ESP[3DES,MD5] ESP[DES,SHA1] AH[SHA1]+ESP[3DES,None]\"\n\
+         add rule me 10.0.0.2 M Q actioninbound=permit psk=k kerberos=yes rootca=\"OU=Root, O=Example\"\n\
+         set config bootexemptions \"TCP:0:3389:inbound UDP:0:68:inbound UDP:68:67:outbound ICMP:0:0:inbound\"\n\
+         show all\nshow config",
+    );
+    let too_wide: Vec<&str> = text.lines().filter(|l| l.chars().count() > 80).collect();
+    assert!(too_wide.is_empty(), "{too_wide:#?}");
+    // Nothing is lost at the ends of lines.
+    let words: Vec<&str> = text.split_whitespace().collect();
+    for word in ["DES-MD5-1", "ICMP:0:0:inbound", "clear", "AH[SHA1]+ESP[3DES,None]"] {
+        assert!(words.contains(&word), "{word}\n{text}");
+    }
+}
+
+/// `set config` and what is in force: `ipsecexempt` waits for the next start ("Change needs a restart", TechNet cc756041), and
+/// the driver starts "permit until a policy is assigned, then stateful" (cc783039) unless told otherwise.
+#[test]
+fn config_is_shown_with_what_is_in_force() {
+    let local = computer(&["10.0.0.1"]);
+    let setting = Setting { computer: Some(&local), ..Setting::default() };
+    let shown = |lines: &str, property: &str| {
+        let script = format!("{lines}\nnetsh ipsec dynamic show config");
+        let text =
+            run(&mut Stores::new(), "s", script.as_bytes(), &setting).unwrap_or_else(|e| panic!("{e}")).text;
+        let of =
+            |l: &str| l.split_once(": ").filter(|(l, _)| l.trim() == property).map(|(_, v)| v.to_owned());
+        text.lines().find_map(of).unwrap_or_default()
+    };
+    assert_eq!(shown("", "ipsecexempt"), "3");
+    assert_eq!(
+        shown("netsh ipsec dynamic set config ipsecexempt 0", "ipsecexempt"),
+        "0 (from the next start on; 3 until then)"
+    );
+    assert_eq!(shown("", "bootmode"), "permit (at the next start)");
+    assert_eq!(shown("netsh ipsec static add policy P assign=y", "bootmode"), "stateful (at the next start)");
+    assert_eq!(
+        shown(
+            "netsh ipsec static add policy P assign=y\nnetsh ipsec dynamic set config bootmode block",
+            "bootmode"
+        ),
+        "block (at the next start)"
+    );
+    assert_eq!(shown("netsh ipsec dynamic set config ikelogging 1", "ikelogging"), "1");
+}
+
+/// `resolvedns=yes` puts the names that the computer knows beside their addresses.
+#[test]
+fn names_are_shown_when_asked_for() {
+    let mut local = computer(&["10.0.0.1"]);
+    local.names.insert("peer.example.com".to_owned(), vec!["10.0.0.2".parse().unwrap()]);
+    let shown = |local, what: &str| {
+        let setting = Setting { computer: Some(local), ..Setting::default() };
+        let script = format!(
+            "pushd ipsec dynamic\nadd mmpolicy M\nadd qmpolicy Q\nadd rule me 10.0.0.2 M Q psk=k\nshow {what}"
+        );
+        run(&mut Stores::new(), "s", script.as_bytes(), &setting).unwrap_or_else(|e| panic!("{e}"))
+    };
+    for what in ["rule", "mmfilter", "qmfilter", "all"] {
+        let name = "10.0.0.2 (peer.example.com)";
+        assert!(shown(&local, &format!("{what} resolvedns=yes")).text.contains(name), "{what}");
+        assert!(!shown(&local, what).text.contains(name), "{what}");
+    }
+    let nobody = shown(&computer(&["10.0.0.1"]), "rule resolvedns=y");
+    assert!(crate::notes(&nobody).contains("no names are known here"));
 }

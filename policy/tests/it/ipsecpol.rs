@@ -154,7 +154,7 @@ fn each_release_has_its_tools() {
             }
         })
     };
-    let unknown = |tool: &str| format!("'{tool}' is not recognized as an internal or external command.");
+    let unknown = |tool: &str| format!("'{tool}' is not recognized as an internal or external command,");
     let no_context = "The following command was not found: ipsec.";
     let [pol, cmd, netsh] = runs(&WINDOWS_2000);
     assert!(
@@ -168,9 +168,25 @@ fn each_release_has_its_tools() {
     );
     let [pol, cmd, netsh] = runs(&WINDOWS_2003);
     assert!(
-        pol.ends_with("has netsh ipsec for this") && cmd.starts_with(&unknown("ipseccmd")) && netsh == "runs"
+        pol.ends_with("(Windows Server 2003: use netsh ipsec)")
+            && cmd.starts_with(&unknown("ipseccmd"))
+            && netsh == "runs"
     );
     assert_eq!(runs(&RFC), ["runs"; 3]);
+    // The answer stands where the name of the tool does, among other lines too.
+    let place = |release, line: &str| {
+        let script = format!("@echo off\n  {line}");
+        let setting = Setting { tools_of: Some(release), ..Setting::default() };
+        let refused = run(&mut Stores::new(), "s", script.as_bytes(), &setting).err();
+        refused.map(|e| (e.line, e.column, e.width))
+    };
+    assert_eq!(place(&WINDOWS_2000, "netsh ipsec dynamic show all"), Some((2, 9, 5)));
+    assert_eq!(place(&WINDOWS_2003, "ipsecpol -u"), Some((2, 3, 8)));
+    assert_eq!(place(&WINDOWS_2003, "ipsecmon"), Some((2, 3, 8)));
+    assert_eq!(place(&WINDOWS_2003, "netdiag /test:ipsec /debug"), Some((2, 3, 7)));
+    assert_eq!(place(&WINDOWS_2003, "netdiag /test:dns"), None);
+    assert_eq!(place(&WINDOWS_2000, "ipsecmon"), None);
+    assert_eq!(place(&WINDOWS_XP_SP2, "netdiag.exe /test:ipsec"), None);
     // Other contexts of netsh are there on every release.
     let setting = Setting { tools_of: Some(&WINDOWS_2000), ..Setting::default() };
     assert!(run(&mut Stores::new(), "s", b"netsh interface ip show config", &setting).is_ok());

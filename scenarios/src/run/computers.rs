@@ -12,7 +12,7 @@ use crate::build;
 use crate::computer::Told;
 use crate::error::LoadError;
 use crate::steps::NetshLine;
-use crate::steps::machine::{Boot, Reconfigure, Service};
+use crate::steps::machine::{Boot, Reconfigure, Service, Typed};
 
 impl Act<'_> {
     /// Runs the network up to `until`, and lets each computer do what is due there on the way.
@@ -34,12 +34,12 @@ impl Act<'_> {
     }
 
     /// Types a line at a node; what it changes is in force at once.
-    pub(super) fn netsh(&mut self, netsh: &NetshLine, at: Instant) -> Result<(), LoadError> {
-        let (name, line) = (netsh.node.get_ref(), &netsh.line);
+    pub(super) fn netsh(&mut self, typed: &Typed, at: Instant) -> Result<(), LoadError> {
+        let (name, line) = (typed.node.get_ref(), &typed.line);
         let Some(id) = self.sinks.2.node(name) else { return Ok(()) };
         let Some(computer) = self.computers.get_mut(name) else { return Ok(()) };
         let live = self.network.ipsec(id).map(|ipsec| Live::of(ipsec, at));
-        let (text, told) = computer.enter(line, live.as_ref(), at)?;
+        let (text, told) = computer.enter(typed, live.as_ref(), at)?;
         let story = &mut self.sinks.2.story;
         line.lines().for_each(|line| story.say(at, name, &format!("> {line}")));
         text.lines().for_each(|line| story.say(at, name, &format!("| {line}")));

@@ -10,6 +10,19 @@ use crate::error::LoadError;
 use crate::topology::Kind;
 use crate::value::{Net, Span};
 
+/// A line for `netsh`, or several; or for a tool before it: `ipsecpol`, `ipseccmd`, `netdiag /test:ipsec`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Typed {
+    /// The node whose administrator types it.
+    pub node: Spanned<String>,
+    /// What is typed, with `netsh` before it as at a command prompt, or without.
+    pub line: String,
+    /// Part of the answer when the computer refuses it, as a release does that lacks the tool. Without this a refused line
+    /// is a mistake in the scenario.
+    pub refused: Option<String>,
+}
+
 /// Something is done to the IPSec service of a computer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -82,6 +82,23 @@ fn netsh_dynamic_demo_holds() {
     assert_held(&played("netsh-dynamic-demo", 1));
 }
 
+/// Beside the assigned policy, and gone with the service.
+#[test]
+fn netsh_dynamic_beside_stored_holds() {
+    assert_held(&played("netsh-dynamic-beside-stored", 1));
+}
+
+#[test]
+fn netsh_dynamic_config_holds() {
+    assert_held(&played("netsh-dynamic-config", 1));
+}
+
+/// "Replacing IPSecpol.exe and IPSeccmd.exe, the new IPSec context of the Netsh command-line tool".
+#[test]
+fn each_release_has_its_tools() {
+    assert_held(&played("tools-of-releases", 1));
+}
+
 #[test]
 fn netsh_ipsecexempt_holds() {
     assert_held(&played("netsh-ipsecexempt", 1));

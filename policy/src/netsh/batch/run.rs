@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::expand::{Expanded, PLACE, Scope, Variables, expand};
-use super::{Error, ErrorKind, Fault, Node, NoteKind, Operator, Session, Source, ipsecpol, is_netsh};
+use super::{Error, ErrorKind, Fault, Node, NoteKind, Operator, Session, Source, is_netsh};
 use crate::netsh::source::Position;
 use crate::netsh::token::is_quote;
+use crate::tools::Tool;
 
 mod arithmetic;
 mod ask;
@@ -326,11 +327,11 @@ impl<'s, 'a> Machine<'s, 'a> {
             self.session.interactive = false;
             return self.netsh(&rest, written, unknown.or(unset));
         }
-        if let Some(tool) = ipsecpol::tool(word.text()) {
+        if let Some(tool) = Tool::of_command(word.text()).filter(|tool| is_about_ipsec(*tool, &rest)) {
             if !self.known(written, unknown.or(unset))? {
                 return Ok(Flow::Unsure);
             }
-            self.session.ipsecpol(&rest, tool)?;
+            self.session.tool(&word, &rest, tool)?;
             return Ok(self.ended());
         }
         if self.session.interactive && !matches!(name, "rem" | "echo" | "pause" | "cls" | "set" | "goto") {
@@ -568,6 +569,12 @@ impl<'s, 'a> Machine<'s, 'a> {
         }
         Ok(())
     }
+}
+
+/// netdiag has many tests; the one of IPsec is meant without any too.
+fn is_about_ipsec(tool: Tool, rest: &Source) -> bool {
+    let text = rest.text().to_ascii_lowercase();
+    tool != Tool::Netdiag || !text.contains("/test:") || text.contains("/test:ipsec")
 }
 
 /// Whether a line gives netsh, or a command about files, the name of a file.

@@ -4,16 +4,13 @@
 //! No public source prints what Windows prints here, so the wording is ours, in the style of `static show`.
 
 use core::fmt::Write as _;
-use core::net::IpAddr;
-
-use ipsec_core::ike::IsakmpView;
 
 use super::filter;
 use super::in_force::in_force;
 use crate::dynamic::{Dynamic, DynamicRule, MmPolicy, PROPERTIES, QmPolicy};
 use crate::filter::{Address, Filter, protocol_name};
 use crate::filter_action::Action;
-use crate::live::{Counter, Live, LivePair};
+use crate::live::{Counter, Live};
 use crate::netsh::command::Object;
 use crate::netsh::command::bind::Bound;
 use crate::netsh::command::value::Value;
@@ -23,8 +20,13 @@ use crate::netsh::static_context::{Reply, at};
 use crate::netsh::{NoteKind, Setting};
 use crate::store::StoreError;
 use crate::stores::Stores;
+use crate::width;
 
+mod associations;
 mod filters;
+mod names;
+
+use names::Names;
 
 pub(super) fn show(
     stores: &Stores,
@@ -33,8 +35,9 @@ pub(super) fn show(
     reply: &mut Reply,
 ) -> Result<(), Fault> {
     let all = in_force(stores);
+    Names::remark(bound, setting, reply);
     match bound.command.object {
-        Object::Config => config(stores, &mut reply.text),
+        Object::Config => config(stores, setting, &mut reply.text),
         Object::MmPolicy => {
             for one in chosen(bound, all.mm_policies(), |name| all.mm_policy(name))? {
                 main_mode(one, &mut reply.text);
@@ -45,14 +48,15 @@ pub(super) fn show(
                 quick_mode(one, &mut reply.text);
             }
         }
-        Object::Rule => rules(stores, &all, bound, reply)?,
+        Object::Rule => rules(stores, &all, bound, setting, reply)?,
         Object::MmFilter => filters::main_mode(stores, bound, setting, reply)?,
         Object::QmFilter => filters::quick_mode(stores, bound, setting, reply)?,
         Object::MmSas | Object::QmSas | Object::Stats => running(stores, bound, setting, reply)?,
         _ => {
             all.mm_policies().iter().for_each(|p| main_mode(p, &mut reply.text));
             all.qm_policies().iter().for_each(|p| quick_mode(p, &mut reply.text));
-            all.rules().iter().for_each(|r| rule(r, &mut reply.text));
+            let names = Names::of(bound, setting);
+            all.rules().iter().for_each(|r| rule(r, &names, &mut reply.text));
             filters::main_mode(stores, bound, setting, reply)?;
             filters::quick_mode(stores, bound, setting, reply)?;
             running(stores, bound, setting, reply)?;
@@ -61,10 +65,25 @@ pub(super) fn show(
     Ok(())
 }
 
-fn config(stores: &Stores, out: &mut String) {
+/// Each property as it is set, and what is in force until the next start where that differs or is not known.
+fn config(stores: &Stores, setting: &Setting<'_>, out: &mut String) {
     for property in PROPERTIES {
-        let when = if property.at_restart { " (from the next start on)" } else { "" };
-        line(out, property.name, format_args!("{}{when}", stores.config.get(property.name)));
+        let mut value = stores.config.get(property.name);
+        let until = setting.computer.map(|computer| computer.exempt.number());
+        let when = match property.name {
+            "ipsecexempt" if until == Some(stores.config.exempt.number()) => String::new(),
+            "ipsecexempt" => match until {
+                Some(until) => format!(" (from the next start on; {until} until then)"),
+                None => " (from the next start on)".to_owned(),
+            },
+            "bootmode" => {
+                value = stores.boot_mode().to_owned();
+                " (at the next start)".to_owned()
+            }
+            "bootexemptions" => " (at the next start)".to_owned(),
+            _ => String::new(),
+        };
+        wrapped_line(out, property.name, &format!("{value}{when}"));
     }
     out.push('\n');
 }
@@ -93,7 +112,7 @@ fn main_mode(p: &MmPolicy, out: &mut String) {
     );
     line(out, "Soft SA Expiration Time", format_args!("{} seconds", p.soft_sa_seconds));
     let names: Vec<String> = p.methods.iter().map(ToString::to_string).collect();
-    line(out, "Main Mode Methods", names.join(" "));
+    wrapped_line(out, "Main Mode Methods", &names.join(" "));
     out.push('\n');
 }
 
@@ -106,7 +125,14 @@ fn quick_mode(p: &QmPolicy, out: &mut String) {
 }
 
 /// The rules between these addresses, for this protocol and so on: each tag that is given narrows the choice.
-fn rules(stores: &Stores, all: &Dynamic, bound: &Bound, reply: &mut Reply) -> Result<(), Fault> {
+fn rules(
+    stores: &Stores,
+    all: &Dynamic,
+    bound: &Bound,
+    setting: &Setting<'_>,
+    reply: &mut Reply,
+) -> Result<(), Fault> {
+    let names = Names::of(bound, setting);
     let wanted = wanted(stores, bound, reply)?;
     let given = |tag| bound.get(tag).is_some();
     let action = |tag, action: Action| !matches!(bound.get(tag), Some(Value::Action(a)) if *a != action);
@@ -121,7 +147,7 @@ fn rules(stores: &Stores, all: &Dynamic, bound: &Bound, reply: &mut Reply) -> Re
             && action("actioninbound", r.inbound)
             && action("actionoutbound", r.outbound)
     };
-    all.rules().iter().filter(fits).for_each(|r| rule(r, &mut reply.text));
+    all.rules().iter().filter(fits).for_each(|r| rule(r, &names, &mut reply.text));
     Ok(())
 }
 
@@ -130,14 +156,14 @@ fn wanted(stores: &Stores, bound: &Bound, reply: &mut Reply) -> Result<Filter, F
     filter::read(&stores.local, bound, reply)
 }
 
-fn rule(r: &DynamicRule, out: &mut String) {
+fn rule(r: &DynamicRule, names: &Names<'_>, out: &mut String) {
     let key = &r.key;
     for (side, address) in [("Source", &key.source), ("Destination", &key.destination)] {
         let (shown, mask) = address_and_mask(address);
         line(
             out,
             &format!("{side} Address"),
-            if let Address::Name(name, _) = address { name } else { &shown },
+            if let Address::Name(name, _) = address { name.clone() } else { names.beside(&shown) },
         );
         if let Some(mask) = mask {
             line(out, &format!("{side} Mask"), mask);
@@ -164,83 +190,57 @@ fn running(stores: &Stores, bound: &Bound, setting: &Setting<'_>, reply: &mut Re
         reply.remarks.push((bound.span.clone(), NoteKind::NoEffect, text.to_owned()));
         return Ok(());
     };
-    let (wanted, given) = (wanted(stores, bound, reply)?, |tag| bound.get(tag).is_some());
-    // `show all` has other tags, and narrows nothing.
-    let fits = |tag, address: &Address, side: IpAddr| {
-        !given(tag)
-            || match address {
-                Address::Me | Address::Any => true,
-                Address::Subnet(net) => net.contains(&side),
-                Address::Name(_, addresses) => addresses.contains(&side),
-                Address::Range(first, last) => (first..=last).contains(&&side),
-                Address::Server(_) => false,
-            }
-    };
-    let between =
-        |local, peer| fits("srcaddr", &wanted.source, local) && fits("dstaddr", &wanted.destination, peer);
+    let wanted = wanted(stores, bound, reply)?;
     let what = bound.command.object;
-    let out = &mut reply.text;
-    if matches!(what, Object::All | Object::MmSas) {
-        let sas: Vec<_> = live.main_modes.iter().filter(|m| between(m.local.ip(), m.peer.ip())).collect();
-        let _ = writeln!(out, "IKE Main Mode SAs: {}\n", sas.len());
-        sas.iter().for_each(|sa| main_mode_sa(sa, live, out));
-    }
-    if matches!(what, Object::All | Object::QmSas) {
-        let of = |p: &&LivePair| !given("protocol") || p.selector.protocol == wanted.protocol;
-        let sas: Vec<_> = live.quick_modes.iter().filter(|p| between(p.local, p.peer)).filter(of).collect();
-        let _ = writeln!(out, "Quick Mode SAs: {}\n", sas.len());
-        sas.iter().for_each(|sa| quick_mode_sa(sa, out));
-        for soft in live.soft.iter().filter(|soft| between(soft.local, soft.peer)) {
-            let (ends, left) = (format_args!("{} and {}", soft.local, soft.peer), soft.seconds_left);
-            let text = format!("{ends}, security None, {left} s left  [rule '{}']", soft.filter);
-            line(out, "Soft Association", text);
-        }
+    if what != Object::Stats {
+        associations::show(live, bound, &wanted, &Names::of(bound, setting), &mut reply.text);
     }
     if matches!(what, Object::All | Object::Stats) {
-        let kind = bound.word("type").unwrap_or("all");
-        for (title, name, rows) in [
-            ("IKE Statistics", "ike", &Counter::IKE[..]),
-            ("IPsec Statistics", "ipsec", &Counter::DRIVER[..]),
-        ] {
-            if kind == "all" || kind == name {
-                let _ = writeln!(out, "{title}\n{}", "-".repeat(title.len()));
-                rows.iter().for_each(|row| wide_line(out, row.netsh_label(), live.counts.of(*row)));
-                out.push('\n');
-            }
-        }
+        statistics(live, bound.word("type").unwrap_or("all"), &mut reply.text);
     }
     Ok(())
 }
 
-fn wide_line(out: &mut String, label: &str, count: u64) {
-    let _ = writeln!(out, "{label:<30}: {count}");
+fn statistics(live: &Live, kind: &str, out: &mut String) {
+    for (title, name, rows) in
+        [("IKE Statistics", "ike", &Counter::IKE[..]), ("IPsec Statistics", "ipsec", &Counter::DRIVER[..])]
+    {
+        if kind == "all" || kind == name {
+            let _ = writeln!(out, "{title}\n{}", "-".repeat(title.len()));
+            for row in rows {
+                let _ = writeln!(out, "{:<30}: {}", row.netsh_label(), live.counts.of(*row));
+            }
+            out.push('\n');
+        }
+    }
 }
 
-fn main_mode_sa(sa: &IsakmpView, live: &Live, out: &mut String) {
-    line(out, "Source Address", format_args!("{}, port {}", sa.local.ip(), sa.local.port()));
-    line(out, "Destination Address", format_args!("{}, port {}", sa.peer.ip(), sa.peer.port()));
-    line(out, "Cookies", format_args!("{}:{}", sa.cky_i, sa.cky_r));
-    line(out, "Role", if sa.initiator { "Initiator" } else { "Responder" });
-    line(out, "Security Method", crate::live::proposal(&sa.proposal));
-    let left = sa.expires.saturating_since(live.now).as_secs();
-    line(out, "Seconds Left", left);
-    line(out, "Quick Modes", sa.quick_modes);
-    out.push('\n');
+/// The widest line of netsh's screen.
+const SCREEN: usize = 79;
+
+/// A labelled value whose further lines stand below its first.
+fn wrapped_line(out: &mut String, label: &str, value: &str) {
+    let indent = " ".repeat(27);
+    let mut lines = wrapped(value, SCREEN - indent.len()).into_iter();
+    line(out, label, lines.next().unwrap_or_default());
+    for rest in lines {
+        let _ = writeln!(out, "{indent}{rest}");
+    }
 }
 
-fn quick_mode_sa(sa: &LivePair, out: &mut String) {
-    line(out, "Source Address", sa.local);
-    line(out, "Destination Address", sa.peer);
-    line(out, "Rule", &sa.filter);
-    line(out, "Traffic", &sa.selector);
-    let udp = if sa.in_udp { ", in UDP" } else { "" };
-    line(out, "Encapsulation", format_args!("{}{udp}", if sa.transport { "Transport" } else { "Tunnel" }));
-    line(out, "Security Method", &sa.method);
-    let spis = |spis: &[u32]| spis.iter().map(|s| format!("{s:#010x}")).collect::<Vec<_>>().join(" ");
-    line(out, "Inbound SPI", spis(&sa.inbound_spis));
-    line(out, "Outbound SPI", spis(&sa.outbound_spis));
-    line(out, "Seconds Left", sa.seconds_left);
-    line(out, "Bytes Received", sa.octets.0);
-    line(out, "Bytes Sent", sa.octets.1);
-    out.push('\n');
+/// The text in lines of at most `width` columns, as far as its words are not longer than that.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(last) = lines.last_mut() else { continue };
+        if last.is_empty() {
+            last.push_str(word);
+        } else if width::of(last) + 1 + width::of(word) <= width {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
 }

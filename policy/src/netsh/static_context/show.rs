@@ -19,7 +19,7 @@ use crate::policy::Policy;
 use crate::rule::Rule;
 use crate::store::{ObjectKind, Store, not_found, same_name};
 
-mod table;
+pub(in crate::netsh) mod table;
 
 /// How the output is laid out.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use ipsec_core::pad::PadEntry;
 use ipsec_core::selector::{AddressRange, PortRange};
 use ipsec_core::spd::{Action as CoreAction, Direction};
 
-use super::wanted;
+use super::{Names, SCREEN, wanted, wrapped};
 use crate::compile::{CompileError, CompiledFilter, LocalAddresses, listing, whole};
 use crate::filter::{Address, Filter, Port};
 use crate::filter_action::Action;
@@ -32,6 +32,10 @@ pub(super) fn quick_mode(
         if bound.word("type") == Some("specific") {
             chosen = chosen.iter().flat_map(listing::specific).collect();
         }
+        let names = Names::of(bound, setting);
+        for f in &mut chosen {
+            f.flow = (names.beside(&f.flow.0), names.beside(&f.flow.1));
+        }
         listing::lines(&chosen, &local)
     });
     out_lines("Quick Mode Filters", lines, bound, reply);
@@ -48,7 +52,8 @@ pub(super) fn main_mode(
     let wanted = wanted(stores, bound, reply)?;
     let lines = whole::main_mode(stores, &local).map(|pad| {
         let fits = |e: &&PadEntry| is_named(bound, &e.name) && is_between(e, bound, &wanted);
-        pad.iter().filter(fits).map(listing::pad_line).collect()
+        let names = Names::of(bound, setting);
+        pad.iter().filter(fits).map(|e| listing::pad_line(e, |one| names.beside(one))).collect()
     });
     out_lines("Main Mode Filters", lines, bound, reply);
     Ok(())
@@ -132,7 +137,11 @@ fn out_lines(title: &str, lines: Result<Vec<String>, CompileError>, bound: &Boun
         Ok(lines) => {
             let _ = writeln!(reply.text, "{title}: {}", lines.len());
             for (number, text) in (1..).zip(lines) {
-                let _ = writeln!(reply.text, "{number:>4}. {text}");
+                let mut lines = wrapped(&text, SCREEN - 6).into_iter();
+                let _ = writeln!(reply.text, "{number:>4}. {}", lines.next().unwrap_or_default());
+                for rest in lines {
+                    let _ = writeln!(reply.text, "      {rest}");
+                }
             }
             reply.text.push('\n');
         }

@@ -11,7 +11,7 @@ use crate::store::Store;
 use crate::width;
 
 /// A column's title and its width unless wide.
-type Columns = &'static [(&'static str, usize)];
+pub(in crate::netsh) type Columns = &'static [(&'static str, usize)];
 
 const POLICIES: Columns = &[("Policy Name", 28), ("Rules", 5), ("Assigned", 8), ("Description", 36)];
 const MAIN_MODE: Columns = &[
@@ -124,7 +124,13 @@ pub(super) fn rules(store: &Store, all: &[Rule], style: Style, out: &mut String)
     }
 }
 
-fn table(out: &mut String, columns: Columns, rows: impl Iterator<Item = Vec<String>>, wide: bool) {
+/// Titles, a line below each, and the rows.
+pub(in crate::netsh) fn table(
+    out: &mut String,
+    columns: Columns,
+    rows: impl Iterator<Item = Vec<String>>,
+    wide: bool,
+) {
     let rows: Vec<Vec<String>> = rows.collect();
     let widest = |i: usize| rows.iter().filter_map(|r| r.get(i)).map(|cell| width::of(cell)).max();
     let widths: Vec<usize> = (0..)
