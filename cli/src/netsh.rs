@@ -48,6 +48,9 @@ pub(crate) struct NetshArgs {
     /// An answer to a question of the scripts (set /p, choice), in their order; may be repeated.
     #[arg(long = "answer", value_name = "TEXT", allow_hyphen_values = true)]
     answers: Vec<String>,
+    /// The computer has the three default policies with their lists and actions, as Windows is installed.
+    #[arg(long)]
+    examples: bool,
     /// Refuse what Microsoft does not support in tunnel rules; otherwise it is a warning, and does what Windows would do.
     #[arg(long)]
     strict: bool,
@@ -93,7 +96,7 @@ pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
     if args.check {
         return check(args, &setting);
     }
-    let mut stores = args.release.map_or_else(Stores::new, Stores::of);
+    let mut stores = computer(args);
     if let Some(path) = args.store.as_deref().filter(|p| p.exists()) {
         scripts::run(&mut stores, &path.display().to_string(), &bytes(path)?, &setting)
             .map_err(Error::usage)?;
@@ -128,6 +131,16 @@ pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
     Ok(true)
 }
 
+/// What the computer holds before anything is done to it.
+fn computer(args: &NetshArgs) -> Stores {
+    let mut stores = args.release.map_or_else(Stores::new, Stores::of);
+    // A store that is there already has them, or has them no longer.
+    if args.examples && !args.store.as_ref().is_some_and(|path| path.exists()) {
+        stores.local.merge(&ipsec_policy::examples::store());
+    }
+    stores
+}
+
 fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))
 }
@@ -149,7 +162,7 @@ fn check(args: &NetshArgs, setting: &Setting<'_>) -> Result<bool, Error> {
     let mut good = true;
     for path in &args.scripts {
         let file = path.display().to_string();
-        let stores = args.release.map_or_else(Stores::new, Stores::of);
+        let stores = computer(args);
         let (output, errors) = scripts::try_out(&stores, &file, &bytes(path)?, setting);
         say(&file, &output.notes);
         let list: Vec<String> = errors.iter().map(ScriptError::to_string).collect();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::{
+    examples,
     filter::{Filter, FilterList},
     filter_action::FilterAction,
     policy::{MainMode, Policy},
@@ -111,7 +112,11 @@ pub fn same_name(a: &str, b: &str) -> bool {
 
 /// The names of the objects there are, for errors.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Existing(Vec<String>);
+pub struct Existing {
+    names: Vec<String>,
+    /// Whether it is one of Windows' own objects that is missing.
+    example: bool,
+}
 
 impl Existing {
     /// How many names are printed.
@@ -119,20 +124,26 @@ impl Existing {
 
     /// These names; only the first few are kept.
     pub fn new<'a>(names: impl Iterator<Item = &'a String>) -> Self {
-        Self(names.take(Self::SHOWN + 1).cloned().collect())
+        Self { names: names.take(Self::SHOWN + 1).cloned().collect(), example: false }
     }
 }
 
 impl fmt::Display for Existing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: Vec<String> = self.0.iter().take(Self::SHOWN).map(|name| format!("'{name}'")).collect();
-        let more = if self.0.len() > Self::SHOWN { " or another that exists" } else { "" };
+        let shown: Vec<String> =
+            self.names.iter().take(Self::SHOWN).map(|name| format!("'{name}'")).collect();
+        let more = if self.names.len() > Self::SHOWN { " or another that exists" } else { "" };
         match shown.as_slice() {
             [] => f.write_str("one that was added before; there is none"),
             [one] => write!(f, "{one}{more}"),
             [init @ .., last] if more.is_empty() => write!(f, "{} or {last}", init.join(", ")),
             all => write!(f, "{}{more}", all.join(", ")),
+        }?;
+        // Every computer has them as Windows is installed.
+        if self.example {
+            f.write_str("; it is one of Windows' own, which `restorepolicyexamples` makes (--examples)")?;
         }
+        Ok(())
     }
 }
 
@@ -142,7 +153,14 @@ pub(crate) fn not_found<'a>(
     name: &str,
     all: impl Iterator<Item = &'a String>,
 ) -> StoreError {
-    StoreError::NotFound { kind, name: name.to_owned(), existing: Existing::new(all) }
+    let own = match kind {
+        ObjectKind::Policy => &[examples::CLIENT, examples::SERVER, examples::SECURE_SERVER][..],
+        ObjectKind::FilterList => &[examples::ALL_IP, examples::ALL_ICMP],
+        ObjectKind::FilterAction => &[examples::PERMIT, examples::REQUEST, examples::REQUIRE],
+        _ => &[],
+    };
+    let example = own.iter().any(|own| same_name(own, name));
+    StoreError::NotFound { kind, name: name.to_owned(), existing: Existing { example, ..Existing::new(all) } }
 }
 
 impl Store {

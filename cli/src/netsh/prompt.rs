@@ -38,7 +38,7 @@ impl Highlighter for Words {}
 impl Validator for Words {}
 impl Helper for Words {}
 
-/// Carries out lines until `exit`, the end of the input or Ctrl-C; `keep` follows each good one.
+/// Carries out lines until `exit`, the end of the input or Ctrl-C twice; `keep` follows each good one.
 pub(super) fn ask(
     prompt: &mut Prompt,
     setting: &Setting<'_>,
@@ -49,18 +49,25 @@ pub(super) fn ask(
     let config = Config::builder().completion_type(CompletionType::List).build();
     let mut editor =
         Editor::<Words, MemHistory>::with_history(config, MemHistory::new()).map_err(terminal)?;
+    let mut interrupted = false;
     loop {
         editor.set_helper(Some(Words(prompt.clone())));
         let line = match editor.readline(prompt.text()) {
             Ok(line) => line,
+            // Ctrl-C leaves the line, and at once again the prompt; Ctrl-D leaves the prompt.
+            Err(ReadlineError::Interrupted) if !interrupted => {
+                interrupted = true;
+                continue;
+            }
             Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(()),
             Err(e) => return Err(terminal(e)),
         };
+        interrupted = false;
         if !line.trim().is_empty() {
             editor.add_history_entry(line.as_str()).map_err(terminal)?;
         }
         let answer = prompt.line(&line, setting);
-        tell("prompt", &answer)?;
+        tell(PROMPT, &answer)?;
         if answer.error.is_none() {
             keep(prompt)?;
         }
@@ -70,10 +77,18 @@ pub(super) fn ask(
     }
 }
 
+/// What errors call it.
+const PROMPT: &str = "prompt";
+
 /// Prints what came of a line.
 pub(super) fn tell(file: &str, answer: &Answer) -> Result<(), Error> {
     print(&answer.output.text)?;
-    say(file, &answer.output.notes);
+    if file == PROMPT {
+        // The line stands above.
+        answer.output.notes.iter().for_each(|note| eprintln!("note: {}", note.message));
+    } else {
+        say(file, &answer.output.notes);
+    }
     for (name, content) in &answer.output.files {
         match files::write(name, content) {
             Ok(path) => print(&format!("wrote {}\n", path.display()))?,

@@ -9,6 +9,7 @@ use crate::security_method::{MainModeMethod, SecurityMethod};
 pub(super) mod bind;
 mod dynamic_mode;
 pub(super) mod help;
+mod later;
 mod static_mode;
 pub(super) mod value;
 

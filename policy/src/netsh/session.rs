@@ -14,7 +14,7 @@ use super::static_context::{self, Reply, Surroundings};
 use super::token::{self, Argument};
 use super::{Note, NoteKind, Output, Setting};
 use crate::profile::Profile;
-use crate::store::StoreError;
+use crate::store::{ObjectKind, StoreError};
 use crate::stores::Stores;
 use crate::tools::{self, Tool};
 
@@ -338,6 +338,10 @@ impl<'a> Session<'a> {
             self.output.text.push_str(&self.help(&words));
             return Ok(());
         }
+        if shell::shows_mode(arguments) && self.place.context != Context::Other {
+            self.output.text.push_str("online\n");
+            return Ok(());
+        }
         if let Some(own) = shell::own_command(arguments).filter(|_| self.place.context != Context::Other) {
             self.note(source.start(), NoteKind::NoEffect, format!("{}: {}", own?, source.trim().text()));
             return Ok(());
@@ -400,6 +404,7 @@ impl<'a> Session<'a> {
         match result {
             Ok(reply) => {
                 self.output.commands += 1;
+                self.failed |= reply.text.starts_with("ERR IPsec[");
                 self.say(source, reply);
                 Ok(())
             }
@@ -409,8 +414,17 @@ impl<'a> Session<'a> {
                 self.output.commands += 1;
                 self.failed = true;
                 let what = if bound.command.verb == Verb::Show { "shown" } else { "deleted" };
-                let text =
-                    format!("nothing {what}: {error}. Windows prints an error here and the script goes on");
+                let never = match &error {
+                    StoreError::NotFound { kind: ObjectKind::Rule, name, .. }
+                        if bound.command.verb == Verb::Delete && name.eq_ignore_ascii_case("default") =>
+                    {
+                        ". The default response rule is never deleted; `set defaultrule policy=... activate=no` switches it off"
+                    }
+                    _ => "",
+                };
+                let text = format!(
+                    "nothing {what}: {error}. Windows prints an error here and the script goes on{never}"
+                );
                 self.note(source.position(span.start), NoteKind::Remark, text);
                 Ok(())
             }

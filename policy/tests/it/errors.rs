@@ -108,3 +108,53 @@ fn foreign_guids_and_nameless_authorities() {
         assert!(error.unwrap_err().to_string().contains(why), "{line}");
     }
 }
+
+/// Words of later releases and of other contexts are refused with where they belong.
+#[test]
+fn words_from_elsewhere() {
+    for (line, why) in [
+        ("add filteraction B qmsecmethods=\"ESP[AES256,SHA1]\"", "AES came with Windows Vista"),
+        ("add filteraction B qmsecmethods=\"ESP[3DES,SHA256]\"", "SHA-2 is of `netsh advfirewall`"),
+        ("add filteraction B qmsecmethods=\"(ESP[3DES,SHA1])\"", "without round brackets"),
+        ("add policy Q2 mmsecmethods=\"AES128-SHA1-2\"", "AES came with Windows Vista"),
+        ("add policy Q2 mmsecmethods=3DES-SHA1-14", "14, is written 3"),
+        ("add policy Q2 mmsecmethods=dhgroup2:3des-sha1", "this form is of `netsh advfirewall`"),
+        ("add filter L any me protocol=GRE", "GRE has the number 47"),
+        ("add filter L any me protocol=tcp dstport=80,443", "one port a filter"),
+        ("add filter L any me protocol=tcp dstport=1-1024", "one port a filter"),
+        ("add filter L any me protocol=tcp dstport=http", "services have no names"),
+        ("add filter L 10.0.0.1,10.0.0.2 me", "one address a filter"),
+        ("add filter L 10.0.0.0/255.0.0.0 me", "a mask goes into srcmask="),
+        ("add rule R P L A auth1=computerpsk", "that one is of `netsh advfirewall`"),
+        ("ipsec static add rule R P L A tunneldst=192.0.2.1", "here it is tunnel="),
+        ("add policy /name=x", "without a sign in front"),
+        ("add policy \u{2013}name=x", "without a sign in front"),
+        ("set policy \"client (respond only)\" assign=y", "one of Windows' own"),
+    ] {
+        let error = error(line).to_string();
+        assert!(error.contains(why), "{line}: {error}");
+    }
+}
+
+/// What prints an error on Windows and lets the script go on has failed, and says what there is to know.
+#[test]
+fn what_lets_a_script_go_on() {
+    let after = |line: &str| {
+        let script = format!("@echo off\nnetsh ipsec static {line} && netsh ipsec static add policy WentOn");
+        let mut store = Store::new();
+        let output = run_script(&mut store, "s.bat", script.as_bytes()).unwrap();
+        assert!(store.policy("WentOn").is_err(), "{line}");
+        (output.text.clone(), crate::notes(&output))
+    };
+    // The number is in published scripts that look for it.
+    assert!(after("show policy all").0.starts_with("ERR IPsec[05072] : "));
+    assert!(after("delete policy P").1.contains("nothing deleted: policy 'P' does not exist"));
+    let mut store = Store::new();
+    let script = "add policy P\ndelete rule default P";
+    let output = run_script(&mut store, "s", script.as_bytes()).unwrap();
+    assert!(
+        crate::notes(&output)
+            .contains("never deleted; `set defaultrule policy=... activate=no` switches it off")
+    );
+    assert!(store.policy("P").unwrap().default_response.active);
+}

@@ -117,15 +117,16 @@ fn what_is_not_about_ipsec() {
     assert_eq!(
         notes,
         [
-            "1:1: note: no effect: every command is carried out at once: offline",
-            "3:1: note: not about IPsec, not carried out: set mode online",
-            "5:1: note: no effect: every command is carried out at once: commit",
-            "8:1: note: no effect: every command is carried out at once: online",
+            "1:1: note: no effect: every command about IPsec is carried out at once: offline",
+            "3:1: note: no effect: every command about IPsec is carried out at once: set mode online",
+            "5:1: note: no effect: every command about IPsec is carried out at once: commit",
+            "8:1: note: no effect: every command about IPsec is carried out at once: online",
             "9:1: note: not about IPsec, not carried out: interface ip show config",
             "12:1: note: not about IPsec, not carried out: show helper",
             "13:1: note: not about IPsec, not carried out: alias x ipsec",
         ]
     );
+    assert_eq!(with(&[], "ipsec static\nshow mode").unwrap().1.text, "online\n");
     let error = with(&[], "set machine SERVER").unwrap_err();
     assert_eq!((error.line, error.column), (1, 5));
     assert!(error.to_string().contains("other computers have stores of their own"), "{error}");

@@ -245,5 +245,11 @@ fn subnets_of_every_length_and_ranges_of_none() {
         let refused = add(release, range).unwrap_err();
         assert!(refused.contains("this release has no ranges in filters"), "{refused}");
     }
-    assert_eq!(add(&profile::WINDOWS_2003, "2001:db8::1").map(|(_, notes)| notes), Ok(1));
+    // So has IPv6 (the same source).
+    let refused = add(&profile::WINDOWS_2003, "2001:db8::1").unwrap_err();
+    assert!(
+        refused.contains("this release has no IPv6 in filters, Windows Vista and later have"),
+        "{refused}"
+    );
+    assert_eq!(add(&profile::RFC, "2001:db8::1"), Ok(("2001:db8::1".to_owned(), 0)));
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::later;
 use super::value::{self, Value};
 use super::{Command, Kind, Mode, Object, Tag, Verb, commands};
 use crate::netsh::error::{ErrorKind, Fault};
@@ -151,7 +152,11 @@ impl Binder {
                 Err(Fault::new(written.span.clone(), ErrorKind::Ambiguous { found, candidates }))
             }
             Match::None => {
-                let (found, expected) = (written.text.clone(), names(&tags));
+                let mut expected = names(&tags);
+                if let Some(hint) = later::of_tag(self.command.mode, &written.text) {
+                    expected = format!("{expected}; {hint}");
+                }
+                let found = written.text.clone();
                 Err(Fault::new(written.span.clone(), ErrorKind::UnknownTag { found, expected }))
             }
         }
@@ -208,6 +213,10 @@ impl Binder {
             return Err(Fault::new(start..word.span.end, kind));
         }
         let value = value::parse(tag.kind, &word.text).map_err(|expected| {
+            let expected = match later::of_value(tag.kind, &word.text) {
+                Some(hint) => format!("{expected}; {hint}"),
+                None => expected,
+            };
             let kind = ErrorKind::BadValue { tag: tag.name, found: word.text.clone(), expected };
             Fault::new(word.span.clone(), kind)
         })?;

@@ -193,7 +193,12 @@ fn line(command: &Command, tag: &Tag) -> String {
         Some(_) => format!("; default {default} (not confirmed)"),
         None => String::new(),
     };
-    format!("{}: {}{default}", meaning(command, tag.name), values(tag.kind).replace('|', " | "))
+    let values = match tag.kind {
+        // What it may be is said.
+        Kind::Name | Kind::Text | Kind::Psk | Kind::RootCa => String::new(),
+        kind => format!(": {}", values(kind).replace('|', " | ")),
+    };
+    format!("{}{values}{default}", meaning(command, tag.name))
 }
 
 /// The help of a mode, or of one verb in it.
@@ -204,6 +209,9 @@ pub(in crate::netsh) fn mode(mode: Mode, verb: Option<Verb>) -> String {
         put(&mut out, &format!("  {:<24}", command.to_string()), &tags.join(" "));
     }
     out.push_str("`?` behind a command explains its tags.\n");
+    if verb.is_none() {
+        put(&mut out, "Everywhere: ", "static, dynamic, dump, exec FILE, pushd, popd, .., exit");
+    }
     out
 }
 

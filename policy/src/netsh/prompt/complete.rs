@@ -117,6 +117,17 @@ fn values(stores: &Stores, command: &Command, tag: &Tag) -> Vec<String> {
         Kind::Protocol => words(&["ANY", "ICMP", "TCP", "UDP", "RAW"]),
         Kind::Action => words(&["permit", "block", "negotiate"]),
         Kind::Connection => words(&["lan", "dialup", "all"]),
+        Kind::QmMethods => words(&[
+            "ESP[3DES,SHA1]",
+            "ESP[3DES,MD5]",
+            "ESP[DES,SHA1]",
+            "ESP[DES,MD5]",
+            "ESP[None,SHA1]",
+            "AH[SHA1]",
+            "AH[MD5]",
+            "AH[SHA1]+ESP[3DES,None]",
+        ]),
+        Kind::MmMethods => words(&["3DES-SHA1-2", "3DES-MD5-2", "3DES-SHA1-3", "DES-SHA1-1", "DES-MD5-1"]),
         Kind::Name => {
             let all = matches!(command.verb, Verb::Delete | Verb::Show) && tag.name == "name";
             let names = names(stores, command, tag.name).into_iter();
@@ -176,6 +187,11 @@ mod tests {
         assert_eq!(after("add filter filterlist=Web srcaddr=D"), ["srcaddr=DNS", "srcaddr=DHCP"]);
         assert_eq!(after("dynamic show mm"), ["mmfilter", "mmpolicy", "mmsas"]);
         assert_eq!(after("dynamic set config property=ike"), ["property=ikelogging"]);
+        assert_eq!(
+            after("add filteraction A qmsec=a"),
+            ["qmsec=AH[SHA1]", "qmsec=AH[MD5]", "qmsec=AH[SHA1]+ESP[3DES,None]"]
+        );
+        assert_eq!(after("add policy P mmsec=des-s"), ["mmsec=DES-SHA1-1"]);
         assert_eq!(after("export f"), ["file="]);
         assert_eq!(after("show policy t"), ["\"two words\""]);
         assert_eq!(after("show policy \"two words\" v"), ["verbose"]);

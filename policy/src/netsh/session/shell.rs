@@ -48,6 +48,8 @@ const ITS_OBJECTS: &[(&str, &[&str])] = &[
     ("show", &["alias", "helper", "mode"]),
 ];
 
+const NO_EFFECT: &str = "no effect: every command about IPsec is carried out at once";
+
 /// Whether a line is one of netsh's own commands: why it has no effect here, or why it is refused.
 pub(super) fn own_command(arguments: &[Argument]) -> Option<Result<String, Fault>> {
     let word = |i: usize| arguments.get(i).and_then(Argument::plain).map(|w| w.text.to_ascii_lowercase());
@@ -61,11 +63,16 @@ pub(super) fn own_command(arguments: &[Argument]) -> Option<Result<String, Fault
         return Some(Err(unsupported(span, "`set machine`", "other computers have stores of their own")));
     }
     Some(Ok(match verb.as_str() {
-        "commit" | "offline" | "online" | "abort" | "flush" => {
-            "no effect: every command is carried out at once".to_owned()
-        }
+        "commit" | "offline" | "online" | "abort" | "flush" => NO_EFFECT.to_owned(),
+        "set" => NO_EFFECT.to_owned(),
         _ => "not about IPsec, not carried out".to_owned(),
     }))
+}
+
+/// `show mode`: commands are carried out at once, which netsh calls online.
+pub(super) fn shows_mode(arguments: &[Argument]) -> bool {
+    let word = |i: usize| arguments.get(i).and_then(Argument::plain).map(|w| w.text.to_ascii_lowercase());
+    arguments.len() == 2 && word(0).as_deref() == Some("show") && word(1).as_deref() == Some("mode")
 }
 
 /// Outside both modes.
@@ -84,6 +91,9 @@ static           stored policy: policies, rules, filter lists, filter actions
 dynamic          what the running driver and key exchange hold
 dump             both as a script
 exec FILE        carry out the lines of a script here
+pushd, popd      remember a context and go back to it
+..               the context above
+exit, quit, bye  leave
 ";
 
 impl Session<'_> {

@@ -183,11 +183,19 @@ fn check_release(
     let remark = match (side, windows) {
         (_, Some(false)) => return Ok(()),
         (Address::Range(..), Some(true)) => {
-            let expected = "one address or a subnet: this release has no ranges in filters".to_owned();
+            let expected =
+                "one address or a subnet: this release has no ranges in filters, Windows Vista and later have".to_owned();
             let kind = ErrorKind::BadValue { tag, found: side.to_string(), expected };
             return Err(Fault::new(bound.span_of(tag), kind));
         }
         (Address::Range(..), None) => "Windows Server 2003 has no address ranges in filters",
+        (Address::Subnet(net), Some(true)) if net.addr().is_ipv6() => {
+            let expected =
+                "an address of IPv4: this release has no IPv6 in filters, Windows Vista and later have"
+                    .to_owned();
+            let kind = ErrorKind::BadValue { tag, found: net.addr().to_string(), expected };
+            return Err(Fault::new(bound.span_of(tag), kind));
+        }
         (Address::Subnet(net), _) if net.addr().is_ipv6() => {
             "Windows Server 2003 has no IPv6 addresses in filters"
         }
