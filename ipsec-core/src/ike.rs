@@ -234,7 +234,7 @@ impl Ike {
         let (local, peer, cky_i) = (names.local, names.peer, names.cky_i);
         let exchange = names.exchange;
         cx.event(Event::MainModeStarted { local, peer, exchange, initiator: true, cky_i });
-        let mut sa = IsakmpSa::new(names, Phase1::Failed(FailureReason::Deleted));
+        let mut sa = IsakmpSa::new(names, Phase1::Failed(FailureReason::Deleted(DeleteReason::Abandoned)));
         let mut step = Step { names: &sa.names, exchange: &mut sa.exchange, message_id: 0, cx: &mut cx };
         sa.phase1 = match entry.exchange {
             Phase1Exchange::MainMode => Initiator::start(entry, &mut step),
@@ -332,6 +332,7 @@ impl Ike {
     /// The policy databases were swapped: drop ISAKMP SAs and negotiations that the new PAD and SPD do not allow.
     pub fn policy_changed(&mut self, cx: &mut IkeContext<'_>) {
         self.half_open.clear();
+        self.watch_half_open();
         for id in self.ids() {
             let Some(sa) = self.sas.get_mut(&id) else { continue };
             let entry = sa.names.entry_in(&cx.policy.pad, sa.names.local.ip(), sa.names.peer.ip());
@@ -363,7 +364,7 @@ impl Ike {
                     cx.effects.push(Effect::AcquireFailed { acquire, silent: false });
                 }
                 for message_id in ended {
-                    sa.fail_quick_mode(message_id, FailureReason::Deleted, cx);
+                    sa.fail_quick_mode(message_id, FailureReason::Deleted(DeleteReason::Policy), cx);
                 }
             });
         }
@@ -376,6 +377,7 @@ impl Ike {
             self.delete_pair(pair, DeleteReason::Command, cx);
         }
         self.half_open.clear();
+        self.watch_half_open();
         for id in self.ids() {
             self.close(id, DeleteReason::Command, cx);
         }
@@ -392,7 +394,7 @@ impl Ike {
         while let Some(key) = self.node.timers.pop_due(cx.now) {
             match key {
                 TimerKey::Phase1(id) => self.with(id, cx, IsakmpSa::phase1_due),
-                TimerKey::HalfOpen => self.repeat_half_open(cx),
+                TimerKey::HalfOpen => self.half_open_due(cx),
                 TimerKey::QuickMode(id, message_id) => {
                     self.with(id, cx, |sa, cx| sa.quick_mode_due(message_id, cx));
                 }
@@ -548,7 +550,7 @@ impl Ike {
             let mut cx = context(&mut self.node, cx);
             let cx = &mut cx;
             if sa.established().is_none() {
-                sa.fail_phase1(FailureReason::Deleted, sa.phase1.progress(), cx);
+                sa.fail_phase1(FailureReason::Deleted(why), sa.phase1.progress(), cx);
             } else {
                 let orderly =
                     matches!(why, DeleteReason::Expired | DeleteReason::Policy | DeleteReason::Command);
@@ -559,7 +561,7 @@ impl Ike {
                 let active: Vec<u32> = sa.quick_modes.keys().copied().collect();
                 let waiting = core::mem::take(&mut sa.acquires);
                 for message_id in active {
-                    sa.fail_quick_mode(message_id, FailureReason::Deleted, cx);
+                    sa.fail_quick_mode(message_id, FailureReason::Deleted(why), cx);
                 }
                 if matches!(why, DeleteReason::Expired | DeleteReason::DeadPeer) {
                     moved.extend(waiting);

@@ -428,8 +428,10 @@ pub enum DropReason {
     /// It came on this pair, but its flow is that of another client behind a NAT, to whom the answers go; or it is to go to
     /// one of several such clients, and nothing tells to which (RFC 3948 5.1, 5.2).
     OverlappingFlow(PairId),
-    /// Outside the window, or seen before (RFC 4303 3.4.3).
+    /// Seen before, as the anti-replay window remembers (RFC 4303 3.4.3).
     Replayed(PairId),
+    /// Below the anti-replay window: too old to tell whether it was seen (RFC 4303 3.4.3).
+    TooOld(PairId),
     /// The integrity check failed (RFC 4303 3.4.4).
     IntegrityFailed(PairId),
     /// Padding, pad length or next header make no sense after decryption (RFC 4303 3.4.4.1).
@@ -488,6 +490,7 @@ impl DropReason {
             DropReason::BadEncapsulation => "bad-encapsulation",
             DropReason::OverlappingFlow(_) => "overlapping-flow",
             DropReason::Replayed(_) => "replayed",
+            DropReason::TooOld(_) => "too-old",
             DropReason::IntegrityFailed(_) => "integrity-failed",
             DropReason::BadPadding(_) => "bad-padding",
             DropReason::BadLength(_) => "bad-length",
@@ -523,7 +526,7 @@ impl DropReason {
             DropReason::WrongEncapsulation(_) => "RFC 3947 5.1",
             DropReason::BadEncapsulation => "RFC 3948 2",
             DropReason::OverlappingFlow(_) => "RFC 3948 5.2",
-            DropReason::Replayed(_) => "RFC 4303 3.4.3",
+            DropReason::Replayed(_) | DropReason::TooOld(_) => "RFC 4303 3.4.3",
             DropReason::IntegrityFailed(_) => "RFC 4303 3.4.4",
             DropReason::BadPadding(_) => "RFC 4303 3.4.4.1",
             DropReason::BadLength(_) => "RFC 4303 2",
@@ -572,6 +575,7 @@ impl fmt::Display for DropReason {
                 write!(f, "another client behind a NAT has this flow, not that of pair {}", p.0)
             }
             DropReason::Replayed(p) => write!(f, "replayed on pair {}", p.0),
+            DropReason::TooOld(p) => write!(f, "below the anti-replay window of pair {}", p.0),
             DropReason::IntegrityFailed(p) => write!(f, "integrity check failed on pair {}", p.0),
             DropReason::BadPadding(p) => write!(f, "bad padding on pair {}", p.0),
             DropReason::BadLength(p) => write!(f, "bad length on pair {}", p.0),

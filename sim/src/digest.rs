@@ -126,6 +126,7 @@ fn reason_code(reason: &DropReason) -> u64 {
         DropReason::BadEncapsulation => 30,
         DropReason::OverlappingFlow(_) => 31,
         DropReason::Unsolicited(_) => 32,
+        DropReason::TooOld(_) => 33,
     }
 }
 

@@ -106,6 +106,7 @@ pub fn drop_kind(reason: &DropReason) -> &'static str {
         DropReason::BadEncapsulation => "bad encapsulation",
         DropReason::OverlappingFlow(_) => "overlapping flow",
         DropReason::Replayed(_) => "replayed",
+        DropReason::TooOld(_) => "too old",
         DropReason::IntegrityFailed(_) => "integrity failed",
         DropReason::BadPadding(_) => "bad padding",
         DropReason::BadLength(_) => "bad length",

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
+use crate::io::DeleteReason;
 use crate::selector::Selector;
 use crate::spd::EntryId;
 use crate::time::Instant;
@@ -189,8 +190,8 @@ pub enum FailureReason {
     Protocol(IkeError),
     /// The peer, authenticated, began an exchange that we do not have.
     NotSupported(Foreign),
-    /// Deleted before it was complete.
-    Deleted,
+    /// Deleted before it was complete, and why.
+    Deleted(DeleteReason),
 }
 
 impl fmt::Display for FailureReason {
@@ -234,7 +235,7 @@ impl fmt::Display for FailureReason {
             FailureReason::BadPublicValue => f.write_str("the peer's Diffie-Hellman value is not acceptable"),
             FailureReason::Protocol(e) => write!(f, "{e}"),
             FailureReason::NotSupported(what) => write!(f, "{what} is not supported"),
-            FailureReason::Deleted => f.write_str("SA deleted before it was complete"),
+            FailureReason::Deleted(why) => write!(f, "SA deleted before it was complete: {why:?}"),
         }
     }
 }

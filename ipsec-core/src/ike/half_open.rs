@@ -1,16 +1,19 @@
 //! Main modes of which only the first message came: answered, held cheaply, and never more than a bound.
 //!
-//! Message 1 may carry any source address, so it earns no ISAKMP SA, no Diffie-Hellman and no timer (RFC 2408 section
+//! Message 1 may carry any source address, so it earns no ISAKMP SA, no Diffie-Hellman and no timer of its own (RFC 2408 section
 //! 2.5.3): its reply is kept, to be sent again when it is repeated, and SAi_b, which IKEv1 needs for its hashes. Message 3
 //! proves that the peer sees what is sent to its address.
 //!
-//! Windows' responders repeat message 2 unasked. All entries together then have one timer; and whoever forges a source
-//! address has seven datagrams sent to it instead of one, which is why it is off unless a profile asks for it.
+//! All entries together have one timer: an entry whose time is over is a negotiation that failed, and is told, as is Windows'
+//! habit ("there will usually be many audits for failed IKE negotiations to spoofed IP addresses", oakley.dll); what has to
+//! make room for others is not. Windows' responders repeat message 2 unasked as well: whoever forges a source address has
+//! seven datagrams sent to it instead of one, which is why it is off unless a profile asks for it.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use super::failure::{Failure, FailureReason, Phase, Progress};
 use super::retransmit::Digest;
 use super::v1::credential::Credential;
 use super::v1::vendor_id::Capabilities;
@@ -68,6 +71,23 @@ impl HalfOpen {
         let gap = schedule.and_then(|schedule| schedule.gaps.get(self.repeats as usize));
         self.again = gap.map(|gap| now + *gap);
     }
+
+    /// What is told when message 3 never came.
+    pub(crate) fn given_up(&self) -> Failure {
+        Failure {
+            local: self.local,
+            peer: self.peer,
+            cky_i: self.cky_i,
+            initiator: false,
+            phase: Phase::MainMode,
+            entry: None,
+            selector: None,
+            method: Some(self.credential.method()),
+            started: self.born,
+            progress: Progress::SaProcessed,
+            reason: FailureReason::TimedOut("waiting for main mode message 3"),
+        }
+    }
 }
 
 /// The half-open main modes, oldest first.
@@ -109,9 +129,15 @@ impl HalfOpenTable {
         }
     }
 
-    /// When the next message 2 is to be repeated unasked.
-    pub(crate) fn next_repeat(&self) -> Option<Instant> {
-        self.entries.iter().filter_map(|entry| entry.again).min()
+    /// When the next message 2 is to be repeated unasked, or the time of the oldest entry is over.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        let over = self.entries.front().map(|oldest| oldest.born + self.max_age);
+        self.entries.iter().filter_map(|entry| entry.again).chain(over).min()
+    }
+
+    /// Takes an entry whose time is over.
+    pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<HalfOpen> {
+        self.entries.pop_front_if(|oldest| oldest.born + self.max_age <= now)
     }
 
     /// An entry whose message 2 is to be repeated now, with the count of its repetitions; its next one is set.
@@ -132,9 +158,7 @@ impl HalfOpenTable {
     }
 
     fn expire(&mut self, now: Instant) {
-        while self.entries.front().is_some_and(|oldest| oldest.born + self.max_age <= now) {
-            self.entries.pop_front();
-        }
+        while self.pop_expired(now).is_some() {}
     }
 
     /// How many there are within their time.

@@ -104,16 +104,23 @@ impl Ike {
         }
     }
 
-    /// Sets the timer for the next message 2 that is repeated unasked.
-    fn watch_half_open(&mut self) {
-        match self.half_open.next_repeat() {
+    /// Sets the timer for the next message 2 that is repeated unasked, or the next entry whose time is over.
+    pub(super) fn watch_half_open(&mut self) {
+        match self.half_open.next_due() {
             Some(at) => self.node.timers.set(TimerKey::HalfOpen, at),
             None => self.node.timers.cancel(TimerKey::HalfOpen),
         }
     }
 
-    /// Sends message 2 again where the initiator is silent.
-    pub(super) fn repeat_half_open(&mut self, cx: &mut IkeContext<'_>) {
+    /// Where the initiator is silent: gives up what it has had its time for, and sends message 2 again.
+    pub(super) fn half_open_due(&mut self, cx: &mut IkeContext<'_>) {
+        while let Some(half_open) = self.half_open.pop_expired(cx.now) {
+            context(&mut self.node, cx).event(Event::Failed(half_open.given_up()));
+        }
+        // With few of them left, protection against too many ends.
+        if let Some(protection) = self.node.config.dos_protection.filter(|_| self.node.dos_mode) {
+            self.consider_protection(protection, cx);
+        }
         let schedule = self.node.config.responder_retransmit.clone();
         let mut cx = context(&mut self.node, cx);
         while let Some(half_open) = self.half_open.pop_due(schedule.as_ref(), cx.now) {
@@ -198,6 +205,7 @@ impl Ike {
         let mut sa = IsakmpSa::new(names, phase1);
         (sa.exchange, sa.heard) = (exchange, true);
         self.sas.insert(id, sa);
+        self.watch_half_open();
     }
 }
 

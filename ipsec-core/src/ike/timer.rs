@@ -12,7 +12,7 @@ use crate::time::Instant;
 pub(crate) enum TimerKey {
     /// Phase 1: send again, give up, or forget the answers.
     Phase1(SaId),
-    /// The next message 2 that a responder repeats unasked.
+    /// The next message 2 that a responder repeats unasked, or the end of the time of a main mode that goes no further.
     HalfOpen,
     /// Quick mode with this message ID: send again, give up, or forget the answers.
     QuickMode(SaId, u32),

@@ -416,6 +416,7 @@ fn deep_enough(depth: usize, pair: PairId) -> Result<(), DropReason> {
 fn reason(why: SaError, id: PairId) -> DropReason {
     match why {
         SaError::Replayed => DropReason::Replayed(id),
+        SaError::TooOld => DropReason::TooOld(id),
         SaError::Open(OpenError::Integrity) => DropReason::IntegrityFailed(id),
         SaError::Open(OpenError::Padding) => DropReason::BadPadding(id),
         SaError::Open(OpenError::Dummy) => DropReason::Dummy(id),

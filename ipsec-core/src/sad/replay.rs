@@ -36,6 +36,11 @@ impl ReplayWindow {
             || (sequence > 0 && self.highest - sequence < self.width() && !self.get(sequence))
     }
 
+    /// Whether the window has gone past this number, so that nothing tells whether it was seen.
+    pub fn is_below(&self, sequence: u64) -> bool {
+        sequence.saturating_add(self.width()) <= self.highest
+    }
+
     /// Notes that an authenticated packet had this number. `false` if it is a replay after all.
     pub fn update(&mut self, sequence: u64) -> bool {
         if !self.check(sequence) {
@@ -96,6 +101,8 @@ mod tests {
         assert!(w.update(100));
         // 64 wide: 37..=100 are inside.
         assert!(!w.check(36) && w.check(37) && w.update(37) && !w.check(37));
+        // Neither is new, but of 36 alone nobody knows whether it came before.
+        assert_eq!([36, 37, 100, 101].map(|n| w.is_below(n)), [true, false, false, false]);
         assert!(w.update(u64::from(u32::MAX)) && !w.check(100));
         assert_eq!(ReplayWindow::new(33).width(), 64);
     }

@@ -49,8 +49,10 @@ enum Transform {
 /// Why an SA refuses a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SaError {
-    /// Outside the window, or seen before.
+    /// Inside the window, and seen before.
     Replayed,
+    /// Below the window, which has forgotten whether it was seen.
+    TooOld,
     /// The transform did not open it.
     Open(OpenError),
 }
@@ -177,7 +179,8 @@ impl IpsecSa {
         };
         if self.window.as_ref().is_some_and(|w| !w.check(sequence)) {
             self.counters.replays += 1;
-            return Err(SaError::Replayed);
+            let too_old = self.window.as_ref().is_some_and(|w| w.is_below(sequence));
+            return Err(if too_old { SaError::TooOld } else { SaError::Replayed });
         }
         let opened = match &self.transform {
             Transform::Esp(esp) => {

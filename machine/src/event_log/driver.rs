@@ -55,7 +55,7 @@ impl Counts {
         let record = |((kind, source, spi), packets): ((Kind, IpAddr, Option<Spi>), u64)| {
             let inserts = match kind {
                 Kind::NoFilter => vec![Insert::text(DEVICE), Insert::text(source)],
-                Kind::IntegrityFailed | Kind::Replayed | Kind::ClearText => {
+                Kind::IntegrityFailed | Kind::Replayed | Kind::TooOld | Kind::ClearText => {
                     let sa = spi.map_or_else(|| "None".to_owned(), |spi| spi.0.to_string());
                     vec![Insert::text(source), Insert::Text(sa), Insert::text(packets)]
                 }
@@ -101,6 +101,7 @@ impl Counts {
                 self.count(time, Kind::IntegrityFailed, from, spi(pair));
             }
             DropReason::Replayed(pair) => self.count(time, Kind::Replayed, from, spi(pair)),
+            DropReason::TooOld(pair) => self.count(time, Kind::TooOld, from, spi(pair)),
             DropReason::BadLength(_) | DropReason::BadPadding(_) | DropReason::BadEncapsulation => {
                 self.count(time, Kind::BadSyntax, from, None);
             }

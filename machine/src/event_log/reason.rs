@@ -6,6 +6,7 @@
 
 use ipsec_core::Instant;
 use ipsec_core::ike::failure::{Failure, FailureReason, IkeError, Progress};
+use ipsec_core::io::DeleteReason;
 use ipsec_core::wire::ikev1::{AuthenticationMethod, NotifyType};
 
 use super::insert::{Insert, Item};
@@ -45,8 +46,11 @@ pub(super) enum Reason {
     ProcessSa = 13830,
     ProcessKe = 13833,
     ProcessId = 13834,
+    ProcessHash = 13837,
     ProcessNotify = 13840,
     InvalidPayload = 13843,
+    InvalidCookie = 13846,
+    PolicyChange = 13849,
 }
 
 impl Reason {
@@ -68,7 +72,10 @@ impl Reason {
             Reason::ProcessKe => "Error processing KE payload",
             Reason::ProcessId => "Error processing ID payload",
             Reason::ProcessNotify => "Error processing Notify payload",
+            Reason::ProcessHash => "Error processing Hash payload",
             Reason::InvalidPayload => "Invalid payload received",
+            Reason::InvalidCookie => "Invalid cookie received.",
+            Reason::PolicyChange => "New policy invalidated SAs formed with old policy",
         }
     }
 }
@@ -97,9 +104,28 @@ pub(super) fn of(reason: &FailureReason) -> (Point, Reason) {
         FailureReason::BadPublicValue => (Me, Reason::ProcessKe),
         FailureReason::Protocol(IkeError::Busy(_)) => (Me, Reason::AcquireDrop),
         FailureReason::Protocol(IkeError::Decode(_)) => (Me, Reason::InvalidPayload),
+        FailureReason::Protocol(
+            IkeError::PeerMisbehaved { notify, .. } | IkeError::PeerIncompatible { notify, .. },
+        ) => (Me, misbehaved(NotifyType(*notify))),
         FailureReason::Protocol(IkeError::AuthenticationFailed(_)) => (Me, Reason::AuthFail),
-        FailureReason::Deleted => (Me, Reason::SaReaped),
+        FailureReason::Deleted(DeleteReason::PeerDeleted) => (Peer, Reason::SaDeleted),
+        FailureReason::Deleted(DeleteReason::Policy) => (Me, Reason::PolicyChange),
+        FailureReason::Deleted(_) => (Me, Reason::SaReaped),
         _ => (Me, Reason::GeneralProcessing),
+    }
+}
+
+/// What we say of it to the peer.
+fn misbehaved(notify: NotifyType) -> Reason {
+    match notify {
+        NotifyType::NO_PROPOSAL_CHOSEN | NotifyType::BAD_PROPOSAL_SYNTAX => Reason::ProcessSa,
+        NotifyType::INVALID_ID_INFORMATION => Reason::ProcessId,
+        NotifyType::INVALID_KEY_INFORMATION => Reason::ProcessKe,
+        NotifyType::INVALID_HASH_INFORMATION => Reason::ProcessHash,
+        NotifyType::AUTHENTICATION_FAILED => Reason::AuthFail,
+        NotifyType::INVALID_COOKIE => Reason::InvalidCookie,
+        NotifyType::PAYLOAD_MALFORMED | NotifyType::INVALID_PAYLOAD_TYPE => Reason::InvalidPayload,
+        _ => Reason::GeneralProcessing,
     }
 }
 

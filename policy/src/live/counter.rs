@@ -287,7 +287,7 @@ fn driver(status: &Status<'_>) -> [(Counter, u64); 20] {
         (Counter::BadSpiPackets, dropped(&["unknown-spi"])),
         (Counter::PacketsNotDecrypted, dropped(&["bad-padding", "bad-length"])),
         (Counter::PacketsNotAuthenticated, dropped(&["integrity-failed"])),
-        (Counter::PacketsWithReplayDetection, dropped(&["replayed"])),
+        (Counter::PacketsWithReplayDetection, dropped(&["replayed", "too-old"])),
         (Counter::ConfidentialBytesSent, traffic.sent.confidential),
         (Counter::ConfidentialBytesReceived, traffic.received.confidential),
         (Counter::AuthenticatedBytesSent, traffic.sent.authenticated),

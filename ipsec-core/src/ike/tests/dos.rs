@@ -164,6 +164,22 @@ fn the_mode_begins_above_a_number_and_ends_below_another() {
     );
 }
 
+/// It ends when those are given up that made it begin, whether or not anybody comes then.
+#[test]
+fn the_mode_ends_while_all_is_quiet() {
+    let protection = DosProtection { above: Some(5), below: 3, per_source: 35 };
+    let (mut net, like) = first_of([&answering(), &protected(protection)]);
+    for host in 1..=20 {
+        net.nodes[1].receive(net.now, &first_message(&like, host, host));
+    }
+    assert_eq!(modes(&net.nodes[1]), [true]);
+    while let Some(next) = net.nodes[1].ike.poll_timeout() {
+        net.now = next;
+        net.call(1, |ike, cx| ike.handle_timeout(cx));
+    }
+    assert_eq!((modes(&net.nodes[1]), net.nodes[1].failures().len()), (vec![true, false], 6));
+}
+
 /// MS-IKEE appendix A <29>.
 #[test]
 fn a_source_has_a_share() {

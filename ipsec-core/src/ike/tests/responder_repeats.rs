@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::harness::*;
 use crate::config::{IkeConfig, RetransmitSchedule};
 use crate::ike::effect::Datagram;
-use crate::ike::failure::FailureReason;
+use crate::ike::failure::{FailureReason, Progress};
 use crate::io::Event;
 use crate::time::{Duration, Instant};
 
@@ -80,6 +80,30 @@ fn message_4_is_repeated_as_well_until_the_responder_gives_up() {
     };
     assert_eq!(expected, "waiting for main mode message 5");
     assert_eq!(net.nodes[1].ike.sizes().isakmp_sas, 0);
+}
+
+/// An initiator that says no more after message 1 has failed to negotiate, which is told once either end's schedule is over.
+#[test]
+fn a_main_mode_of_which_only_message_1_came_is_given_up() {
+    for setup in [Setup::default(), windows()] {
+        let (net, ..) = sends(&setup, 1);
+        let [Event::Failed(failure)] =
+            &net.nodes[1].events.iter().filter(|e| matches!(e, Event::Failed(_))).collect::<Vec<_>>()[..]
+        else {
+            panic!("{:?}", net.nodes[1].events);
+        };
+        assert_eq!(failure.reason, FailureReason::TimedOut("waiting for main mode message 3"));
+        assert_eq!((failure.initiator, failure.progress), (false, Progress::SaProcessed));
+        assert_eq!(failure.peer, socket(0));
+        let sizes = net.nodes[1].ike.sizes();
+        assert_eq!((sizes.half_open, sizes.timers), (0, 0));
+    }
+    // One that goes on is not.
+    let mut net = Net::same(&windows());
+    net.acquire(0);
+    net.run_for(200);
+    net.assert_same_pairs(1);
+    assert_eq!(net.nodes[1].failures(), []);
 }
 
 /// What arrives ends the repetition of what it answers, and nothing is repeated once there is an SA.

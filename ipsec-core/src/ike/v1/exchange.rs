@@ -134,7 +134,10 @@ impl IsakmpSa {
         change: impl FnOnce(Phase1, &mut Step<'_, '_>) -> Phase1,
     ) {
         let (was_established, progress) = (self.established().is_some(), self.phase1.progress());
-        let state = core::mem::replace(&mut self.phase1, Phase1::Failed(FailureReason::Deleted));
+        let state = core::mem::replace(
+            &mut self.phase1,
+            Phase1::Failed(FailureReason::Deleted(DeleteReason::Abandoned)),
+        );
         let mut step = Step { names: &self.names, exchange: &mut self.exchange, message_id: 0, cx };
         self.phase1 = change(state, &mut step);
         if let Phase1::Failed(reason) = &self.phase1 {
