@@ -16,6 +16,7 @@ pub mod directory;
 pub mod driver_mode;
 pub mod event_log;
 pub mod ipconfig;
+pub mod kerberos;
 pub mod monitor;
 pub mod netdiag;
 pub mod network_settings;
