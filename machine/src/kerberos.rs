@@ -21,12 +21,12 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use ipsec_core::Command;
-use ipsec_core::interface::ConnectionKind;
 use ipsec_core::route::RouteTable;
 use ipsec_core::selector::FlowKey;
 use ipsec_core::spd::{Action, Mode, SpdEntry};
 
 use crate::computer::Computer;
+use crate::network_settings::Adapter;
 
 /// UDP.
 const UDP: u8 = 17;
@@ -234,7 +234,8 @@ impl Computer {
         if self.local_addresses().owns(controller) {
             return Ok(());
         }
-        let (local, kind) = self.towards(controller, routes).ok_or(Unreachable::NoRoute)?;
+        let (adapter, local) = self.towards(controller, routes).ok_or(Unreachable::NoRoute)?;
+        let kind = adapter.kind.connection();
         let (local_port, remote_port) = (Some(CLIENT), Some(KERBEROS));
         let flow = FlowKey { local, remote: controller, protocol: UDP, local_port, remote_port };
         let spd = match self.driver_command() {
@@ -264,19 +265,20 @@ impl Computer {
         }
     }
 
-    /// The address from which a packet leaves for a destination, and the kind of its connection.
-    fn towards(&self, destination: IpAddr, routes: &RouteTable) -> Option<(IpAddr, ConnectionKind)> {
+    /// The adapter through which this computer's own packets leave for a destination, and their source.
+    #[must_use]
+    pub fn towards(&self, destination: IpAddr, routes: &RouteTable) -> Option<(&Adapter, IpAddr)> {
         let adapters = &self.network().adapters;
         let on_link = adapters.iter().find_map(|adapter| {
             let own = adapter.addresses.iter().find(|own| own.contains(destination))?;
-            Some((own.address, adapter.kind.connection()))
+            Some((adapter, own.address))
         });
         let routed = || {
             let route = routes.lookup(destination)?;
             let adapter = adapters.get(usize::from(route.interface.0))?;
             let mut own = adapter.addresses.iter().map(|own| own.address);
             let source = route.source.or_else(|| own.find(|own| own.is_ipv4() == destination.is_ipv4()))?;
-            Some((source, adapter.kind.connection()))
+            Some((adapter, source))
         };
         on_link.or_else(routed)
     }
@@ -297,7 +299,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Verdict { initiator, responder, obstacles } = self;
         let Some((first, rest)) = obstacles.split_first() else {
-            return write!(f, "the realms would let Kerberos authenticate {initiator} and {responder}");
+            return write!(f, "the realms would let Kerberos authenticate {initiator} to {responder}");
         };
         write!(f, "nor would the realms let Kerberos authenticate {initiator} to {responder}: {first}")?;
         rest.iter().try_for_each(|obstacle| write!(f, "; {obstacle}"))

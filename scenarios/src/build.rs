@@ -1,6 +1,7 @@
 //! From a scenario's files to a network of the simulator.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipsec_core::interface::{Boundary, InterfaceId};
 use ipsec_core::route::Route;
@@ -163,6 +164,21 @@ fn packet_filter(permitted: &Option<Vec<Permit>>, except: &Option<Vec<Permit>>) 
         (Some(permitted), _) => PacketFilter::drop_except(filters(permitted)),
         (None, Some(except)) => PacketFilter::pass_except(filters(except)),
         (None, None) => PacketFilter::default(),
+    }
+}
+
+/// Whether such filters pass what goes from one address to another.
+pub(crate) fn permits(
+    permitted: &Option<Vec<Permit>>,
+    except: &Option<Vec<Permit>>,
+    from: IpAddr,
+    to: IpAddr,
+) -> bool {
+    let met = |list: &[Permit]| list.iter().any(|p| p.from.0.contains(from) && p.to.0.contains(to));
+    match (permitted, except) {
+        (Some(permitted), _) => met(permitted),
+        (None, Some(except)) => !met(except),
+        (None, None) => true,
     }
 }
 

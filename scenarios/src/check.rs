@@ -34,6 +34,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) answers: &'a BTreeMap<String, Answers>,
     /// Who processed packets of SAs, by node.
     pub(crate) processed: &'a BTreeMap<String, ipsec_core::Processed>,
+    /// What is in the way of Kerberos between two nodes, the one that begins first.
+    pub(crate) kerberos: BTreeMap<(String, String), Vec<String>>,
     /// What ipconfig printed, by node, in order.
     pub(crate) ipconfig: &'a BTreeMap<String, Vec<String>>,
     /// What monitors showed, by node, in order.
@@ -106,6 +108,11 @@ impl Facts<'_> {
             Condition::Event(c) => self.event(c),
             Condition::Verdict(c) => self.judged(c),
             Condition::Monitor(c) => self.shown(c),
+            Condition::Kerberos(c) => {
+                let asked = (c.from.get_ref().clone(), c.to.get_ref().clone());
+                let found = self.kerberos.get(&asked).map_or(&[][..], Vec::as_slice);
+                (found == c.obstacles, listed(found))
+            }
             Condition::Mapped(c) => self.mapped(c),
         }
     }

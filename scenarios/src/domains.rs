@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipsec_machine::directory::{DEFAULT_DOMAIN_POLICY, Directory, Place};
+use ipsec_machine::kerberos::{Controller, Realm, Realms};
 use ipsec_policy::{Domain, Stores, netsh};
 
 use crate::error::{Doc, LoadError, missing};
@@ -17,6 +18,7 @@ pub(crate) struct Domains {
     directories: BTreeMap<String, Directory>,
     /// By node: the domain's name in lower case, and where in it the node is.
     places: BTreeMap<String, (String, Place)>,
+    realms: Realms,
 }
 
 impl Domains {
@@ -27,6 +29,7 @@ impl Domains {
         for domain in &topology.domains {
             let directory = directory(scenario, domain)?;
             domains.directories.insert(domain.name.get_ref().to_lowercase(), directory);
+            domains.realms.0.push(realm(domain));
         }
         let doc = Doc { file: "topology.toml", text: scenario.files.text("topology.toml")? };
         for node in &topology.nodes {
@@ -42,6 +45,17 @@ impl Domains {
     pub(crate) fn group_policy(&self, node: &str) -> Option<Domain> {
         let (domain, place) = self.places.get(node)?;
         Some(self.directories.get(domain)?.group_policy(place))
+    }
+
+    /// The domains as Kerberos realms.
+    pub(crate) fn realms(&self) -> &Realms {
+        &self.realms
+    }
+
+    /// The realm of this node.
+    pub(crate) fn realm_of(&self, node: &str) -> Option<&str> {
+        let (domain, _) = self.places.get(node)?;
+        self.directories.get(domain).map(Directory::name)
     }
 
     /// The members of a domain.
@@ -80,6 +94,16 @@ impl Domains {
 
 fn steps(scenario: &Scenario) -> Result<Doc<'_>, LoadError> {
     Ok(Doc { file: "steps.toml", text: scenario.files.text("steps.toml")? })
+}
+
+fn realm(domain: &topology::domain::Domain) -> Realm {
+    let controller =
+        |c: &topology::domain::Controller| Controller { name: c.name.clone(), address: c.address };
+    Realm {
+        name: domain.name.get_ref().clone(),
+        controllers: domain.controllers.iter().map(controller).collect(),
+        trusts: domain.trusts.iter().map(|trusted| trusted.get_ref().clone()).collect(),
+    }
 }
 
 fn directory(scenario: &Scenario, domain: &topology::domain::Domain) -> Result<Directory, LoadError> {

@@ -88,10 +88,13 @@ const MICROSOFT: Directory = directory!("microsoft": "family.toml", "answered.ch
 
 const DOMAIN: Directory = directory!("domain": "family.toml", "directory.netsh", "gateways.topology.toml", "gwa.netsh", "gwb.netsh", "story.check.toml", "story.steps.toml");
 
+const KERBEROS: Directory = directory!("kerberos": "family.toml", "each-other.a.netsh", "each-other.b.netsh", "gateways.topology.toml", "hosts.topology.toml", "ping.steps.toml", "secure-server.a.netsh", "secure-server.b.netsh", "tunnel.a.netsh", "tunnel.b.netsh");
+
 const FAMILIES: &[Directory] = &[
     BOOT,
     CONNECTION,
     DOMAIN,
+    KERBEROS,
     PEERS,
     MICROSOFT,
     directory!(

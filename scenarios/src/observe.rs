@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipsec_core::ike::failure::{Failure, FailureReason};
 use ipsec_core::io::{MainModeInfo, QuickModeInfo};
 use ipsec_core::packet::PacketId;
 use ipsec_core::sad::PairId;
 use ipsec_core::selector::FlowKey;
+use ipsec_core::wire::ikev1::AuthenticationMethod;
 use ipsec_core::wire::isakmp::{Cookie, Header, PayloadType, split};
 use ipsec_core::{DropReason, Event, Instant};
 use ipsec_machine::computer::MachineEvent;
@@ -66,6 +68,10 @@ pub(crate) struct Observer {
     pub(crate) soft: BTreeSet<NodeId>,
     /// Mappings that translators made, in order of time.
     pub(crate) mapped: Vec<(NodeId, Mapped)>,
+    /// What the realms say of a node, the one that begins or not, and the owner of an address: for failures for want of Kerberos.
+    pub(crate) kerberos: BTreeMap<(NodeId, bool, IpAddr), String>,
+    /// What was said of that last.
+    remarked: BTreeMap<(NodeId, bool, IpAddr), String>,
     /// What each numbered packet was when it was made, and where that was.
     ids: BTreeMap<PacketId, (NodeId, PacketPattern)>,
     /// What last came in at each node.
@@ -91,6 +97,8 @@ impl Observer {
             happened: BTreeMap::new(),
             soft: BTreeSet::new(),
             mapped: Vec::new(),
+            kerberos: BTreeMap::new(),
+            remarked: BTreeMap::new(),
             ids: BTreeMap::new(),
             last: BTreeMap::new(),
         }
@@ -153,6 +161,9 @@ impl Observer {
                 failed.times += 1;
                 if failed.times == 1 {
                     failed.detail = failure.reason.to_string();
+                    if let Some(remark) = remark(&self.kerberos, node, failure) {
+                        failed.detail += &format!("; {remark}");
+                    }
                 }
             }
             Event::Dropped { packet, reason, flow, .. } => {
@@ -161,6 +172,19 @@ impl Observer {
             _ => {}
         }
         self.story.event(time, node, event);
+        if let Event::Failed(failure) = event {
+            self.remark(time, node, failure);
+        }
+    }
+
+    /// Says what the realms say, when it is something new.
+    fn remark(&mut self, time: Instant, node: NodeId, failure: &Failure) {
+        let Some(remark) = remark(&self.kerberos, node, failure) else { return };
+        let key = (node, failure.initiator, failure.peer.ip());
+        if self.remarked.insert(key, remark.clone()).as_ref() != Some(remark) {
+            let name = self.names.node(node).to_string();
+            self.story.say(time, &name, remark);
+        }
     }
 
     fn ipsec_drop(
@@ -239,6 +263,17 @@ impl Sink for Observer {
             _ => {}
         }
     }
+}
+
+/// What the realms say of a negotiation that failed for want of Kerberos.
+fn remark<'a>(
+    realms: &'a BTreeMap<(NodeId, bool, IpAddr), String>,
+    node: NodeId,
+    failure: &Failure,
+) -> Option<&'a String> {
+    let FailureReason::MethodNotAvailable(methods) = &failure.reason else { return None };
+    let wanted = methods.contains(&AuthenticationMethod::GSS_API);
+    realms.get(&(node, failure.initiator, failure.peer.ip())).filter(|_| wanted)
 }
 
 /// A flow in the direction in which its packet went: as the packet that last came in, else from here to there.

@@ -32,6 +32,7 @@ use crate::{flood, forge, inject, topology};
 
 mod computers;
 mod domains;
+mod kerberos;
 mod routes;
 mod watch;
 
@@ -372,7 +373,8 @@ impl<'a> Act<'a> {
     ) -> Facts<'f> {
         let (scenario, observer, logs) = (self.scenario, &self.sinks.2, &self.sinks.3);
         let (ipconfig, monitors) = (&self.ipconfig, &self.monitors);
-        Facts { scenario, observer, logs, answers, processed, ipconfig, monitors }
+        let kerberos = self.verdicts();
+        Facts { scenario, observer, logs, answers, processed, kerberos, ipconfig, monitors }
     }
 
     fn checks(&self) -> Result<Vec<CheckResult>, LoadError> {

@@ -309,6 +309,8 @@ pub enum Condition {
     Verdict(Judged),
     /// What a monitor showed when a step looked.
     Monitor(Shown),
+    /// Whether Kerberos could authenticate two nodes at the end, where IKE had its tokens.
+    Kerberos(domain::Kerberos),
 }
 
 /// Records of a Windows computer's event log.
@@ -695,6 +697,7 @@ impl Names<'_> {
             Condition::Event(c) => self.node(&c.node, "event.node"),
             Condition::Verdict(c) => self.link(&c.link, "verdict.link"),
             Condition::Monitor(c) => self.shown(c),
+            Condition::Kerberos(c) => self.kerberos(c),
         }
     }
 }

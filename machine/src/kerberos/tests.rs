@@ -214,7 +214,7 @@ fn what_is_blocked_is_not_reached_and_what_is_own_is() {
 fn verdicts_are_sentences() {
     let (initiator, responder) = ("gwa".to_owned(), "gwb".to_owned());
     let mut verdict = Verdict { initiator, responder, obstacles: Vec::new() };
-    assert_eq!(verdict.to_string(), "the realms would let Kerberos authenticate gwa and gwb");
+    assert_eq!(verdict.to_string(), "the realms would let Kerberos authenticate gwa to gwb");
     for computer in ["gwa", "gwb"] {
         verdict.obstacles.push(Obstacle::NotAMember { computer: computer.into() });
     }

@@ -17,6 +17,7 @@ use crate::steps::machine::{Boot, Reconfigure, Service, Typed};
 impl Act<'_> {
     /// Runs the network up to `until`, and lets each computer do what is due there on the way.
     pub(super) fn run_until(&mut self, until: Instant) -> Result<(), LoadError> {
+        self.ask_the_realms();
         loop {
             let due = |(name, computer): (&String, &crate::computer::Computer<'_>)| {
                 Some((computer.poll_timeout()?, name.clone()))
@@ -27,6 +28,7 @@ impl Act<'_> {
             let told = self.computers.get_mut(&name).map(|computer| computer.handle_timeout(at));
             if let Some(told) = told {
                 self.tell(&name, told?, at);
+                self.ask_the_realms();
             }
         }
         self.network.run_until(until, &mut self.sinks);

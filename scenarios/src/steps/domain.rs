@@ -29,7 +29,25 @@ pub struct GroupPolicy {
     pub assign: Option<String>,
 }
 
+/// What is in the way of Kerberos.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kerberos {
+    /// The node that begins.
+    pub from: Spanned<String>,
+    /// The node that answers.
+    pub to: Spanned<String>,
+    /// Exactly these sentences (`ipsec_machine::kerberos::Obstacle`); none: it could authenticate them.
+    #[serde(default)]
+    pub obstacles: Vec<String>,
+}
+
 impl Names<'_> {
+    pub(super) fn kerberos(&self, check: &Kerberos) -> Result<(), LoadError> {
+        self.node(&check.from, "kerberos.from")?;
+        self.node(&check.to, "kerberos.to")
+    }
+
     pub(super) fn r#move(&self, step: &Move) -> Result<(), LoadError> {
         self.computer(&step.node, "do.move.node")?;
         let mut to = step.to.iter();
