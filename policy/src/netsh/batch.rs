@@ -14,6 +14,7 @@ use crate::tools::Tool;
 
 mod expand;
 mod parse;
+mod powershell;
 mod run;
 
 /// One statement.
@@ -89,7 +90,11 @@ fn is_command(word: &str) -> bool {
 
 /// Carries out a batch file.
 pub(super) fn run(session: &mut Session<'_>, lines: &[Source], arguments: &[&str]) -> Result<(), Error> {
-    let lines = logical_lines(session, lines);
+    let lines = if powershell::is_script(session.file()) {
+        powershell::lines(session, lines)
+    } else {
+        logical_lines(session, lines)
+    };
     let program = parse::program(&lines);
     run::Machine::new(session, &program, arguments).run()
 }

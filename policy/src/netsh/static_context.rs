@@ -72,12 +72,17 @@ pub(super) fn execute(store: &mut Store, bound: &Bound, around: &Surroundings<'_
     Ok(reply)
 }
 
-/// Words that fit no tag.
+/// Words that fit no tag, and those that fit one that was hardly meant.
 pub(super) fn unused(bound: &Bound) -> impl Iterator<Item = (Range<usize>, NoteKind, String)> {
-    bound.remarks.iter().map(|word| {
+    let taken = bound.taken.iter().map(|(word, tag)| {
+        let text = format!("`{}` is taken as {tag}=, the first tag that is left", word.text);
+        (word.span.clone(), NoteKind::Remark, text)
+    });
+    let unused = bound.remarks.iter().map(|word| {
         let text = format!("not understood and not used: `{}` fits no tag of this command", word.text);
         (word.span.clone(), NoteKind::NotUnderstood, text)
-    })
+    });
+    taken.chain(unused)
 }
 
 fn export(store: &Store, bound: &Bound, reply: &mut Reply) -> Result<(), Fault> {

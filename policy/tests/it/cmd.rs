@@ -177,3 +177,34 @@ fn powershell_variables_are_not_names() {
     run(&mut stores, "s.bat", script.as_bytes(), &Setting::default()).unwrap();
     assert_eq!(stores.local.policies()[0].name, "$name");
 }
+
+/// Lines that stand alone are carried out; what PowerShell works out, and texts for files, are named.
+#[test]
+fn powershell_lines_that_stand_alone() {
+    let script = "# a remark\n<# netsh ipsec static add policy Remark\n#>\n\
+        netsh ipsec static add policy name='50% of it' description=\"it's\"\n\
+        & netsh ipsec static add policy `\n  name=Two\n\
+        if ($x) {\n  netsh ipsec static add policy Three\n}\n\
+        135 | % { netsh ipsec static add filterlist \"F\" }\n\
+        @\"\nnetsh ipsec static add policy Four\n\"@ | Set-Content x.nsh\n\
+        netsh ipsec static add policy Five | Out-Null";
+    let mut stores = Stores::new();
+    let output = run(&mut stores, "s.PS1", script.as_bytes(), &Setting::default()).unwrap();
+    let names: Vec<_> = stores.local.policies().iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["50% of it", "Two", "Five"]);
+    assert_eq!(stores.local.policies()[0].description, "it's");
+    assert!(stores.local.filter_lists().is_empty());
+    let lines: Vec<u32> = output.notes.iter().map(|n| n.line).collect();
+    assert_eq!(lines, [7, 8, 9, 10, 11, 12, 14], "{}", notes(&output));
+}
+
+/// `cmd` knows percent signs as variables, also with blanks in their names, and drops one that stands alone.
+#[test]
+fn percent_signs() {
+    let (store, _) = after(&format!("{P}100%%\n{P}\"A%\""), &[]).unwrap();
+    let names: Vec<_> = store.policies().iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["100%", "A"]);
+    let error = after("netsh ipsec static add policy \"50% of 100%\"", &[]).unwrap_err();
+    assert_eq!((error.line, error.column), (2, 34));
+    assert!(error.kind.to_string().contains("`% of 100%` is not known"), "{error}");
+}

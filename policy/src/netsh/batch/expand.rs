@@ -125,9 +125,10 @@ fn percent(rest: &str, at: Position, scope: &Scope<'_>, out: &mut Expanded) -> u
     if let Some(taken) = argument(after, at, scope, out) {
         return 1 + taken;
     }
-    let Some(end) = after.find('%') else { return 0 };
+    // One without a partner `cmd` drops.
+    let Some(end) = after.find('%') else { return 1 };
     let name = after.get(..end).unwrap_or("");
-    if name.is_empty() || name.contains(char::is_whitespace) && !name.contains(':') {
+    if name.is_empty() {
         return 0;
     }
     put_variable(name, &format!("%{name}%"), at, scope.variables, scope, out);

@@ -457,7 +457,7 @@ impl<'s, 'a> Machine<'s, 'a> {
             return Ok(Flow::Unsure);
         }
         // In PowerShell a dollar sign begins a variable, whose value nobody works out here.
-        if self.session.file().to_ascii_lowercase().ends_with(".ps1")
+        if super::powershell::is_script(self.session.file())
             && let Some(at) = rest.text().find('$')
         {
             let behind = rest.text().get(at + 1..).unwrap_or("");
@@ -626,7 +626,7 @@ fn words(text: &str) -> Vec<String> {
     out
 }
 
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     if text.chars().count() <= 60 {
         text.to_owned()
     } else {

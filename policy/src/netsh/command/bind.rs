@@ -17,6 +17,8 @@ pub(in crate::netsh) struct Bound {
     pub(in crate::netsh) span: Range<usize>,
     /// Words after the tagged values that fit no tag.
     pub(in crate::netsh) remarks: Vec<Word>,
+    /// Bare words after tagged values that were taken as a text, and the tag: often they were meant as a remark.
+    pub(in crate::netsh) taken: Vec<(Word, &'static str)>,
 }
 
 /// What a word may be short for.
@@ -72,7 +74,8 @@ pub(in crate::netsh) fn bind(mode: Mode, arguments: &[Argument], end: usize) -> 
         }
     };
     let span = arguments.first().map_or(end..end, |a| a.span().start..end);
-    let mut binder = Binder { command, values: Vec::new(), remarks: Vec::new(), span, seen_tag: false };
+    let mut binder =
+        Binder { command, values: Vec::new(), remarks: Vec::new(), taken: Vec::new(), span, seen_tag: false };
     let arguments: Vec<&Argument> = rest.collect();
     for argument in &arguments {
         binder.argument(argument, &arguments)?;
@@ -106,6 +109,7 @@ struct Binder {
     command: &'static Command,
     values: Vec<(&'static str, Value, Range<usize>)>,
     remarks: Vec<Word>,
+    taken: Vec<(Word, &'static str)>,
     span: Range<usize>,
     seen_tag: bool,
 }
@@ -195,6 +199,10 @@ impl Binder {
                 self.remarks.push(word.clone());
                 Ok(())
             }
+            Ok(()) if self.seen_tag && !word.quoted && matches!(tag.kind, Kind::Text) => {
+                self.taken.push((word.clone(), tag.name));
+                Ok(())
+            }
             other => other,
         }
     }
@@ -236,7 +244,8 @@ impl Binder {
         if let Some(tag) = self.command.tags.iter().find(|t| t.required() && !self.has(t.name)) {
             return Err(missing(format!("{}=", tag.name), value::described(tag.kind)));
         }
-        Ok(Bound { command: self.command, values: self.values, span: self.span, remarks: self.remarks })
+        let Self { command, values, span, remarks, taken, .. } = self;
+        Ok(Bound { command, values, span, remarks, taken })
     }
 }
 
