@@ -130,6 +130,26 @@ fn word() -> impl Strategy<Value = String> {
         "format=table",
         "-1e",
         "commit",
+        "/a",
+        "n+=1,x=(n<<2)%%3",
+        "/p",
+        "x=ask:",
+        "<",
+        ">>",
+        "x.nsh",
+        "%temp%\\x.nsh",
+        "type",
+        "del",
+        "choice",
+        "%comspec%",
+        "start",
+        "cmd",
+        "/c",
+        "session",
+        "`",
+        "$x",
+        "}",
+        "@\"",
     ]);
     prop_oneof![8 => known.prop_map(str::to_owned), 1 => any::<String>(), 1 => Just("\r\n".to_owned()), 1 => Just("\n".to_owned())]
 }
@@ -153,6 +173,7 @@ proptest! {
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = check(&prepared(), "any", &bytes);
+        let _ = check(&prepared(), "any.ps1", &bytes);
     }
 
     #[test]
@@ -164,6 +185,7 @@ proptest! {
             prop_assert!(error.line >= 1 && error.line as usize <= lines.len(), "{}", error);
             prop_assert!(error.column >= 1 && error.column as usize <= error.text.chars().count() + 1, "{}", error);
         }
+        let _ = check(&prepared(), "s.ps1", script.as_bytes());
         let _ = listing(&store, &LocalAddresses::default());
         let _ = compile(&store, &LocalAddresses::default());
     }
@@ -232,9 +254,16 @@ fn long_scripts_end() {
         "@echo off\nnetsh ipsec static add filter L me any\n:a\nnetsh ipsec static show all\ngoto a"
             .to_owned(),
         long("pushd ipsec\n"),
+        format!("@echo off\necho x>x\n:a\n{}goto a", long("type x>>x\n")),
+        format!("@echo off\n:a\n{}goto a", long("echo x>%x%x&")),
+        format!("@echo off\nset /a x={}1", long("(1+")),
+        format!("@echo off\n:a\n{}goto a", long("set /a x+=1\n")),
+        format!("@echo off\n{}", long("type x|")),
+        format!("@echo off\n:a\nset /p x=?\nchoice\n{}goto a", long("if %x%==1 goto a\n")),
         long("add policy ^\n"),
         long("add filter L me any\n"),
     ] {
         let _ = check(&Store::new(), "long", script.as_bytes());
+        let _ = check(&Store::new(), "long.ps1", script.as_bytes());
     }
 }
