@@ -19,6 +19,10 @@ use crate::live::{core_config, policy_of};
 use crate::outside::{Outside, interface};
 use crate::record::{FlowRecord, Head, InputRecord, Line, SecretLine, Sources, VERSION, digest, unhex};
 
+mod playback;
+
+pub use playback::Playback;
+
 /// What came of a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -44,29 +48,17 @@ impl Verdict {
 /// # Errors
 /// When a file cannot be read, is of another version, or is not a recording.
 pub fn replay(run: &Path, secrets: &Path) -> Result<Verdict, String> {
-    let (seed, policies) = read_secrets(secrets)?;
-    let file = File::open(run).map_err(|e| format!("{}: {e}", run.display()))?;
-    let mut lines = BufReader::new(file).lines();
-    let head = lines.next().ok_or("the recording is empty")?.map_err(|e| e.to_string())?;
-    let head: Head = serde_json::from_str(&head).map_err(|e| format!("{}: line 1: {e}", run.display()))?;
-    if head.version != VERSION {
-        return Err(format!("a recording of version {}; this program knows {VERSION}", head.version));
-    }
-    let mut player = Player::new(&head, seed, policies)?;
-    let mut lines = (2..).zip(lines).peekable();
+    let recorded = Recorded::read(run, secrets)?;
+    let mut player = recorded.player()?;
     let mut ended = false;
-    while let Some((number, line)) = lines.next() {
-        let explain = |e: String| format!("{}: line {number}: {e}", run.display());
-        let line = line.map_err(|e| explain(e.to_string()))?;
-        match serde_json::from_str(&line) {
-            Ok(Line::In(at, input)) => {
+    for (number, line) in &recorded.lines {
+        match line {
+            Line::In(at, input) => {
                 ended = matches!(input, InputRecord::Shutdown);
-                player.hand_in(at, &input).map_err(explain)?;
+                let explain = |e| format!("{}: line {number}: {e}", run.display());
+                player.hand_in(*at, input).map_err(explain)?;
             }
-            Ok(Line::Out(expected)) => player.compare(&expected, number),
-            // A node that was killed has not written all of its last line.
-            Err(e) if e.is_eof() && lines.peek().is_none() => break,
-            Err(e) => return Err(explain(e.to_string())),
+            Line::Out(expected) => player.compare(expected, *number),
         }
     }
     // Nor all outputs of its last input.
@@ -77,10 +69,49 @@ pub fn replay(run: &Path, secrets: &Path) -> Result<Verdict, String> {
         player.verdict.difference = Some(format!("after the end there is one more output: {}", name(&extra)));
     }
     let ours = env!("CARGO_PKG_VERSION");
-    if let Some(difference) = player.verdict.difference.as_mut().filter(|_| head.program != ours) {
-        *difference += &format!(" (it was recorded by version {}, this is {ours})", head.program);
+    if let Some(difference) = player.verdict.difference.as_mut().filter(|_| recorded.head.program != ours) {
+        *difference += &format!(" (it was recorded by version {}, this is {ours})", recorded.head.program);
     }
     Ok(player.verdict)
+}
+
+/// The two files, read.
+struct Recorded {
+    head: Head,
+    seed: [u8; 32],
+    policies: Vec<Sources>,
+    /// Lines after the first, with their numbers.
+    lines: Vec<(usize, Line)>,
+}
+
+impl Recorded {
+    fn read(run: &Path, secrets: &Path) -> Result<Recorded, String> {
+        let (seed, policies) = read_secrets(secrets)?;
+        let explain = |number: usize, e: String| format!("{}: line {number}: {e}", run.display());
+        let file = File::open(run).map_err(|e| format!("{}: {e}", run.display()))?;
+        let mut lines = BufReader::new(file).lines();
+        let head = lines.next().ok_or("the recording is empty")?.map_err(|e| e.to_string())?;
+        let head: Head = serde_json::from_str(&head).map_err(|e| explain(1, e.to_string()))?;
+        if head.version != VERSION {
+            return Err(format!("a recording of version {}; this program knows {VERSION}", head.version));
+        }
+        let mut recorded = Recorded { head, seed, policies, lines: Vec::new() };
+        let mut lines = (2..).zip(lines).peekable();
+        while let Some((number, line)) = lines.next() {
+            let line = line.map_err(|e| explain(number, e.to_string()))?;
+            match serde_json::from_str(&line) {
+                Ok(line) => recorded.lines.push((number, line)),
+                // A node that was killed has not written all of its last line.
+                Err(e) if e.is_eof() && lines.peek().is_none() => break,
+                Err(e) => return Err(explain(number, e.to_string())),
+            }
+        }
+        Ok(recorded)
+    }
+
+    fn player(&self) -> Result<Player, String> {
+        Player::new(&self.head, self.seed, self.policies.clone())
+    }
 }
 
 fn read_secrets(path: &Path) -> Result<([u8; 32], Vec<Sources>), String> {
@@ -169,7 +200,7 @@ impl Player {
         Ok(())
     }
 
-    fn compare(&mut self, expected: &str, line: u64) {
+    fn compare(&mut self, expected: &str, line: usize) {
         self.verdict.outputs += 1;
         let output = self.next_output();
         if output.as_ref().and_then(digest).as_deref() == Some(expected) {

@@ -259,6 +259,13 @@ impl Snapshot {
         Ok(Self { kind: MonitorKind::of(own), ..Self::of(computer, ipsec, now) })
     }
 
+    /// What a monitor shows of a node that is no simulated computer, such as a live one: filters have the names of its policy
+    /// entries, and no policy has a name.
+    #[must_use]
+    pub fn of_node(release: &'static Profile, ipsec: &Ipsec, now: Instant) -> Self {
+        Self::new(release, None, &BTreeMap::new(), &Live::of(ipsec, now))
+    }
+
     fn new(
         release: &'static Profile,
         policy: Option<String>,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ipsec_core::Event;
 use ipsec_core::io::{DpdStep, Keys};
 use ipsec_core::spd::Door;
-use ipsec_core::wire::describe;
+use ipsec_core::wire;
 
 use crate::app::Action;
 use crate::sink::{DropCause, Effect, Layer, Record, Sink};
@@ -53,7 +53,7 @@ impl Trace {
 
     /// Verb and description of an effect; `None` leaves it out.
     fn line(&self, node: NodeId, effect: &Effect<'_>) -> Option<(&'static str, String)> {
-        let packet = |p: &ipsec_core::Packet| describe(p.bytes()).to_string();
+        let packet = |p: &ipsec_core::Packet| wire::describe(p.bytes()).to_string();
         Some(match effect {
             Effect::Action(_, action) => ("action", describe_action(action)),
             Effect::Originated(_) => return None,
@@ -142,6 +142,11 @@ fn describe_action(action: &Action) -> String {
             }
         },
     }
+}
+
+/// Verb and description of what IPsec tells, as in a [`Trace`]; `None` of what is left out there.
+pub fn describe(event: &Event) -> Option<(&'static str, String)> {
+    describe_event(event, false)
 }
 
 fn describe_event(event: &Event, verbose: bool) -> Option<(&'static str, String)> {

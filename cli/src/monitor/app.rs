@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use ipsec_core::Instant;
 use ipsec_machine::monitor::View;
-use ipsec_scenarios::{LoadError, RunOptions, Scenario, Watch};
+use ipsec_scenarios::value::Span;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::source::Source;
 
 /// How long nobody must press a key for time to go on by as much.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -39,9 +41,7 @@ impl Panel {
 
 /// The display.
 pub(super) struct App<'a> {
-    pub(super) scenario: &'a Scenario,
-    options: &'a RunOptions,
-    pub(super) watch: Watch<'a>,
+    pub(super) source: Source<'a>,
     /// The nodes with IPsec, and which of them is shown.
     pub(super) nodes: Vec<String>,
     pub(super) chosen: usize,
@@ -53,25 +53,22 @@ pub(super) struct App<'a> {
     pub(super) panel: Panel,
     /// Lines that the panel is scrolled by.
     pub(super) scroll: u16,
+    /// Lines that a page of it has, as it was drawn last.
+    pub(super) page: u16,
+    /// The seconds to go to, as far as they are typed.
+    pub(super) typed: Option<String>,
     pub(super) help: bool,
     /// Why the scenario does not go on.
     pub(super) error: Option<String>,
 }
 
 impl<'a> App<'a> {
-    /// The scenario at its beginning, with the monitor of this node.
-    pub(super) fn new(
-        scenario: &'a Scenario,
-        options: &'a RunOptions,
-        node: &str,
-    ) -> Result<Self, LoadError> {
-        let watch = Watch::new(scenario, options)?;
-        let nodes: Vec<String> = watch.nodes().map(str::to_string).collect();
+    /// A source as it is, with the monitor of this node.
+    pub(super) fn new(source: Source<'a>, node: &str) -> Self {
+        let nodes = source.nodes();
         let chosen = nodes.iter().position(|n| n == node).unwrap_or(0);
         let mut app = App {
-            scenario,
-            options,
-            watch,
+            source,
             nodes,
             chosen,
             view: None,
@@ -80,11 +77,13 @@ impl<'a> App<'a> {
             paused: false,
             panel: Panel::Associations,
             scroll: 0,
+            page: 1,
+            typed: None,
             help: false,
             error: None,
         };
         app.open();
-        Ok(app)
+        app
     }
 
     pub(super) fn set_interval(&mut self, interval: Duration) {
@@ -103,55 +102,58 @@ impl<'a> App<'a> {
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.watch.now() >= self.watch.end()
+        self.source.now() >= self.source.end()
+    }
+
+    fn node(&self) -> &str {
+        self.nodes.get(self.chosen).map_or("", String::as_str)
     }
 
     /// Opens the monitor of the chosen node.
     fn open(&mut self) {
-        let name = self.nodes.get(self.chosen).map_or("", String::as_str);
-        let both = self.watch.computer(name).zip(self.watch.ipsec(name));
-        self.view = both.map(|(computer, ipsec)| View::open(computer, ipsec, self.watch.now()));
+        self.view = self.source.snapshot(self.node()).map(View::showing);
         self.set_interval(self.interval);
         self.scroll = 0;
     }
 
     /// The monitor looks, if its interval has passed.
     fn look(&mut self) {
-        let name = self.nodes.get(self.chosen).map_or("", String::as_str);
-        let both = self.watch.computer(name).zip(self.watch.ipsec(name));
-        if let (Some(view), Some((computer, ipsec))) = (&mut self.view, both) {
-            view.look(computer, ipsec, self.watch.now());
+        let now = self.source.now();
+        if self.view.as_ref().is_some_and(|view| now >= view.next())
+            && let Some(shown) = self.source.snapshot(self.node())
+            && let Some(view) = &mut self.view
+        {
+            view.look_by(now, || shown);
         }
     }
 
-    /// Runs until this time, look by look, at most to the scenario's end.
+    /// Runs until this time, look by look, at most to the end.
     fn run_until(&mut self, time: Instant) {
-        let time = time.min(self.watch.end());
-        while self.error.is_none() && self.watch.now() < time {
-            let next = self.view.as_ref().map_or(time, View::next).min(time).max(self.watch.now());
-            let to = if next > self.watch.now() { next } else { time };
-            if let Err(e) = self.watch.run_until(to) {
-                self.error = Some(e.to_string());
-            }
+        let time = time.min(self.source.end());
+        while self.error.is_none() && self.source.now() < time {
+            let now = self.source.now();
+            let next = self.view.as_ref().map_or(time, View::next).min(time);
+            self.error = self.source.run_until(if next > now { next } else { time }).err();
             self.look();
         }
+        self.error = self.error.take().or_else(|| self.source.difference());
     }
 
     /// A tick without a key: simulated time goes on.
     pub(super) fn tick(&mut self) {
-        if !self.paused && !self.help && !self.has_ended() {
-            self.run_until(self.watch.now() + TICK * self.speed);
+        if !self.paused && !self.help && self.typed.is_none() && !self.has_ended() {
+            self.run_until(self.source.now() + TICK * self.speed);
         }
     }
 
-    /// Runs the scenario again from its beginning, up to this time.
-    fn again(&mut self, until: Instant) {
-        match Watch::new(self.scenario, self.options) {
-            Ok(watch) => self.watch = watch,
-            Err(e) => self.error = Some(e.to_string()),
+    /// Goes to this time and stands there: on, or by running again from the beginning.
+    pub(super) fn seek(&mut self, time: Instant) {
+        self.paused = true;
+        if time < self.source.now() {
+            self.error = self.source.restart().err();
+            self.open();
         }
-        self.open();
-        self.run_until(until);
+        self.run_until(time);
     }
 
     fn choose(&mut self, node: usize) {
@@ -163,29 +165,34 @@ impl<'a> App<'a> {
 
     /// A key was pressed; `true` to quit.
     pub(super) fn key(&mut self, key: KeyEvent) -> bool {
-        let now = self.watch.now();
+        let now = self.source.now();
         let control_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            KeyCode::Char('q') | KeyCode::Esc => return true,
             _ if control_c => return true,
+            _ if self.typed.is_some() => self.type_time(key.code),
+            KeyCode::Char('q') | KeyCode::Esc => return true,
             _ if self.help => self.help = false,
             KeyCode::Char('?' | 'h') => self.help = true,
             KeyCode::Char(' ') => self.paused = !self.paused,
             KeyCode::Char('n') => {
                 self.paused = true;
-                self.run_until(self.watch.next().unwrap_or(now));
+                self.run_until(self.source.next().unwrap_or(now));
             }
             KeyCode::Right => {
                 self.paused = true;
                 self.run_until(now + self.interval);
             }
             KeyCode::Left => {
-                self.paused = true;
                 let back = now.saturating_since(Instant::EPOCH).saturating_sub(self.interval);
-                self.again(Instant::EPOCH + back);
+                self.seek(Instant::EPOCH + back);
             }
-            KeyCode::Home | KeyCode::Char('r') => self.again(Instant::EPOCH),
-            KeyCode::End | KeyCode::Char('e') => self.run_until(self.watch.end()),
+            KeyCode::Char('g') => self.typed = Some(String::new()),
+            KeyCode::Home | KeyCode::Char('r') => {
+                let paused = self.paused;
+                self.seek(Instant::EPOCH);
+                self.paused = paused;
+            }
+            KeyCode::End | KeyCode::Char('e') => self.run_until(self.source.end()),
             KeyCode::Char('+' | '=') => {
                 self.speed = SPEEDS.into_iter().find(|s| *s > self.speed).unwrap_or(self.speed);
             }
@@ -212,8 +219,29 @@ impl<'a> App<'a> {
             }
             KeyCode::Down | KeyCode::Char('j') => self.scroll = self.scroll.saturating_add(1),
             KeyCode::Up | KeyCode::Char('k') => self.scroll = self.scroll.saturating_sub(1),
+            KeyCode::PageDown => self.scroll = self.scroll.saturating_add(self.page),
+            KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(self.page),
             _ => {}
         }
         false
+    }
+
+    /// The seconds to go to are typed: digits and a point, Enter to go there, anything else to stay.
+    fn type_time(&mut self, code: KeyCode) {
+        let typed = self.typed.get_or_insert_default();
+        match code {
+            KeyCode::Char(c @ ('0'..='9' | '.')) if typed.len() < 12 => typed.push(c),
+            KeyCode::Backspace => {
+                typed.pop();
+            }
+            KeyCode::Enter => {
+                let time = typed.parse::<Span>().or_else(|_| format!("{typed}s").parse());
+                self.typed = None;
+                if let Ok(time) = time {
+                    self.seek(Instant::EPOCH + time.0);
+                }
+            }
+            _ => self.typed = None,
+        }
     }
 }

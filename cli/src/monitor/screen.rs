@@ -38,11 +38,11 @@ impl App<'_> {
             let wide = (2 * (LABEL + NUMBER + 1) + 4) as u16;
             let [left, right] =
                 Layout::horizontal([Constraint::Min(40), Constraint::Length(wide)]).areas(above);
-            self.panel(frame, left, Panel::Associations, 0);
-            self.panel(frame, right, Panel::Statistics, 0);
-            self.panel(frame, story, Panel::Story, self.scroll);
+            self.panel(frame, left, Panel::Associations);
+            self.panel(frame, right, Panel::Statistics);
+            self.panel(frame, story, Panel::Story);
         } else {
-            self.panel(frame, body, self.panel, self.scroll);
+            self.panel(frame, body, self.panel);
         }
         if self.help {
             help(frame, area);
@@ -50,14 +50,14 @@ impl App<'_> {
     }
 
     fn title(&self, width: u16) -> Paragraph<'static> {
-        let left = format!(" {}", self.scenario.name);
+        let left = format!(" {}", self.source.name());
         let state = match (&self.error, self.has_ended(), self.paused) {
             (Some(error), ..) => error.clone(),
             (None, true, _) => "ended".to_string(),
             (None, false, true) => "paused".to_string(),
             (None, false, false) => format!("{}x", self.speed),
         };
-        let right = format!("{} of {}  {state} ", seconds(self.watch.now()), seconds(self.watch.end()));
+        let right = format!("{} of {}  {state} ", seconds(self.source.now()), seconds(self.source.end()));
         let room = usize::from(width).saturating_sub(right.chars().count());
         let left: String = left.chars().take(room).collect();
         Paragraph::new(format!("{left:room$}{right}")).style(Style::new().add_modifier(Modifier::REVERSED))
@@ -66,7 +66,7 @@ impl App<'_> {
     fn node_line(&self) -> Line<'static> {
         let mut spans = vec![Span::raw(" ")];
         for (n, node) in self.nodes.iter().enumerate() {
-            let release = self.watch.computer(node).map_or("", |c| c.release().name);
+            let release = self.source.release(node);
             let text = if n == self.chosen { format!(" {node} ({release}) ") } else { format!(" {node} ") };
             let span = Span::raw(text);
             spans.push(if n == self.chosen { span.reversed() } else { span });
@@ -84,6 +84,9 @@ impl App<'_> {
     }
 
     fn key_line(&self) -> Line<'static> {
+        if let Some(typed) = &self.typed {
+            return Line::raw(format!(" Go to second: {typed}_   enter: go there, esc: stay"));
+        }
         let keys = [
             ("space", if self.paused { "run" } else { "pause" }),
             ("\u{2192}", "step"),
@@ -103,27 +106,31 @@ impl App<'_> {
         Line::from(spans)
     }
 
-    fn panel(&self, frame: &mut Frame<'_>, area: Rect, panel: Panel, scroll: u16) {
+    /// One panel; the chosen one is scrolled, no further than it has lines.
+    fn panel(&mut self, frame: &mut Frame<'_>, area: Rect, panel: Panel) {
         let inside = usize::from(area.height.saturating_sub(2));
         let lines = match (panel, self.view.as_ref().map(View::shown)) {
-            (Panel::Story, _) => story(self.watch.story()),
+            (Panel::Story, _) => story(self.source.story()),
             (_, None) => vec![Line::raw("no node has IPsec")],
             (Panel::Associations, Some(shown)) => associations(shown),
             (Panel::Statistics, Some(shown)) => statistics(shown, area.width),
         };
+        let (most, chosen) = (lines.len().saturating_sub(inside), panel == self.panel);
+        if chosen {
+            self.scroll = self.scroll.min(u16::try_from(most).unwrap_or(u16::MAX));
+            self.page = u16::try_from(inside).unwrap_or(u16::MAX).max(1);
+        }
+        let scroll = if chosen { usize::from(self.scroll) } else { 0 };
         // The story follows its end; everything else begins at its beginning.
-        let most = lines.len().saturating_sub(inside);
-        let down = match panel {
-            Panel::Story => most.saturating_sub(usize::from(scroll)),
-            _ => most.min(usize::from(scroll)),
-        };
+        let down = if panel == Panel::Story { most - scroll } else { scroll };
         let mut title = format!(" {} ", panel.title());
         if most > 0 {
             let last = (down + inside).min(lines.len());
             title = format!(" {}, lines {} to {last} of {} ", panel.title(), down + 1, lines.len());
         }
-        let block = Block::bordered().title(title);
-        frame.render_widget(Paragraph::new(lines).scroll((down as u16, 0)).block(block), area);
+        let title = if chosen { Span::raw(title).bold() } else { Span::raw(title) };
+        let visible: Vec<Line<'_>> = lines.into_iter().skip(down).take(inside).collect();
+        frame.render_widget(Paragraph::new(visible).block(Block::bordered().title(title)), area);
     }
 }
 
@@ -223,12 +230,12 @@ const HELP: &str = "\
 space       pause, or go on
 right       one refresh interval on       left     one back
 n           on to the next event          e, end   to the end
-r, home     to the beginning
+g           go to a second                r, home  to the beginning
 + -         simulated seconds in a second
 [ ]         refresh interval, on the simulated clock
 tab, 1-9    another node
 v           associations, statistics, what happened
-up down     scroll
+up down     scroll; page up, page down
 q           quit
 
 What is shown is what the node's monitor saw when it last looked.";

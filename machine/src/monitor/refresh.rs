@@ -28,7 +28,12 @@ impl View {
     /// Opens the monitor, which looks at once.
     #[must_use]
     pub fn open(computer: &Computer, ipsec: &Ipsec, now: Instant) -> Self {
-        let shown = Snapshot::of(computer, ipsec, now);
+        Self::showing(Snapshot::of(computer, ipsec, now))
+    }
+
+    /// A monitor that has just looked, and saw this.
+    #[must_use]
+    pub fn showing(shown: Snapshot) -> Self {
         let default = DEFAULT_INTERVAL.iter().find(|(kind, _)| *kind == shown.kind);
         let seconds = default.map_or(1, |(_, seconds)| seconds.value);
         Self { interval: Duration::from_secs(seconds.into()), shown }
@@ -53,8 +58,13 @@ impl View {
 
     /// What it shows at `now`: it looks only when its interval has passed.
     pub fn look(&mut self, computer: &Computer, ipsec: &Ipsec, now: Instant) -> &Snapshot {
+        self.look_by(now, || Snapshot::of(computer, ipsec, now))
+    }
+
+    /// The same, with another way to look.
+    pub fn look_by(&mut self, now: Instant, look: impl FnOnce() -> Snapshot) -> &Snapshot {
         if now >= self.next() {
-            self.shown = Snapshot::of(computer, ipsec, now);
+            self.shown = look();
         }
         &self.shown
     }

@@ -4,7 +4,7 @@ use ipsec_core::{Instant, Ipsec};
 use ipsec_machine::computer::Computer as Machine;
 use ipsec_machine::monitor::Snapshot;
 
-use super::{Act, RunOptions, TWIN_START};
+use super::{Act, PROBING, RunOptions, TWIN_START};
 use crate::computer::Computer;
 use crate::error::LoadError;
 use crate::scenario::Scenario;
@@ -14,6 +14,8 @@ use crate::scenario::Scenario;
 /// Of a twin it is the first direction. Checks are not made.
 pub struct Watch<'a> {
     act: Act<'a>,
+    /// Whether what a run with faults does after them is arranged.
+    probed: bool,
 }
 
 impl<'a> Watch<'a> {
@@ -27,7 +29,19 @@ impl<'a> Watch<'a> {
         if let Some(direction) = direction {
             act.start(direction.flow.get_ref(), TWIN_START)?;
         }
-        Ok(Watch { act })
+        let mut watch = Watch { act, probed: options.faults.is_none() };
+        watch.probe()?;
+        Ok(watch)
+    }
+
+    /// After the last step, faults are followed by their probes.
+    fn probe(&mut self) -> Result<(), LoadError> {
+        let all = self.act.direction.is_some() || self.act.stepped == self.act.scenario.steps.steps.len();
+        if all && !self.probed {
+            self.probed = true;
+            self.act.probe()?;
+        }
+        Ok(())
     }
 
     /// Runs until this time; earlier times change nothing.
@@ -37,6 +51,7 @@ impl<'a> Watch<'a> {
     pub fn run_until(&mut self, time: Instant) -> Result<(), LoadError> {
         if self.act.direction.is_none() {
             self.act.steps(time)?;
+            self.probe()?;
         }
         self.act.run_until(time)
     }
@@ -51,7 +66,8 @@ impl<'a> Watch<'a> {
     #[must_use]
     pub fn end(&self) -> Instant {
         let end = self.act.direction.map_or(self.act.scenario.steps.end.0, |direction| direction.end.0);
-        Instant::EPOCH + end
+        let end = Instant::EPOCH + end;
+        if self.act.options.faults.is_none() { end } else { end.max(self.act.probed() + PROBING) }
     }
 
     /// When something happens next, be it a step.
