@@ -15,6 +15,7 @@
 //! | `-1k` | `480M`, `28800S`, `10Q`, or two of them with `/` between |
 //! | `-w REG -p name:minutes -r rule` | stored policy; without `-w` the rules are dynamic, and `-u` clears them |
 //! | `-x`, `-y`, `-o` | assign, unassign, delete the policy |
+//! | `set logike`, `set dontlogike` | `ipseccmd` alone: the log of IKE, as netsh's `set config ikelogging` |
 //! | `show filters`, `policies`, `auth`, `stats`, `sas`, `gpo`, `all` | `ipseccmd` alone: what is in force, as netsh shows it |
 //!
 //! Rules without lists and actions of their own get some, named after the rule. A tunnel takes two calls, one for each
@@ -36,6 +37,7 @@ use super::{NoteKind, Setting};
 use crate::auth_method::{AuthMethod, CertificateMethod, PresharedKey};
 use crate::defaults;
 use crate::dynamic::PfsGroup;
+use crate::filter::Port;
 use crate::rule::{ConnectionType, TunnelEndpoint};
 use crate::security_method::{MainModeMethod, SecurityMethod};
 use crate::stores::Stores;
@@ -66,6 +68,14 @@ enum PolicyAction {
     Delete,
 }
 
+/// `-p name:minutes`.
+#[derive(Clone, Debug)]
+struct PolicyName {
+    name: String,
+    minutes: Option<u32>,
+    span: Range<usize>,
+}
+
 /// One call, read.
 #[derive(Debug)]
 struct Call {
@@ -82,7 +92,7 @@ struct Call {
     main_mode_pfs: bool,
     soft_seconds: Option<u32>,
     stored: bool,
-    policy: Option<(String, Option<u32>)>,
+    policy: Option<PolicyName>,
     rule: Option<String>,
     action: Option<PolicyAction>,
     span: Range<usize>,
@@ -108,12 +118,50 @@ pub(super) fn execute(
     {
         return query::show(stores, first, what, setting);
     }
+    if let [first, rest @ ..] = all.as_slice()
+        && tool == Tool::IpsecCmd
+        && let Some(done) = query::of_service(stores, first, rest)
+    {
+        return done;
+    }
     let call = Call::read(&all, text, tool)?;
     let mut copy = stores.clone();
     let mut reply = Reply { remarks: call.remarks.clone(), ..Reply::default() };
     apply::apply(&mut copy, &call, setting, &mut reply)?;
     *stores = copy;
     Ok(reply)
+}
+
+/// Options of which one call has one.
+const ALONE: &[&[&str]] = &[
+    &["-n"],
+    &["-t"],
+    &["-a"],
+    &["-1s"],
+    &["-1k"],
+    &["-1e"],
+    &["-w"],
+    &["-p"],
+    &["-r"],
+    &["-x", "-y", "-o"],
+    &["-lan", "-dialup"],
+];
+/// Those that mean nothing without a store.
+const OF_POLICY: &[&str] = &["-p", "-r", "-x", "-y", "-o"];
+
+/// What cannot be said twice, nor together with its contrary: which of them would count is not known.
+fn check_once(given: &[&Word], option: &Word) -> Result<(), Fault> {
+    let is = |word: &Word, name: &str| word.text.eq_ignore_ascii_case(name);
+    let group = ALONE.iter().find(|group| group.iter().any(|name| is(option, name)));
+    let before = given.iter().find(|word| group.is_some_and(|g| g.iter().any(|name| is(word, name))));
+    match before {
+        Some(before) => {
+            let expected = format!("it once: `{}` stands before it", before.text);
+            let found = option.text.clone();
+            Err(Fault::new(option.span.clone(), ErrorKind::UnknownCommand { found, expected }))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Options without a value.
@@ -125,7 +173,7 @@ const OPTIONS: &str =
 
 fn options(tool: Tool) -> String {
     match tool {
-        Tool::IpsecCmd => format!("{OPTIONS}, -1f, -1e or show"),
+        Tool::IpsecCmd => format!("{OPTIONS}, -1f, -1e, show or set"),
         _ => OPTIONS.replace(", -o", " or -o"),
     }
 }
@@ -137,7 +185,7 @@ fn usage(tool: Tool) -> String {
          POLICY[:MINUTES] -r RULE [-x | -y | -o]   puts it into a stored policy\n"
     );
     if tool == Tool::IpsecCmd {
-        text += "  [-1e SECONDS] [-1f FILTERS]\nipseccmd show filters | policies | auth | stats | sas | gpo | all\n";
+        text += "  [-1e SECONDS] [-1f FILTERS]\nipseccmd show filters | policies | auth | stats | sas | gpo | all\nipseccmd set logike | dontlogike\n";
     }
     text
 }
@@ -179,11 +227,20 @@ impl Call {
     fn read(all: &[Word], text: &str, tool: Tool) -> Result<Self, Fault> {
         let mut call = Self::new(0..text.trim_end().len());
         let mut rest = all;
+        let mut given: Vec<&Word> = Vec::new();
         while let [option, after @ ..] = rest {
+            check_once(&given, option)?;
+            given.push(option);
             let values = after.iter().take_while(|w| !w.is_option()).count();
             let (values, next) = after.split_at(values);
             call.option(option, values, tool)?;
             rest = next;
+        }
+        let of_policy = |w: &&&Word| OF_POLICY.iter().any(|o| w.text.eq_ignore_ascii_case(o));
+        if let Some(option) = given.iter().find(of_policy).filter(|_| !call.stored) {
+            let expected = "-w REG beside it: it is about a stored policy".to_owned();
+            let found = option.text.clone();
+            return Err(Fault::new(option.span.clone(), ErrorKind::UnknownCommand { found, expected }));
         }
         Ok(call)
     }
@@ -235,7 +292,9 @@ impl Call {
             "-1e" | "-1f" if tool != Tool::IpsecCmd => return unknown(),
             "-1e" => self.soft_seconds = Some(number("-1e", one("seconds")?)?),
             "-1f" => {
-                some("main-mode filters")?;
+                for spec in some("main-mode filters")? {
+                    main_mode_filter(&spec)?;
+                }
                 let text = "main-mode filters are made from the rules here: `-1f` is not used";
                 self.remarks.push((option.span.clone(), NoteKind::NotUnderstood, text.to_owned()));
             }
@@ -306,12 +365,12 @@ fn endpoint(word: &Word) -> Result<TunnelEndpoint, Fault> {
         .ok_or_else(|| bad("-t", word, "the IP address or DNS name of a tunnel endpoint"))
 }
 
-/// `name:minutes`.
-fn policy(word: &Word) -> (String, Option<u32>) {
-    match word.text.rsplit_once(':').map(|(name, minutes)| (name, minutes.parse())) {
-        Some((name, Ok(minutes))) if minutes > 0 => (name.to_owned(), Some(minutes)),
-        _ => (word.text.clone(), None),
-    }
+fn policy(word: &Word) -> PolicyName {
+    let (name, minutes) = match word.text.rsplit_once(':').map(|(name, minutes)| (name, minutes.parse())) {
+        Some((name, Ok(minutes))) if minutes > 0 => (name, Some(minutes)),
+        _ => (word.text.as_str(), None),
+    };
+    PolicyName { name: name.to_owned(), minutes, span: word.span.clone() }
 }
 
 fn auth(word: &Word) -> Result<AuthMethod, Fault> {
@@ -327,6 +386,19 @@ fn auth(word: &Word) -> Result<AuthMethod, Fault> {
             exclude_authority_name: false,
         })),
         _ => Err(bad("-a", word, "KERBEROS, PRESHARE:\"key\" or CERT:\"name of an authority\"")),
+    }
+}
+
+/// Filters of main mode are pairs of addresses.
+fn main_mode_filter(word: &Word) -> Result<(), Fault> {
+    match filter_spec(word)? {
+        FilterSpec::Filter(filter, None)
+            if (filter.protocol, filter.source_port, filter.destination_port)
+                == (None, Port::Any, Port::Any) =>
+        {
+            Ok(())
+        }
+        _ => Err(bad("-1f", word, "two addresses such as 0=10.0.0.2, without ports, protocol or brackets")),
     }
 }
 

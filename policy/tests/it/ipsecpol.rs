@@ -120,8 +120,13 @@ fn what_is_wrong_is_named() {
         ("ipseccmd show", "expected gpo, filters, policies, auth, stats, sas or all"),
         ("ipseccmd show everything", "found `everything`, expected gpo"),
         ("ipseccmd \\\\server show all", "other computers"),
-        ("ipseccmd set logike", "found `set`, expected -f"),
-        ("ipsecpol -x", "expected -f with filters"),
+        ("ipseccmd set", "expected logike or dontlogike"),
+        ("ipseccmd set loud", "found `loud`, expected logike"),
+        ("ipseccmd set logike now", "found `now`"),
+        ("ipseccmd export reg c:\\policy.ipsec", "`export` is not supported here"),
+        ("ipsecpol set logike", "found `set`, expected -f"),
+        ("ipsecpol -x", "found `-x`, expected -w REG beside it"),
+        ("ipsecpol -soft", "expected -f with filters"),
         ("ipsecpol -w REG -r R -f 0+1.2.3.4", "expected -p"),
         ("ipsecpol -w REG -p P -x", "policy 'P' does not exist"),
         ("ipsecpol -w DS:example -p P -f 0+1.2.3.4", "in no domain"),
@@ -213,4 +218,137 @@ fn what_is_in_force_is_shown() {
     assert!(crate::notes(&shown("stats sas")).lines().count() == 2);
     let help = |tool: &str| after(&format!("{tool} -?")).1.text;
     assert!(help("ipseccmd").contains("show filters") && !help("ipsecpol").contains("show"));
+}
+
+/// Calls as people publish them, and the filters they make.
+#[test]
+fn calls_as_people_publish_them() {
+    let deny_135 = ["in any -> me:135 TCP: block", "out me:135 -> any TCP: block"];
+    let permit_web = ["in any -> me:80 TCP: permit", "out me:80 -> any TCP: permit"];
+    for (call, filters) in [
+        ("ipsecpol -x -w REG -p \"Block\" -r \"Block TCP/135\" -n BLOCK -f *+0:135:TCP", &deny_135[..]),
+        ("ipseccmd -w reg -p Block:30 -r x -f *+0:135:tcp -n block -x", &deny_135),
+        ("IPSECPOL.EXE -W REG -P \"Block\" -R r -F *+0:135:TCP -N BLOCK -X", &deny_135),
+        ("ipseccmd -f [*+0:135:TCP]", &deny_135),
+        ("ipseccmd -f *:*+0:135:TCP -n BLOCK", &deny_135),
+        ("ipsecpol -f *+0:135:6 -n BLOCK", &deny_135),
+        ("ipsecpol -f 0.0.0.0/0.0.0.0+0:135:TCP -n BLOCK -lan", &deny_135),
+        ("ipseccmd -w REG -p B -r r -f *=0:1434:UDP -n BLOCK -x", &["in any -> me:1434 UDP: block"]),
+        ("ipsecpol -w REG -p B -r r -f 0=*:80:TCP -n BLOCK -x", &["out me -> any:80 TCP: block"]),
+        ("ipsecpol -f 0+*:80:TCP -n PASS", &["in any:80 -> me TCP: permit", "out me -> any:80 TCP: permit"]),
+        ("ipseccmd -f (*+0:80:TCP)", &permit_web),
+        ("ipseccmd -f \"(*+0:80:TCP)\"", &permit_web),
+        ("ipseccmd -f *+0::ICMP -n BLOCK", &["in any -> me ICMP: block", "out me -> any ICMP: block"]),
+        ("ipseccmd -f [1.2.3.4+0]", &["in 1.2.3.4 -> me ANY: block", "out me -> 1.2.3.4 ANY: block"]),
+        (
+            "ipsecpol -f 192.168.*.*+0:3389:TCP -n PASS",
+            &["in 192.168.0.0/16 -> me:3389 TCP: permit", "out me:3389 -> 192.168.0.0/16 TCP: permit"],
+        ),
+        (
+            "ipsecpol -f 192.168.0.0/255.255.0.0+0:3389:TCP -n PASS",
+            &["in 192.168.0.0/16 -> me:3389 TCP: permit", "out me:3389 -> 192.168.0.0/16 TCP: permit"],
+        ),
+        (
+            "ipsecpol -f *=0:135:TCP *=0:139:TCP \"*=0:445:TCP *=0:593:TCP\" -n BLOCK",
+            &[
+                "in any -> me:135 TCP: block",
+                "in any -> me:139 TCP: block",
+                "in any -> me:445 TCP: block",
+                "in any -> me:593 TCP: block",
+            ],
+        ),
+        (
+            "ipseccmd -w REG -p P -r R -f [*=0] (10.0.0.5+0:22:TCP) (0=DNS:53:UDP) -x",
+            &[
+                "in 10.0.0.5 -> me:22 TCP: permit",
+                "out me -> DNS:53 UDP: permit",
+                "out me:22 -> 10.0.0.5 TCP: permit",
+                "in any -> me ANY: block",
+            ],
+        ),
+        ("ipsecpol -f www.example.com=0:80:TCP -n BLOCK", &["in www.example.com -> me:80 TCP: block"]),
+    ] {
+        let (_, output) = after(&format!("{call}\nnetsh ipsec dynamic show qmfilter all"));
+        let lines = output.text.lines().filter(|l| l.get(4..6) == Some(". "));
+        let of = |l: &str| l.get(6..).and_then(|l| l.split("  [").next()).unwrap_or("").replace("  ", " ");
+        assert_eq!(lines.map(|l| of(l).replace("  ", " ")).collect::<Vec<_>>(), filters, "{call}");
+    }
+    // What is negotiated, in netsh's words.
+    for (call, quick_mode, main_mode) in [
+        (
+            "ipsecpol -f 0+10.0.0.2 -n ESP[3DES,SHA] -a PRESHARE:\"x\" -1s 3DES-SHA-2",
+            "ESP[3DES,SHA1]",
+            "3DES-SHA1-2",
+        ),
+        (
+            "ipseccmd -f 0+10.0.0.2 -n ESP[3DES,SHA]10K/20S -a KERBEROS -1s 3DES-MD5-1",
+            "ESP[3DES,SHA1]:10k/20s",
+            "3DES-MD5-1",
+        ),
+        (
+            "ipseccmd -f 0+10.0.0.2 -n AH[MD5]+ESP[DES,NONE]50000K/3600SP -1s DES-MD5-1 -1k 10Q/3600S",
+            "AH[MD5]+ESP[DES,None]:50000k/3600s",
+            "DES-MD5-1",
+        ),
+    ] {
+        let (_, output) = after(&format!("{call}\nnetsh ipsec dynamic show all"));
+        let has = |line: &str| output.text.lines().any(|l| l.trim() == line);
+        assert!(
+            has(quick_mode) && has(&format!("Main Mode Methods        : {main_mode}")),
+            "{}",
+            output.text
+        );
+    }
+    let (stores, _) =
+        after("ipseccmd set logike\nipseccmd -w REG -p B -r r -f *+0 -n BLOCK -x\nipseccmd -w REG -p B -y");
+    assert_eq!((stores.config.ike_logging, stores.local.assigned().is_none()), (1, true));
+    let (stores, _) = after(
+        "ipseccmd set logike\nipseccmd set dontlogike\nipsecpol -w REG -p B -r r -f *+0\nipsecpol -w REG -p B -o",
+    );
+    assert_eq!((stores.config.ike_logging, stores.local.policies().len()), (0, 0));
+}
+
+/// An error points at the part of the call that is wrong, counted in characters, and says what belongs there.
+#[test]
+fn errors_point_at_the_part() {
+    for (call, part, why) in [
+        ("ipsecpol -f *+0:135-139:TCP -n BLOCK", "135-139", "one port from 0 to 65535"),
+        ("ipsecpol -f *+0:http:TCP -n BLOCK", "http", "one port"),
+        ("ipsecpol -f 0+1.2.3.4:70000:TCP", "70000", "one port"),
+        ("ipsecpol -f *+0:TCP -n BLOCK", "TCP", "`:TCP` behind it"),
+        ("ipsecpol -f 0+1.2.3.4:80:FOO", "FOO", "TCP, UDP, ICMP"),
+        ("ipsecpol -f 0:80:TCP+*", "TCP", "no protocol before the destination"),
+        ("ipsecpol -f 0+300.1.1.1", "300.1.1.1", "0 for this computer"),
+        ("ipsecpol -f 0+1.2.3.4/33", "1.2.3.4/33", "10.1.0.0/255.255.0.0"),
+        ("ipsecpol -f me+1.2.3.4", "me", "0 for this computer"),
+        ("ipsecpol -f \"0+1.2.3.4:x:TCP\"", "x", "one port"),
+        ("ipsecpol -f \"0+1.2.3.4 0+1.2.3.5:y:TCP\"", "y", "one port"),
+        ("ipsecpol -f (0+1.2.3.4", "(0+1.2.3.4", "`(` and `)` around"),
+        ("ipsecpol -f * + 0:80:TCP", "*", "a filter such as"),
+        ("ipsecpol -f 0+1.2.3.4 -n ESP[3DES,SHA]10/20", "10/20", "limits with their units"),
+        ("ipsecpol -f 0+1.2.3.4 -n ESP[AES,SHA]10K", "ESP[AES,SHA]", "methods such as"),
+        ("ipsecpol -f 0+1.2.3.4 -n BLOCK PASS", "BLOCK", "without anything beside it"),
+        ("ipsecpol -w REG -p P -r R -f 0+1.2.3.4 -n PASS -n BLOCK", "-n", "it once"),
+        ("ipsecpol -w REG -p P -x -y", "-y", "`-x` stands before it"),
+        ("ipsecpol -lan -f 0+1.2.3.4 -dialup", "-dialup", "`-lan` stands before it"),
+        ("ipsecpol -p P -r R -f 0+1.2.3.4", "-p", "-w REG beside it"),
+        ("ipseccmd -1f 0=1.2.3.4:80:TCP -f 0+1.2.3.4", "0=1.2.3.4:80:TCP", "two addresses"),
+        ("ipsecpol -w REG -p Gone -o", "Gone", "does not exist"),
+    ] {
+        let error = run(&mut Stores::new(), "s", call.as_bytes(), &Setting::default()).unwrap_err();
+        let (from, width) = (error.column as usize - 1, error.width as usize);
+        assert_eq!(call.get(from..from + width), Some(part), "{call}: {error}");
+        assert!(error.kind.to_string().contains(why), "{call}: {error}");
+    }
+}
+
+/// A dynamic call may be repeated, and changed: the later one counts for the same filter.
+#[test]
+fn dynamic_calls_may_be_repeated() {
+    let (stores, _) = after(
+        "ipsecpol -f *+0:135:TCP -n BLOCK\nipsecpol -f *+0:135:TCP -n BLOCK\nipsecpol -f *+0:135:TCP -n PASS",
+    );
+    let rules = stores.dynamic.rules();
+    assert_eq!((rules.len(), stores.dynamic.mm_policies().len()), (1, 1));
+    assert_eq!(rules[0].inbound, ipsec_policy::Action::Permit);
 }

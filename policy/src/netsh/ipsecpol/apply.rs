@@ -1,7 +1,7 @@
 //! What a call does to stored policy or to the running driver.
 
 use super::filter_spec::FilterSpec;
-use super::{Call, ErrorKind, Fault, Negotiation, PolicyAction, Reply, Setting};
+use super::{Call, ErrorKind, Fault, Negotiation, PolicyAction, PolicyName, Reply, Setting};
 use crate::dynamic::{DynamicRule, MmPolicy, PfsGroup, QmPolicy, RuleKey};
 use crate::filter::{Address, Filter, FilterList};
 use crate::filter_action::{Action, FilterAction};
@@ -23,7 +23,10 @@ pub(super) fn apply(
     }
     let done =
         if call.stored { stored(&mut stores.local, call, reply) } else { dynamic(stores, call, reply) };
-    done.map_err(|kind| Fault::new(call.span.clone(), kind))
+    done.map_err(|kind| {
+        let of_name = matches!(kind, ErrorKind::Store(_)).then_some(call.policy.as_ref()).flatten();
+        Fault::new(of_name.map_or(call.span.clone(), |policy| policy.span.clone()), kind)
+    })
 }
 
 /// The call's filters with what happens to their packets, names looked up.
@@ -47,7 +50,7 @@ fn filters(store: &Store, call: &Call, reply: &mut Reply) -> Vec<(Filter, Option
 
 fn stored(store: &mut Store, call: &Call, reply: &mut Reply) -> Result<(), ErrorKind> {
     let expected = "-p with the policy's name".to_owned();
-    let (name, minutes) = call.policy.as_ref().ok_or(ErrorKind::Incomplete { expected })?;
+    let PolicyName { name, minutes, .. } = call.policy.as_ref().ok_or(ErrorKind::Incomplete { expected })?;
     if call.action == Some(PolicyAction::Delete) {
         return Ok(store.delete_policy(name)?);
     }
@@ -202,8 +205,13 @@ fn dynamic(stores: &mut Stores, call: &Call, reply: &mut Reply) -> Result<(), Er
     }
     for (filter, own) in filters {
         let (inbound, outbound) = own.map_or(actions, |action| (action, action));
+        let key = RuleKey::of(&filter, call.connection, call.tunnel.clone());
+        // A call may be repeated: as with stored rules, the later one counts (our choice).
+        if stores.dynamic.delete_rule(&key).is_ok() {
+            forget_unused(stores, &name);
+        }
         stores.dynamic.add_rule(DynamicRule {
-            key: RuleKey::of(&filter, call.connection, call.tunnel.clone()),
+            key,
             mm_policy: name.clone(),
             qm_policy: qm_policy.clone(),
             inbound,
@@ -214,10 +222,24 @@ fn dynamic(stores: &mut Stores, call: &Call, reply: &mut Reply) -> Result<(), Er
     Ok(())
 }
 
+/// Policies that earlier calls made for rules which are gone; `kept` is about to get its rules.
+fn forget_unused(stores: &mut Stores, kept: &str) {
+    let dynamic = &stores.dynamic;
+    let ours = |name: &String| name.starts_with(PREFIX) && name != kept;
+    let main: Vec<String> = dynamic.mm_policies().iter().map(|p| p.name.clone()).filter(ours).collect();
+    let quick: Vec<String> = dynamic.qm_policies().iter().map(|p| p.name.clone()).filter(ours).collect();
+    // One that another rule uses stays.
+    main.iter().for_each(|name| drop(stores.dynamic.delete_mm_policy(name)));
+    quick.iter().for_each(|name| drop(stores.dynamic.delete_qm_policy(name)));
+}
+
+/// Begins the names of policies that belong to calls.
+const PREFIX: &str = "ipsecpol ";
+
 /// A name that no dynamic policy has.
 fn free_name(stores: &Stores) -> String {
     let taken =
         |name: &String| stores.dynamic.mm_policy(name).is_ok() || stores.dynamic.qm_policy(name).is_ok();
-    let names = (1_u32..).map(|n| format!("ipsecpol {n}"));
+    let names = (1_u32..).map(|n| format!("{PREFIX}{n}"));
     names.into_iter().find(|n| !taken(n)).unwrap_or_default()
 }

@@ -5,13 +5,17 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::words::Word;
-use super::{ErrorKind, Fault, bad};
+use super::{Fault, bad};
 use crate::filter::{Address, Filter, Port};
 use crate::filter_action::Action;
 use crate::netsh::command::value;
 use crate::store::Guid;
 
-const EXPECTED: &str = "a filter such as 0+10.1.0.0/255.255.0.0:80:TCP";
+const EXPECTED: &str =
+    "a filter such as 0+10.1.0.0/255.255.0.0:80:TCP, with + (both ways) or = between its sides";
+const ADDRESS: &str = "0 for this computer, * for any, 10.0.0.1, 10.1.0.0/255.255.0.0, 10.1.*.*, a DNS name, DNS, WINS, DHCP or GATEWAY";
+const PORT: &str = "one port from 0 to 65535, or * or nothing for any";
+const PROTOCOL: &str = "TCP, UDP, ICMP, RAW, a number, or nothing for any";
 
 /// One filter of `-f`.
 #[derive(Clone, PartialEq, Debug)]
@@ -23,56 +27,86 @@ pub(super) enum FilterSpec {
 }
 
 pub(super) fn filter_spec(word: &Word) -> Result<FilterSpec, Fault> {
-    let wrong = || bad("-f", word, EXPECTED);
-    let text = word.text.as_str();
-    if text.eq_ignore_ascii_case("default") {
+    let whole = word.text.as_str();
+    if whole.eq_ignore_ascii_case("default") {
         return Ok(FilterSpec::DefaultResponse);
     }
-    let inside = |open, close| text.strip_prefix(open).and_then(|t: &str| t.strip_suffix(close));
-    let (text, action) = match (inside('(', ')'), inside('[', ']')) {
-        (Some(text), _) => (text, Some(Action::Permit)),
-        (_, Some(text)) => (text, Some(Action::Block)),
-        _ => (text, None),
-    };
-    let at = text.find(['=', '+']).ok_or_else(wrong)?;
+    let (inside, action) = without_brackets(word)?;
+    let text = inside.text.as_str();
+    let at = text.find(['=', '+']).ok_or_else(|| bad("-f", word, EXPECTED))?;
     let mirrored = text.get(at..=at) == Some("+");
-    let (from, to) = (text.get(..at).unwrap_or(""), text.get(at + 1..).unwrap_or(""));
-    let (source, source_port, rest) = side(from).ok_or_else(wrong)?;
-    let (destination, destination_port, protocol) = side(to).ok_or_else(wrong)?;
-    let protocol = match protocol {
-        None | Some("") => None,
-        Some(name) => value::protocol(name).ok_or_else(wrong)?,
-    };
-    if rest.is_some() {
-        return Err(wrong());
+    let from = side(&inside.part(0..at))?;
+    let to = side(&inside.part(at + 1..text.len()))?;
+    if let Some(more) = from.rest {
+        return Err(bad("-f", &more, "no protocol before the destination: it is the last of a filter"));
     }
-    if !matches!(protocol, Some(6 | 17)) && (source_port, destination_port) != (Port::Any, Port::Any) {
-        let expected = "no port, or TCP or UDP behind it".to_owned();
-        let kind = ErrorKind::BadValue { tag: "-f", found: word.text.clone(), expected };
-        return Err(Fault::new(word.span.clone(), kind));
+    let protocol = match &to.rest {
+        Some(name) if !name.text.is_empty() => {
+            value::protocol(&name.text).ok_or_else(|| bad("-f", name, PROTOCOL))?
+        }
+        _ => None,
+    };
+    if !matches!(protocol, Some(6 | 17)) && (from.port, to.port) != (Port::Any, Port::Any) {
+        return Err(bad("-f", word, "no port, or TCP or UDP behind it"));
     }
     let filter = Filter {
         id: Guid(0),
         description: String::new(),
-        source,
-        destination,
+        source: from.address,
+        destination: to.address,
         protocol,
-        source_port,
-        destination_port,
+        source_port: from.port,
+        destination_port: to.port,
         mirrored,
     };
     Ok(FilterSpec::Filter(filter, action))
 }
 
+/// `(filter)` permits, `[filter]` blocks.
+fn without_brackets(word: &Word) -> Result<(Word, Option<Action>), Fault> {
+    for (open, close, action) in [('(', ')', Action::Permit), ('[', ']', Action::Block)] {
+        match (word.text.starts_with(open), word.text.ends_with(close)) {
+            (false, false) => {}
+            (true, true) => return Ok((word.part(1..word.text.len() - 1), Some(action))),
+            _ => return Err(bad("-f", word, &format!("`{open}` and `{close}` around the whole filter"))),
+        }
+    }
+    Ok((word.clone(), None))
+}
+
+/// One side of a filter.
+struct Side {
+    address: Address,
+    port: Port,
+    /// What stands behind one more colon.
+    rest: Option<Word>,
+}
+
 /// Address with mask, port, and what stands behind one more colon.
-fn side(text: &str) -> Option<(Address, Port, Option<&str>)> {
-    let mut parts = text.splitn(3, ':');
-    let address = address(parts.next()?)?;
-    let port = match parts.next() {
-        None | Some("" | "*") => Port::Any,
-        Some(number) => Port::from(number.parse::<u16>().ok()?),
+fn side(word: &Word) -> Result<Side, Fault> {
+    let text = word.text.as_str();
+    let colon = |from: usize| text.get(from..).and_then(|t| t.find(':')).map(|at| from + at);
+    let (first, end) = (colon(0), text.len());
+    let second = first.and_then(|at| colon(at + 1));
+    let name = word.part(0..first.unwrap_or(end));
+    let address = address(&name.text).ok_or_else(|| bad("-f", &name, ADDRESS))?;
+    let port = match first.map(|at| word.part(at + 1..second.unwrap_or(end))) {
+        None => Port::Any,
+        Some(port) if matches!(port.text.as_str(), "" | "*") => Port::Any,
+        Some(port)
+            if second.is_none()
+                && value::protocol(&port.text).is_some()
+                && port.text.parse::<u32>().is_err() =>
+        {
+            let expected = format!("a port, and `:{}` behind it: a filter ends in :port:protocol", port.text);
+            return Err(bad("-f", &port, &expected));
+        }
+        Some(port) => {
+            let number = port.text.parse::<u16>().map_err(|_| bad("-f", &port, PORT))?;
+            Port::from(number)
+        }
     };
-    Some((address, port, parts.next()))
+    Ok(Side { address, port, rest: second.map(|at| word.part(at + 1..end)) })
 }
 
 fn address(text: &str) -> Option<Address> {

@@ -8,7 +8,9 @@ use crate::netsh::command::value;
 use crate::netsh::error::Fault;
 use crate::security_method::{Lifetime, SecurityMethod};
 
-const EXPECTED: &str = "PASS, BLOCK, INPASS, or methods such as ESP[3DES,SHA]5000K/3600SP or AH[MD5]";
+const EXPECTED: &str =
+    "PASS, BLOCK, INPASS, or methods such as ESP[3DES,SHA]5000K/3600SP or AH[MD5], blanks between them";
+const LIMITS: &str = "limits with their units, and P, P1, P2 or P3 for PFS: 5000K/3600SP2";
 
 /// All items together; one PFS group holds for all methods, the last one written.
 pub(super) fn negotiation(list: &[Word]) -> Result<Negotiation, Fault> {
@@ -17,9 +19,10 @@ pub(super) fn negotiation(list: &[Word]) -> Result<Negotiation, Fault> {
         match (word.text.to_ascii_uppercase().as_str(), list.len()) {
             ("PASS", 1) => return Ok(Negotiation::Pass),
             ("BLOCK", 1) => return Ok(Negotiation::Block),
+            ("PASS" | "BLOCK", _) => return Err(bad("-n", word, "PASS or BLOCK without anything beside it")),
             ("INPASS", _) => inpass = true,
             _ => {
-                let (method, group) = method(&word.text).ok_or_else(|| bad("-n", word, EXPECTED))?;
+                let (method, group) = method(word)?;
                 methods.push(method);
                 pfs = group.unwrap_or(pfs);
             }
@@ -32,15 +35,25 @@ pub(super) fn negotiation(list: &[Word]) -> Result<Negotiation, Fault> {
 }
 
 /// The algorithms are written as for netsh; limits and PFS stand behind the last bracket.
-fn method(text: &str) -> Option<(SecurityMethod, Option<PfsGroup>)> {
-    let end = text.rfind(']')? + 1;
-    let [method] = value::qm_methods(text.get(..end)?).ok()?.try_into().ok()?;
-    let rest = text.get(end..)?.trim_start_matches(':').to_ascii_uppercase();
-    let (limits, pfs) = match rest.find('P') {
-        Some(at) => (rest.get(..at)?, Some(group(rest.get(at..)?)?)),
-        None => (rest.as_str(), None),
-    };
-    Some((SecurityMethod { lifetime: lifetime(limits)?, ..method }, pfs))
+fn method(word: &Word) -> Result<(SecurityMethod, Option<PfsGroup>), Fault> {
+    let text = word.text.as_str();
+    let end = text.rfind(']').map_or(text.len(), |at| at + 1);
+    let algorithms = word.part(0..end);
+    let [method]: [SecurityMethod; 1] = value::qm_methods(&algorithms.text)
+        .ok()
+        .and_then(|all| all.try_into().ok())
+        .ok_or_else(|| bad("-n", &algorithms, EXPECTED))?;
+    let behind = word.part(end..text.len());
+    let (lifetime, pfs) = limits(&behind.text).ok_or_else(|| bad("-n", &behind, LIMITS))?;
+    Ok((SecurityMethod { lifetime, ..method }, pfs))
+}
+
+fn limits(text: &str) -> Option<(Lifetime, Option<PfsGroup>)> {
+    let text = text.trim_start_matches(':').to_ascii_uppercase();
+    match text.find('P') {
+        Some(at) => Some((lifetime(text.get(..at)?)?, Some(group(text.get(at..)?)?))),
+        None => Some((lifetime(&text)?, None)),
+    }
 }
 
 fn group(text: &str) -> Option<PfsGroup> {

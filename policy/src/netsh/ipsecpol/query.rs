@@ -57,3 +57,36 @@ pub(super) fn show(
     }
     Ok(reply)
 }
+
+/// What `ipseccmd` has beside rules and `show`: `set logike` and `dontlogike`, `import` and `export`. Unconfirmed, all of them.
+/// `None` when `first` is none of these.
+pub(super) fn of_service(stores: &mut Stores, first: &Word, rest: &[Word]) -> Option<Result<Reply, Fault>> {
+    match first.text.to_ascii_lowercase().as_str() {
+        "import" | "export" => Some(Err(unsupported(
+            first,
+            "an .ipsec file of Windows is a registry blob; netsh exportpolicy writes our own form",
+        ))),
+        "set" => Some(set(stores, first, rest)),
+        _ => None,
+    }
+}
+
+fn set(stores: &mut Stores, first: &Word, rest: &[Word]) -> Result<Reply, Fault> {
+    let expected = || "logike or dontlogike".to_owned();
+    let Some(word) = rest.first() else {
+        let end = first.span.end;
+        return Err(Fault::new(end..end, ErrorKind::Incomplete { expected: expected() }));
+    };
+    if let Some(more) = rest.get(1) {
+        return Err(Fault::new(more.span.clone(), ErrorKind::TooManyValues { found: more.text.clone() }));
+    }
+    stores.config.ike_logging = match word.text.to_ascii_lowercase().as_str() {
+        "logike" => 1,
+        "dontlogike" => 0,
+        _ => {
+            let (found, expected) = (word.text.clone(), expected());
+            return Err(Fault::new(word.span.clone(), ErrorKind::UnknownCommand { found, expected }));
+        }
+    };
+    Ok(Reply::default())
+}
