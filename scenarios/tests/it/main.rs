@@ -12,6 +12,7 @@ mod microsoft;
 mod model;
 mod multihomed;
 mod nat;
+mod netsh_shows;
 mod peers;
 mod policies;
 mod profiles;
