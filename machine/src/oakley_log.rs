@@ -92,6 +92,7 @@ fn line(time: Instant, event: &Event) -> Option<String> {
         Event::IkeIgnored { peer, reason } => format!("receive from {peer}: ignored, {reason}"),
         Event::Notified { peer, notify } => format!("receive from {peer}: notify {notify}"),
         Event::SoftAssociation { peer, .. } => format!("Soft SA loaded for {peer}"),
+        Event::SoftAssociationEnded { peer, .. } => format!("Soft SA torn down for {peer}"),
         Event::DeleteAnswered { peer, cky_i, message_id } => {
             format!(
                 "receive from {peer}: delete answered, cookie {}, message ID {message_id:08x}",
@@ -172,6 +173,18 @@ mod tests {
         let wanted =
             "00:00:03.002 retransmit 2 to 192.0.2.2:500, cookie abababababababab, message ID 00000000";
         assert_eq!(log.lines().collect::<Vec<_>>(), [wanted]);
+    }
+
+    /// "Soft SA loaded", "Soft SA torn down": oakley.dll's words (Win32 13844 and 13845).
+    #[test]
+    fn soft_associations_begin_and_end() {
+        let mut log = OakleyLog::enabled();
+        let (entry, peer) = (ipsec_core::spd::EntryId(1), [192, 0, 2, 2].into());
+        log.ipsec(Instant::from_secs(3), &Event::SoftAssociation { entry, peer });
+        log.ipsec(Instant::from_secs(303), &Event::SoftAssociationEnded { entry, peer });
+        let wanted =
+            ["00:00:03.000 Soft SA loaded for 192.0.2.2", "00:05:03.000 Soft SA torn down for 192.0.2.2"];
+        assert_eq!(log.lines().collect::<Vec<_>>(), wanted);
     }
 
     #[test]

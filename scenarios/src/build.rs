@@ -23,6 +23,9 @@ use crate::topology::{self, Kind, Permit, Side};
 /// What somebody on the way changes of a packet.
 const LAST_OCTET: Alteration = Alteration { at: -1, xor: 1 };
 
+/// `datagram` becomes `eatafram`: one letter in the sum more and one less, both in the same half of a word (RFC 1071).
+const FORGED_LETTERS: [Alteration; 2] = [Alteration { at: 28, xor: 1 }, Alteration { at: 32, xor: 1 }];
+
 /// The links and nodes of a scenario, in the order of its topology: the numbers of the simulator are their indices.
 /// Beside them the computers of the nodes with IPsec, by name.
 pub(crate) fn network<'a>(
@@ -43,6 +46,11 @@ pub(crate) fn network<'a>(
         let link_id = builder.link(config);
         if link.loses_fragments {
             let (matcher, which, deed) = (Matcher::Fragment, Which::All, Deed::Drop);
+            builder.rule(Rule { link: Some(link_id), from: None, matcher, which, deed });
+        }
+        if let Some(nth) = link.forges {
+            let (matcher, which) = (Matcher::Protocol(17), Which::Nth(nth));
+            let deed = Deed::Alter(FORGED_LETTERS.to_vec());
             builder.rule(Rule { link: Some(link_id), from: None, matcher, which, deed });
         }
         for matcher in link.alters.iter().flat_map(|_| [Matcher::Esp, Matcher::Ah]) {

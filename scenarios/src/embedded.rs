@@ -183,9 +183,12 @@ const FAMILIES: &[Directory] = &[
     directory!(
         "defence": "family.toml",
         "attack.steps.toml",
+        "believed.check.toml",
+        "deceived.check.toml",
         "dropped.check.toml",
         "failed.check.toml",
         "filters.netsh",
+        "flooded.check.toml",
         "insider.steps.toml",
         "lan.topology.toml",
         "nothing.netsh",
@@ -227,6 +230,7 @@ const FAMILIES: &[Directory] = &[
         "logon.steps.toml",
         "permits.netsh"
     ),
+    directory!("exempt": "family.toml", "lan.topology.toml", "kinds.steps.toml", "server.netsh"),
     directory!(
         "lease": "family.toml",
         "lan.topology.toml",

@@ -1,4 +1,4 @@
-//! Packets that somebody puts on a link: forged echo requests, UDP datagrams, TCP SYNs.
+//! Packets that somebody puts on a link: forged echo requests, UDP datagrams, TCP SYNs, packets of other protocols.
 
 use std::net::IpAddr;
 
@@ -22,12 +22,13 @@ pub(crate) fn injection(scenario: &Scenario, at: Instant, inject: &Inject) -> Re
         return Err(missing("steps.toml", format!("inject: `{node_name}` is not on link `{link_name}`")));
     };
     let (source, destination) = (inject.from, inject.to);
-    let (protocol, payload) = match (inject.tcp, inject.udp) {
-        (Some(ports), _) => (protocol::TCP, syn(source, destination, ports)),
-        (None, Some((from, to))) => {
+    let (protocol, payload) = match (inject.tcp, inject.udp, inject.protocol) {
+        (None, None, Some(other)) => (other, b"injected".to_vec()),
+        (Some(ports), ..) => (protocol::TCP, syn(source, destination, ports)),
+        (None, Some((from, to)), _) => {
             (protocol::UDP, udp::datagram((source, from), (destination, to), b"injected"))
         }
-        (None, None) => (protocol::ICMP, echo_request()),
+        (None, None, None) => (protocol::ICMP, echo_request()),
     };
     let header = Header { source, destination, protocol, ttl: 64, ident: 1, dont_fragment: false };
     Ok(Injection {

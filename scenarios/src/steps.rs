@@ -218,6 +218,8 @@ pub struct Inject {
     pub tcp: Option<(u16, u16)>,
     /// A UDP datagram with these ports, source and destination.
     pub udp: Option<(u16, u16)>,
+    /// A packet of this other protocol: 46 is RSVP.
+    pub protocol: Option<u8>,
 }
 
 /// First messages of aggressive mode, one after another, each with a cookie of its own.

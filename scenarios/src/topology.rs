@@ -66,6 +66,9 @@ pub struct Link {
     pub loses_fragments: bool,
     /// Of which ESP or AH packet, from 1, somebody on the way changes the last octet.
     pub alters: Option<u32>,
+    /// Somebody on it who knows what `datagram 1` looks like rewrites two letters of the n-th UDP datagram, so that the checksum
+    /// still fits.
+    pub forges: Option<u32>,
 }
 
 fn default_latency() -> Span {

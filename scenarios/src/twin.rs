@@ -280,7 +280,7 @@ impl FromStr for PacketPattern {
             "udp" => 17,
             "esp" => 50,
             "ah" => 51,
-            _ => return Err(wanted()),
+            number => number.parse().map_err(|_| wanted())?,
         };
         let end = |text: &str| -> Result<(IpAddr, Option<u16>), String> {
             let (address, port) = text.rsplit_once(':').unwrap_or((text, "*"));

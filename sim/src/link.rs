@@ -8,6 +8,7 @@ use ipsec_core::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+use crate::node::addressing::{broadcast, is_group};
 use crate::topology::NodeId;
 
 /// Misfortunes of a link, each in parts per million of the packets.
@@ -110,6 +111,8 @@ struct Attachment {
     node: NodeId,
     interface: InterfaceId,
     addresses: Vec<IpAddr>,
+    /// The broadcast addresses of their subnets.
+    broadcasts: Vec<IpAddr>,
     rng: ChaCha20Rng,
     /// When the sender has put its last packet on the wire.
     busy_until: Instant,
@@ -149,6 +152,7 @@ impl Link {
             node,
             interface,
             addresses: addresses.iter().map(|p| p.address).collect(),
+            broadcasts: addresses.iter().filter_map(broadcast).collect(),
             rng,
             busy_until: Instant::EPOCH,
             last_arrival: Instant::EPOCH,
@@ -158,12 +162,25 @@ impl Link {
     /// An interface has these addresses from now on. Who came first answers for one that two have.
     pub(crate) fn readdress(&mut self, node: NodeId, interface: InterfaceId, addresses: &[Prefix]) {
         let its = self.attached.iter_mut().filter(|a| (a.node, a.interface) == (node, interface));
-        its.for_each(|a| a.addresses = addresses.iter().map(|p| p.address).collect());
+        for a in its {
+            a.addresses = addresses.iter().map(|p| p.address).collect();
+            a.broadcasts = addresses.iter().filter_map(broadcast).collect();
+        }
     }
 
-    /// Who has this address on the link.
-    pub(crate) fn resolve(&self, address: IpAddr) -> Option<(NodeId, InterfaceId)> {
-        self.attached.iter().find(|a| a.addresses.contains(&address)).map(|a| (a.node, a.interface))
+    /// Whom a packet to this address on the link reaches: who has the address, or of a broadcast or multicast address everybody
+    /// but its sender.
+    pub(crate) fn reached(
+        &self,
+        address: IpAddr,
+        sender: (NodeId, InterfaceId),
+    ) -> Vec<(NodeId, InterfaceId)> {
+        if is_group(address) || self.attached.iter().any(|a| a.broadcasts.contains(&address)) {
+            let all = self.attached.iter().map(|a| (a.node, a.interface));
+            return all.filter(|place| *place != sender).collect();
+        }
+        let owner = self.attached.iter().find(|a| a.addresses.contains(&address));
+        owner.map(|a| (a.node, a.interface)).into_iter().collect()
     }
 
     /// Sends `len` octets from an interface. On a link with jitter or misfortunes every packet draws the same amount of

@@ -185,6 +185,8 @@ impl Node {
         }
         if self.local.owns(view.destination) {
             self.deliver(packet, protected, cx);
+        } else if self.local.is_in_group(view.destination) {
+            self.deliver_to_group(packet, protected, cx);
         } else if self.forwarding && is_unicast(view.destination) {
             self.forward(interface, packet, protected, cx);
         } else {
@@ -284,6 +286,19 @@ impl Node {
                 cx.dropped(&packet, DropCause::Rule(DropReason::NotForUs));
                 self.complain(unreachable(icmp::NO_PROTOCOL), &packet, cx);
             }
+        }
+    }
+
+    /// A packet is addressed to a group that this node is in. Nobody is told of errors, and neither TCP nor ping answers
+    /// (RFC 1122 sections 3.2.2, 3.2.2.6 and 4.2.3.10).
+    fn deliver_to_group(&mut self, packet: Packet, protected: bool, cx: &mut Cx<'_>) {
+        if !transport_intact(&packet) {
+            return cx.dropped(&packet, DropCause::Checksum);
+        }
+        let Some(view) = IpView::parse(packet.bytes()) else { return };
+        cx.record(Effect::Delivered { packet: &packet, protected });
+        if view.protocol == protocol::UDP && !self.host.udp(&view, cx.now, &self.local) {
+            cx.dropped(&packet, DropCause::NoListener);
         }
     }
 

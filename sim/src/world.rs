@@ -114,11 +114,11 @@ impl Cx<'_> {
     ) {
         let wire = &mut self.world.links[usize::from(link.0)];
         let passage = wire.send((self.node, from), packet.len(), self.now);
-        let target = wire.resolve(next_hop);
+        let reached = wire.reached(next_hop, (self.node, from));
         let mut fate = Fate {
             lost: passage.lost,
             removed: matches!(deed, Some(Deed::Drop | Deed::Swap)),
-            unclaimed: target.is_none(),
+            unclaimed: reached.is_empty(),
             held_back: passage.held_back,
             altered: passage.corrupted.is_some() || matches!(deed, Some(Deed::Alter(_) | Deed::Replace(_))),
             copies: u8::from(passage.duplicate.is_some()),
@@ -143,14 +143,20 @@ impl Cx<'_> {
         let transmission = self.world.transmissions;
         let interface = from;
         self.record(Effect::Sent { link, interface, next_hop, transmission, packet: &packet, fate });
-        let Some((node, interface)) = target.filter(|_| fate.arrives()) else { return };
+        if !fate.arrives() {
+            return;
+        }
         match &deed {
             Some(Deed::Alter(alterations)) => alter(packet.bytes_mut(), alterations),
             Some(Deed::Replace(bytes)) => packet = Packet::from_slice(packet.id(), bytes),
             _ => {}
         }
         let arrive = |cx: &mut Self, time: Instant, packet: Packet| {
-            cx.at(time, Occasion::Arrival { node, interface, transmission, packet });
+            let Some(((node, interface), others)) = reached.split_last() else { return };
+            for (node, interface) in others.iter().copied() {
+                cx.at(time, Occasion::Arrival { node, interface, transmission, packet: packet.clone() });
+            }
+            cx.at(time, Occasion::Arrival { node: *node, interface: *interface, transmission, packet });
         };
         if let Some(time) = passage.duplicate {
             arrive(self, time + late, packet.clone());

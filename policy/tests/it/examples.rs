@@ -4,6 +4,7 @@ use ipsec_policy::examples::{
     ALL_ICMP, ALL_IP, CLIENT, PERMIT, REQUEST, REQUIRE, SECURE_SERVER, SERVER, store,
 };
 use ipsec_policy::filter::Address;
+use ipsec_policy::security_method::SecurityMethod;
 use ipsec_policy::{Action, AuthMethod};
 
 /// "Two predefined filter lists, three predefined filter actions" (KB 301284).
@@ -59,5 +60,33 @@ fn the_rules_of_the_three_policies() {
         assert!(
             policy.rules.iter().all(|r| r.active && r.tunnel.is_none() && r.auth == [AuthMethod::Kerberos])
         );
+    }
+}
+
+/// What the tables list in this order, one after the other; the tables themselves are unconfirmed, and say so
+/// (`ipsec_policy::defaults`). Session keys have no perfect forward secrecy, master keys none either, 480 minutes and any number
+/// of quick modes (HP-UX/Windows interoperability guide, for XP).
+#[test]
+fn security_methods_and_key_settings() {
+    let store = store();
+    let methods = |list: &[SecurityMethod]| list.iter().map(SecurityMethod::to_string).collect::<Vec<_>>();
+    let of = |name: &str| {
+        let action = store.filter_action(name).unwrap();
+        assert!(!action.qm_pfs, "{name}");
+        methods(&action.methods)
+    };
+    let limits = |list: [&str; 4]| list.map(|method| format!("{method}:100000k/900s"));
+    assert_eq!(of(REQUEST), limits(["ESP[3DES,SHA1]", "ESP[3DES,MD5]", "AH[SHA1]", "AH[MD5]"]));
+    assert_eq!(of(REQUIRE), limits(["ESP[3DES,SHA1]", "ESP[3DES,MD5]", "ESP[DES,SHA1]", "ESP[DES,MD5]"]));
+    for policy in [CLIENT, SERVER, SECURE_SERVER].map(|name| store.policy(name).unwrap()) {
+        let default =
+            ["ESP[3DES,SHA1]", "ESP[3DES,MD5]", "ESP[DES,SHA1]", "ESP[DES,MD5]", "AH[SHA1]", "AH[MD5]"];
+        assert_eq!(methods(&policy.default_response.methods), default);
+        let methods: Vec<String> = policy.main_mode.methods.iter().map(ToString::to_string).collect();
+        assert_eq!(methods, ["3DES-SHA1-2", "3DES-MD5-2", "DES-SHA1-1", "DES-MD5-1"]);
+        let main_mode = &policy.main_mode;
+        let key_settings = (main_mode.lifetime_minutes, main_mode.qm_per_mm, main_mode.pfs);
+        assert_eq!(key_settings, (480, 0, false));
+        assert_eq!(policy.polling_interval_minutes, 180);
     }
 }

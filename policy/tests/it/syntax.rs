@@ -244,6 +244,11 @@ fn subnets_of_every_length_and_ranges_of_none() {
     for release in [&profile::WINDOWS_2000, &profile::WINDOWS_XP_SP2, &profile::WINDOWS_2003] {
         let refused = add(release, range).unwrap_err();
         assert!(refused.contains("this release has no ranges in filters"), "{refused}");
+        // The same notes: what these releases store is four octets wide.
+        for address in ["2001:db8::1", "2001:db8::/32"] {
+            let refused = add(release, address).unwrap_err();
+            assert!(refused.contains("this release has no IPv6 in filters"), "{refused}");
+        }
     }
     // So has IPv6 (the same source).
     let refused = add(&profile::WINDOWS_2003, "2001:db8::1").unwrap_err();

@@ -23,7 +23,10 @@ use ipsec_policy::compile::{LocalAddresses, compile_stores};
 use ipsec_policy::exempt::ExemptLevel;
 use ipsec_policy::netsh::{Setting, run};
 use ipsec_policy::profile::{self, Profile};
+use ipsec_scenarios::embedded;
 use ipsec_sim::ip::{Header, datagram};
+
+use crate::nat::hold;
 
 const ME: &str = "10.0.0.2";
 const PEER: &str = "10.0.0.9";
@@ -170,6 +173,13 @@ fn every_release_and_level_exempts_what_the_table_says() {
     }
     // Four releases with two levels, two with four, 16 kinds, both ways.
     assert_eq!(cases, (4 * 2 + 2 * 4) * 16 * 2);
+}
+
+/// The same on a wire, with broadcasts that reach everybody there: three releases, their levels, and the other reading of 3.
+#[test]
+fn they_pass_a_wire() {
+    hold("exempt-*");
+    assert_eq!(embedded::matching("exempt-*").len(), 2 * 2 + 4 + 1);
 }
 
 /// "0 … Windows 2000, XP; 3 … Windows Server 2003"; 2 and 3 came with the latter (KB 254728, cc756041).

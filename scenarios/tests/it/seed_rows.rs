@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Families of rows with how many each has.
-const FAMILIES: [(&str, u32); 12] = [
+const FAMILIES: [(&str, u32); 14] = [
     ("W-TUN", 29),
     ("W-MH", 8),
     ("W-RAS", 7),
@@ -15,6 +15,8 @@ const FAMILIES: [(&str, u32); 12] = [
     ("W-ACT", 10),
     ("W-DEF", 7),
     ("W-EXM", 4),
+    ("W-NAT", 4),
+    ("W-SEC", 2),
     ("W-BOOT", 2),
     ("W-NSH", 3),
     ("W-CON", 7),
