@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ipsec_core::selector::Prefix;
 use ipsec_policy::compile::validation::check_every_policy;
-use ipsec_policy::compile::{LocalAddresses, Validation, listing, listing_of_all};
+use ipsec_policy::compile::{LocalAddresses, LocalInterface, Validation, listing, listing_of_all};
 use ipsec_policy::netsh::{self as scripts, Error as ScriptError, Note, Prompt, Setting};
 use ipsec_policy::profile::{ALL, Profile};
 use ipsec_policy::{Store, Stores};
@@ -36,6 +36,9 @@ pub(crate) struct NetshArgs {
     /// An address of the computer, as in 203.0.113.1/24: what `me` stands for, and which tunnel endpoints are its own.
     #[arg(long = "address", value_name = "ADDRESS/LEN", value_parser = address)]
     addresses: Vec<Prefix>,
+    /// The same of an address that a DHCP server leased: no static end of a tunnel.
+    #[arg(long = "leased", value_name = "ADDRESS/LEN", value_parser = address)]
+    leased: Vec<Prefix>,
     /// The computer's policies are kept in this file, which is a netsh script: read first if it is there, written last.
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
@@ -75,10 +78,12 @@ fn release(name: &str) -> Result<&'static Profile, String> {
 }
 
 pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
-    let mut local = match args.release {
-        Some(release) => LocalAddresses::lan(&args.addresses).with_release(release),
-        None => LocalAddresses::lan(&args.addresses),
-    };
+    let mut local = LocalAddresses::lan(&args.addresses);
+    let leased = LocalAddresses::lan(&args.leased).interfaces.into_iter();
+    local.interfaces.extend(leased.map(|interface| LocalInterface { leased: true, ..interface }));
+    if let Some(release) = args.release {
+        local = local.with_release(release);
+    }
     if args.strict {
         local.validation = Validation::Strict;
     }

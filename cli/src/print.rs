@@ -18,6 +18,7 @@ pub(crate) fn story(report: &Report, folder: &Path, captures: &[PathBuf]) -> Str
             text += &format!("{line}\n");
         }
         text += &associations(run);
+        text += &explanation(report, run);
     }
     text += &checks(report);
     text += &format!("\nDigest    {}\n", report.digest);
@@ -84,6 +85,26 @@ fn associations(run: &RunReport) -> String {
             sa.outbound_spis.join("+"),
         );
         text += &format!("  {:8}             {}\n", "", sa.selector);
+    }
+    text
+}
+
+/// Why what did not get through did not, and the article's words about it.
+fn explanation(report: &Report, run: &RunReport) -> String {
+    if run.explanation.is_empty() {
+        return String::new();
+    }
+    let flows: Vec<String> =
+        run.flows.iter().map(|f| format!("{}: {} of {} answered", f.flow, f.answered, f.asked)).collect();
+    let failed = run.flows.iter().any(|f| f.answered < f.asked);
+    let title = if failed { "What went wrong" } else { "What was refused on the way" };
+    let mut text = format!("\n{title} ({})\n", flows.join(", "));
+    for line in &run.explanation {
+        text += &format!("  - {line}\n");
+    }
+    // Of a twin all checks have the sentence it is about.
+    if let Some(check) = report.checks.iter().find(|c| run.name.is_some() && c.run == run.name) {
+        text += &format!("  The article: \"{}\"\n", check.says);
     }
     text
 }

@@ -86,6 +86,7 @@ fn afterwards(store: &mut Store) {
     let interface = LocalInterface {
         kind: ConnectionKind::Lan,
         addresses: vec![Prefix::new([203, 0, 113, 1].into(), 24), Prefix::new([10, 1, 0, 1].into(), 16)],
+        leased: true,
     };
     let local = LocalAddresses {
         interfaces: vec![interface],

@@ -104,8 +104,11 @@ impl NetworkSettings {
     /// What the policy compiler wants to know.
     #[must_use]
     pub fn local_addresses(&self, release: &'static Profile, exempt: ExemptLevel) -> LocalAddresses {
-        let interface =
-            |a: &Adapter| LocalInterface { kind: a.kind.connection(), addresses: a.addresses.clone() };
+        let interface = |a: &Adapter| LocalInterface {
+            kind: a.kind.connection(),
+            addresses: a.addresses.clone(),
+            leased: a.dhcp.is_some(),
+        };
         let kinds = [Server::Dns, Server::Wins, Server::Dhcp, Server::Gateway];
         let servers = kinds.map(|kind| (kind, self.servers(kind))).into_iter();
         LocalAddresses {

@@ -94,6 +94,8 @@ pub struct LocalInterface {
     pub kind: ConnectionKind,
     /// Own addresses with their on-link prefix.
     pub addresses: Vec<Prefix>,
+    /// Whether a DHCP server leased them: they are not static.
+    pub leased: bool,
 }
 
 /// Why a policy cannot be compiled.
@@ -172,7 +174,8 @@ impl LocalAddresses {
     /// A computer with these LAN addresses.
     #[must_use]
     pub fn lan(addresses: &[Prefix]) -> Self {
-        let interface = LocalInterface { kind: ConnectionKind::Lan, addresses: addresses.to_vec() };
+        let interface =
+            LocalInterface { kind: ConnectionKind::Lan, addresses: addresses.to_vec(), leased: false };
         Self { interfaces: vec![interface], ..Self::default() }
     }
 
@@ -185,7 +188,8 @@ impl LocalAddresses {
     /// A computer with the interfaces of a core configuration.
     #[must_use]
     pub fn of(interfaces: &[Interface]) -> Self {
-        let local = |i: &Interface| LocalInterface { kind: i.kind, addresses: i.addresses.clone() };
+        let local =
+            |i: &Interface| LocalInterface { kind: i.kind, addresses: i.addresses.clone(), leased: false };
         Self { interfaces: interfaces.iter().map(local).collect(), ..Self::default() }
     }
 
@@ -193,6 +197,13 @@ impl LocalAddresses {
     #[must_use]
     pub fn owns(&self, address: IpAddr) -> bool {
         self.all().any(|p| p.address == address)
+    }
+
+    /// Whether the address is one of ours, and not for good: a DHCP server leased it.
+    #[must_use]
+    pub fn leases(&self, address: IpAddr) -> bool {
+        let leased = self.interfaces.iter().filter(|i| i.leased);
+        leased.flat_map(|i| &i.addresses).any(|p| p.address == address)
     }
 
     /// Every own address with its prefix.

@@ -29,6 +29,7 @@ mod computer;
 mod domains;
 pub mod embedded;
 pub mod error;
+mod explain;
 pub mod family;
 pub mod faults;
 mod flood;

@@ -33,6 +33,14 @@ pub fn failure(reason: &FailureReason) -> String {
     }
 }
 
+/// Why a negotiation failed, with the name of a notification beside its number.
+pub fn failure_text(reason: &FailureReason) -> String {
+    match reason {
+        FailureReason::Notified(n) => format!("peer sent notify {n} ({})", notify(*n)),
+        other => other.to_string(),
+    }
+}
+
 /// What happened to IKE, as `happened` in `steps.toml` names it; nothing for what has checks of its own.
 pub fn happening(event: &Event) -> Option<String> {
     Some(match event {

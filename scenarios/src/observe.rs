@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipsec_core::config::PolicyDatabases;
 use ipsec_core::ike::failure::{Failure, FailureReason};
 use ipsec_core::io::{MainModeInfo, QuickModeInfo};
 use ipsec_core::packet::PacketId;
@@ -17,6 +18,7 @@ use ipsec_sim::nat::Mapped;
 use ipsec_sim::verdict::{Findings, Sight, sight};
 use ipsec_sim::{Effect, LinkId, Names, NodeId, Record, Sink};
 
+use crate::explain::{Trouble, What, cause_text, reason_text};
 use crate::names;
 use crate::steps::Traffic;
 use crate::story::Story;
@@ -50,6 +52,11 @@ pub(crate) struct Observer {
     pub(crate) drops: BTreeMap<(NodeId, PacketPattern, String), u32>,
     /// Failed negotiations by node, phase and reason.
     pub(crate) failures: BTreeMap<(NodeId, &'static str, String), Failed>,
+    /// The first drop and the first failure of each kind, in order of time; none when no story is told.
+    pub(crate) troubles: Vec<Trouble>,
+    /// The policy of each node with IPsec, as it is now.
+    pub(crate) policies: BTreeMap<NodeId, PolicyDatabases>,
+    tell: bool,
     /// Kinds of packets on each link; how many.
     pub(crate) seen: BTreeMap<(LinkId, Traffic), u32>,
     /// What the capture of each link shows that a check asks about.
@@ -88,6 +95,9 @@ impl Observer {
             deleted: BTreeSet::new(),
             drops: BTreeMap::new(),
             failures: BTreeMap::new(),
+            troubles: Vec::new(),
+            policies: BTreeMap::new(),
+            tell,
             seen: BTreeMap::new(),
             findings: BTreeMap::new(),
             cookies: BTreeMap::new(),
@@ -164,6 +174,7 @@ impl Observer {
                     if let Some(remark) = remark(&self.kerberos, node, failure) {
                         failed.detail += &format!("; {remark}");
                     }
+                    self.trouble(node, What::Failed(Box::new(failure.clone())));
                 }
             }
             Event::Dropped { packet, reason, flow, .. } => {
@@ -198,14 +209,23 @@ impl Observer {
         let last = self.last.get(&node).copied();
         let known = if packet == 0 { None } else { self.ids.get(&packet).map(|(_, pattern)| *pattern) };
         let Some(pattern) = known.or_else(|| flow.map(|f| oriented(&f, last))).or(last) else { return };
-        self.dropped(time, node, pattern, names::drop_reason(reason), &reason.to_string());
+        if self.is_first_drop(node, pattern, names::drop_reason(reason)) {
+            let why = self.policies.get(&node).map(|policy| reason_text(policy, reason));
+            self.story.dropped(time, node, &pattern, &why.unwrap_or_else(|| reason.to_string()));
+            self.trouble(node, What::Refused(pattern, *reason));
+        }
     }
 
-    fn dropped(&mut self, time: Instant, node: NodeId, packet: PacketPattern, reason: String, why: &str) {
+    fn is_first_drop(&mut self, node: NodeId, packet: PacketPattern, reason: String) -> bool {
         let times = self.drops.entry((node, packet, reason)).or_default();
         *times += 1;
-        if *times == 1 {
-            self.story.dropped(time, node, &packet, why);
+        *times == 1
+    }
+
+    fn trouble(&mut self, node: NodeId, what: What) {
+        if self.tell {
+            let policy = self.policies.get(&node).cloned().unwrap_or_default();
+            self.troubles.push(Trouble { node, policy, what });
         }
     }
 }
@@ -249,8 +269,11 @@ impl Sink for Observer {
                 }
             }
             Effect::Dropped(packet, cause) => {
-                if let Some(p) = pattern(packet.bytes()) {
-                    self.dropped(time, node, p, names::drop_cause(&cause), &cause.to_string());
+                if let Some(p) = pattern(packet.bytes())
+                    && self.is_first_drop(node, p, names::drop_cause(&cause))
+                {
+                    self.story.dropped(time, node, &p, &cause_text(&self.names, node, &cause));
+                    self.trouble(node, What::Dropped(p, cause));
                 }
             }
             Effect::Mapped(mapped) => {
@@ -278,11 +301,14 @@ fn remark<'a>(
 
 /// A flow in the direction in which its packet went: as the packet that last came in, else from here to there.
 fn oriented(flow: &FlowKey, last: Option<PacketPattern>) -> PacketPattern {
+    let has_ports = matches!(flow.protocol, protocol::TCP | protocol::UDP);
+    let (local_port, remote_port) =
+        if has_ports { (flow.local_port, flow.remote_port) } else { (None, None) };
     let inbound = last.is_some_and(|l| (l.from, l.to) == (flow.remote, flow.local));
     let (from, from_port, to, to_port) = if inbound {
-        (flow.remote, flow.remote_port, flow.local, flow.local_port)
+        (flow.remote, remote_port, flow.local, local_port)
     } else {
-        (flow.local, flow.local_port, flow.remote, flow.remote_port)
+        (flow.local, local_port, flow.remote, remote_port)
     };
     PacketPattern { protocol: flow.protocol, from, from_port, to, to_port }
 }

@@ -58,8 +58,12 @@ impl Place {
 
     /// What the policy compiler knows of the computer.
     fn local(&self) -> LocalAddresses {
-        let outside = LocalInterface { kind: self.kind, addresses: vec![self.address] };
-        let inside = self.inside.map(|p| LocalInterface { kind: ConnectionKind::Lan, addresses: vec![p] });
+        let outside = LocalInterface { kind: self.kind, addresses: vec![self.address], leased: false };
+        let inside = self.inside.map(|p| LocalInterface {
+            kind: ConnectionKind::Lan,
+            addresses: vec![p],
+            leased: false,
+        });
         LocalAddresses {
             interfaces: [outside].into_iter().chain(inside).collect(),
             exempt: ExemptLevel::IsakmpOnly,

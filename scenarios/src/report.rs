@@ -78,6 +78,8 @@ pub struct RunReport {
     pub links: Vec<String>,
     /// The story, line by line.
     pub story: Vec<String>,
+    /// Why what did not get through did not, a sentence each; told only with the story.
+    pub explanation: Vec<String>,
 }
 
 /// An established main-mode SA.

@@ -14,6 +14,7 @@ use crate::check::Facts;
 use crate::computer::Computer;
 use crate::domains::Domains;
 use crate::error::{LoadError, missing};
+use crate::explain::{self, Explainer};
 use crate::faults::{FaultPlan, RECOVERY};
 use crate::logs::LogSink;
 use crate::names;
@@ -172,6 +173,10 @@ impl<'a> Act<'a> {
             _ => None,
         });
         observer.judge(judged);
+        for (name, computer) in &computers {
+            let node = observer.node(name);
+            observer.policies.extend(node.map(|node| (node, computer.databases())));
+        }
         let sinks =
             (recorder, DigestSink::new(), observer, LogSink::new(scenario, &computers, options.oakley));
         let routes = BTreeMap::new();
@@ -447,7 +452,18 @@ impl<'a> Act<'a> {
         }
     }
 
+    /// Why what did not get through did not, for people.
+    fn explanation(&self) -> Vec<String> {
+        let topology = &self.scenario.topology;
+        let answered = self.answers(Instant::EPOCH);
+        let unanswered = |name: &str| self.scenario.steps.flow(name).is_some_and(|flow| flow.unanswered);
+        let all_answered = answered.iter().all(|(name, a)| a.answered >= a.asked || unanswered(name));
+        let warned = self.computers.iter().flat_map(|(name, c)| explain::warned(name, c.machine()));
+        Explainer { topology, observer: &self.sinks.2 }.lines(all_answered, warned.collect())
+    }
+
     fn report(&mut self, end: Instant) -> RunReport {
+        let explanation = self.explanation();
         let story = self.sinks.2.story.take();
         let (_, digest, observer, logs) = &self.sinks;
         let node = |id| observer.names.node(id).to_string();
@@ -533,6 +549,7 @@ impl<'a> Act<'a> {
                 .collect(),
             links: observer.names.links.clone(),
             story,
+            explanation,
         }
     }
 }

@@ -108,7 +108,11 @@ impl Story {
             Event::Failed(failure) => {
                 self.waiting.remove(&node);
                 let phase = names::phase(failure.phase).replace('-', " ");
-                format!("{phase} with {} failed: {} (event 547)", failure.peer.ip(), failure.reason)
+                format!(
+                    "{phase} with {} failed: {} (event 547)",
+                    failure.peer.ip(),
+                    names::failure_text(&failure.reason)
+                )
             }
             Event::Retransmitted { peer, attempt, .. } => {
                 format!("repeats a message to {} ({attempt})", peer.ip())

@@ -8,6 +8,7 @@
 //! | accepts or falls back to clear | "None of the check boxes at the bottom" | refused | clear packets pass |
 //! | remote access connections | "not supported for client remote access VPN use" | refused | compiled as for any other interface |
 //! | endpoint given by name | "both tunnel endpoints have static IP addresses" | refused | resolved when the policy is compiled |
+//! | our own endpoint leased by DHCP | the same | refused | works until the lease ends |
 //! | another authentication in the other rule | "the same method must be used in both rules" | refused | the more specific pair of addresses counts, then the rule created first |
 //!
 //! An endpoint that is no single address (`any`, `me`, a subnet, multicast) is refused either way: netsh has no word for it, and the
@@ -71,7 +72,7 @@ pub fn check_every_policy(stores: &Stores, local: &LocalAddresses) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::{Warning, compile, compile_stores};
+    use crate::compile::{LocalInterface, Warning, compile, compile_stores};
     use crate::netsh::run_script;
     use crate::rule::TunnelEndpoint;
     use ipsec_core::selector::Prefix;
@@ -147,6 +148,22 @@ mod tests {
     fn strict_refuses_endpoints_that_may_move() {
         let wanted = Some(Warning::EndpointByName { rule: named("there"), name: named("gwb") });
         assert_eq!(refused("set rule there P tunnel=gwb"), wanted);
+    }
+
+    #[test]
+    fn strict_refuses_endpoints_that_are_leased() {
+        let (store, endpoint) = (store(""), "203.0.113.1".parse().unwrap());
+        for (number, refused) in [(0, false), (1, true)] {
+            let mut local = gateway(Validation::Strict);
+            let inside = local.interfaces[0].addresses.remove(0);
+            local.interfaces.push(LocalInterface { addresses: vec![inside], ..local.interfaces[0].clone() });
+            local.interfaces[1 - number].leased = true;
+            let faithful = LocalAddresses { validation: Validation::Faithful, ..local.clone() };
+            assert!(compile(&store, &faithful).is_ok());
+            let wanted = Warning::LeasedEndpoint { rule: named("here"), endpoint };
+            let wanted = if refused { Err(CompileError::Unsupported(Box::new(wanted))) } else { Ok(()) };
+            assert_eq!(compile(&store, &local).map(|_| ()), wanted);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What Windows lets one configure and Microsoft advises against, because it does not do what it seems to do.
 
 use core::fmt;
+use core::net::IpAddr;
 
 use super::expand::active_rules;
 use super::{CompileError, LocalAddresses, main_mode};
@@ -30,6 +31,13 @@ pub enum Warning {
         rule: String,
         /// The name.
         name: String,
+    },
+    /// KB 816514: both tunnel endpoints have static addresses; our own end is one that a DHCP server leased.
+    LeasedEndpoint {
+        /// The rule.
+        rule: String,
+        /// The address.
+        endpoint: IpAddr,
     },
     /// KB 816514: "IPSec tunneling is not supported for client remote access VPN use"; L2TP is for that.
     RemoteAccessTunnel {
@@ -85,7 +93,7 @@ pub fn warnings(
         if active.filters.is_empty() {
             found.push(Warning::EmptyFilterList { rule: rule() });
         }
-        let Some((_, ours)) = active.tunnel else {
+        let Some((endpoint, ours)) = active.tunnel else {
             if negotiates && any(|f| !f.mirrored) {
                 found.push(Warning::NotMirrored { rule: rule() });
             }
@@ -93,6 +101,9 @@ pub fn warnings(
         };
         if let Some(TunnelEndpoint::Name(name)) = &active.rule.tunnel {
             found.push(Warning::EndpointByName { rule: rule(), name: name.clone() });
+        }
+        if local.leases(endpoint) {
+            found.push(Warning::LeasedEndpoint { rule: rule(), endpoint });
         }
         if active.rule.connection == ConnectionType::Dialup {
             found.push(Warning::RemoteAccessTunnel { rule: rule() });
@@ -132,6 +143,7 @@ impl Warning {
             Self::MirroredTunnel { .. }
             | Self::PortsInTunnel { .. }
             | Self::EndpointByName { .. }
+            | Self::LeasedEndpoint { .. }
             | Self::RemoteAccessTunnel { .. }
             | Self::ClearInTunnel { .. }
             | Self::AuthConflict(_) => true,
@@ -159,6 +171,13 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "rule '{rule}' names its tunnel endpoint '{name}': both ends of a tunnel have static addresses"
+                )
+            }
+            Self::LeasedEndpoint { rule, endpoint } => {
+                write!(
+                    f,
+                    "rule '{rule}' has the tunnel endpoint {endpoint}, which a DHCP server leased: both ends of a \
+                     tunnel have static addresses"
                 )
             }
             Self::RemoteAccessTunnel { rule } => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ipsec_core::Instant;
+use ipsec_core::{Command, Instant};
 use ipsec_machine::computer::BootTimes;
 use ipsec_policy::Live;
 use ipsec_sim::Action;
@@ -112,6 +112,9 @@ impl Act<'_> {
             self.sinks.3.configure(node, computer.config());
         }
         for command in told.commands {
+            if let Command::SetPolicy(policy) = &command {
+                self.sinks.2.policies.insert(node, policy.clone());
+            }
             self.network.schedule(at, node, Action::Ipsec(command));
         }
     }

@@ -82,6 +82,15 @@ fn of_strict_computers() {
         run(&scenario, &RunOptions::default()).map(|o| o.report.held)
     };
     assert_eq!(play(&files), Ok(true));
+    let leased = files
+        .text("topology.toml")
+        .unwrap()
+        .replace("address = \"203.0.113.1/24\"", "address = \"203.0.113.1/24\", dhcp = \"203.0.113.254\"");
+    let mut dynamic = files.clone();
+    dynamic.insert("topology.toml", leased);
+    let error = play(&dynamic).unwrap_err().to_string();
+    let wanted = "rule 'Tunnel to NetA' has the tunnel endpoint 203.0.113.1, which a DHCP server leased";
+    assert!(error.contains(&format!("not supported: {wanted}")), "{error}");
     for (text, with, wanted) in [
         ("protocol=ANY", "protocol=TCP", "rule 'Tunnel to NetB' has a tunnel for a protocol or port"),
         (

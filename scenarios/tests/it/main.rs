@@ -6,6 +6,7 @@ mod displays;
 mod errors;
 mod events;
 mod exemptions;
+mod explanations;
 mod faults;
 mod ike_scan;
 mod microsoft;
