@@ -53,6 +53,7 @@ fn carried_out_without_a_word() {
             vec!["A", "B"],
         ),
         (format!("echo A>l.txt\necho B>>l.txt\nfor /f %%i in (l.txt) do {P}%%i"), vec!["A", "B"]),
+        (format!("echo A>l.txt\nfor /f %%i in ('type l.txt') do {P}%%i"), vec!["A"]),
         (format!("echo A>l.txt\nset /p x=<l.txt\n{P}%x%"), vec!["A"]),
         // What netsh reads from elsewhere.
         (
@@ -123,6 +124,10 @@ fn answers_to_its_questions() {
     assert_eq!(made(&choice, &["y"]).unwrap(), ["Y"]);
     assert_eq!(made(&choice, &["X"]).unwrap(), ["X"]);
     assert!(made(&choice, &[]).unwrap_err().kind.to_string().contains("asks `choice /c xy"));
+    // A time limit has its own answer.
+    let timed = choice.replace("/c xy", "/c xy /t 10 /d y");
+    assert_eq!(made(&timed, &[]).unwrap(), ["Y"]);
+    assert_eq!(made(&timed, &["x"]).unwrap(), ["X"]);
     let name = format!("set n=default\nset /p \"n=name: \"\n{P}%n%");
     assert_eq!(made(&name, &[""]).unwrap(), ["default"]);
     assert_eq!(made(&name, &["mine"]).unwrap(), ["mine"]);

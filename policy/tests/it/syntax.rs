@@ -239,6 +239,9 @@ fn subnets_of_every_length_and_ranges_of_none() {
             assert_eq!(add(&profile::WINDOWS_2003, &written).map(|(a, _)| a), Ok(plain.clone()), "{written}");
         }
     }
+    let prefix = |release| add(release, "192.0.2.0/24");
+    assert_eq!(prefix(&profile::WINDOWS_2003), Ok(("192.0.2.0/24".to_owned(), 1)));
+    assert_eq!(prefix(&profile::RFC), Ok(("192.0.2.0/24".to_owned(), 0)));
     let range = "192.0.2.1-192.0.2.9";
     assert_eq!(add(&profile::RFC, range), Ok((range.to_owned(), 0)));
     for release in [&profile::WINDOWS_2000, &profile::WINDOWS_XP_SP2, &profile::WINDOWS_2003] {

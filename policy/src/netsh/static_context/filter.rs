@@ -28,6 +28,7 @@ pub(in crate::netsh) fn read(store: &Store, bound: &Bound, reply: &mut Reply) ->
         (port(bound, "srcport", protocol)?, port(bound, "dstport", protocol)?);
     check_servers(bound, &source, &destination)?;
     for (side, tag) in [(&mut source, "srcaddr"), (&mut destination, "dstaddr")] {
+        note_prefix(store, bound, tag, reply);
         check_release(store, bound, side, tag, reply)?;
         look_up(store, bound, side, tag, reply);
     }
@@ -203,6 +204,19 @@ fn check_release(
     };
     reply.remarks.push((bound.span_of(tag), NoteKind::Remark, remark.to_owned()));
     Ok(())
+}
+
+/// `10.0.0.0/8`: the help of `add filter` names masks and no prefixes behind addresses.
+fn note_prefix(store: &Store, bound: &Bound, tag: &'static str, reply: &mut Reply) {
+    if let (Some(Value::Address(Address::Subnet(net))), true) =
+        (bound.get(tag), store.release().is_some_and(crate::tools::is_windows))
+        && net.prefix_len() < net.max_prefix_len()
+    {
+        let mask = if tag == "srcaddr" { "srcmask" } else { "dstmask" };
+        let text =
+            format!("taken as {mask}={}: this release's help has no prefix in an address", net.prefix_len());
+        reply.remarks.push((bound.span_of(tag), NoteKind::Remark, text));
+    }
 }
 
 /// A name gets the addresses it has now, as Windows resolves it when the filter is made.

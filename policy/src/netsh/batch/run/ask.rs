@@ -51,19 +51,19 @@ impl Machine<'_, '_> {
 
     /// `choice /c abc`: the exit code is the number of the letter.
     pub(super) fn choice(&mut self, rest: &Source, written: &Source) -> Result<(), Error> {
-        let words = words(rest.text());
-        let mut letters = "yn".to_owned();
-        for (index, word) in words.iter().enumerate() {
-            let lower = word.to_ascii_lowercase();
-            if let Some(behind) = lower.strip_prefix("/c") {
-                let inline = behind.trim_start_matches(':');
-                let next = words.get(index + 1).map(|w| w.to_ascii_lowercase()).unwrap_or_default();
-                letters = if inline.is_empty() { next } else { inline.to_owned() };
-            }
-        }
-        let answer = self.answer();
+        let words: Vec<String> = words(rest.text()).iter().map(|w| w.to_ascii_lowercase()).collect();
+        let option = |name: &str| {
+            let at = words.iter().position(|word| word.starts_with(name))?;
+            let inline = words.get(at)?.get(name.len()..)?.trim_start_matches(':');
+            if inline.is_empty() { words.get(at + 1).cloned() } else { Some(inline.to_owned()) }
+        };
+        let letters = option("/c").unwrap_or_else(|| "yn".to_owned());
+        // With a time limit it has an answer for the case that nobody gives one.
+        let default =
+            option("/t").and_then(|_| option("/d")).map(|d| d.rsplit(',').next().unwrap_or("").to_owned());
+        let answer = self.answer().or(default);
         let index = answer.as_ref().and_then(|answer| {
-            let first = answer.to_ascii_lowercase().chars().next()?;
+            let first = answer.trim_matches('"').to_ascii_lowercase().chars().next()?;
             letters.chars().position(|c| c == first).and_then(|i| i32::try_from(i + 1).ok())
         });
         self.set_errorlevel(index);

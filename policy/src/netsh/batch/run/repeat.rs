@@ -71,20 +71,28 @@ impl Machine<'_, '_> {
     fn lines_of(&self, set: &str, options: &LineOptions) -> Option<Result<Vec<String>, String>> {
         let between = |quote: char| set.strip_prefix(quote).and_then(|s| s.strip_suffix(quote));
         let (text, command) = if options.back_quotes { ('\'', '`') } else { ('"', '\'') };
-        if between(command).is_some() {
-            return None;
+        if let Some(inner) = between(command) {
+            // What `type` prints is the file.
+            let (program, name) = inner.trim().split_once(char::is_whitespace)?;
+            let name = name.trim();
+            let alone = !name.contains(['|', '&', '<', '>', '^']) && program.eq_ignore_ascii_case("type");
+            return if alone { self.lines_of_files(&[name.to_owned()], options.skip) } else { None };
         }
         if let Some(text) = between(text) {
             return Some(Ok(vec![text.to_owned()]));
         }
+        self.lines_of_files(&words(set), options.skip)
+    }
+
+    fn lines_of_files(&self, names: &[String], skip: usize) -> Option<Result<Vec<String>, String>> {
         let mut lines = Vec::new();
-        for name in words(set) {
+        for name in names {
             let name = name.trim_matches('"');
             let Some(bytes) = self.session.read(name) else {
                 return Some(Err(format!("there is no file `{name}` that can be read here")));
             };
             let text = crate::netsh::source::decode(&bytes).0;
-            lines.extend(crate::netsh::lines(&text).into_iter().skip(options.skip).map(str::to_owned));
+            lines.extend(crate::netsh::lines(&text).into_iter().skip(skip).map(str::to_owned));
         }
         Some(Ok(lines))
     }
