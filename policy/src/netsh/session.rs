@@ -216,6 +216,15 @@ impl<'a> Session<'a> {
             }
             rest = after.get(1..).unwrap_or_default();
         }
+        // A file may be meant for a context that it does not name; a command line may not.
+        let first = rest.first().and_then(Argument::plain).filter(|word| is_verb(&word.text));
+        if let (Context::Root, Some(word)) = (self.place.context, first)
+            && shell::own_command(rest).is_none()
+            && !shell::shows_mode(rest)
+        {
+            let (found, expected) = (word.text.clone(), "ipsec static or ipsec dynamic before it".to_owned());
+            return Err(Fault::new(word.span.clone(), ErrorKind::UnknownCommand { found, expected }));
+        }
         self.words(source, rest)
     }
 

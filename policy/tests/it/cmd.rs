@@ -148,6 +148,7 @@ fn refused_with_the_place() {
         ),
         ("for /l %%i in (1,0,2) do netsh ipsec static add policy %%i", (2, 16), "the loop never ends"),
         (":a\ncall :a", (3, 1), "calls nest too deep"),
+        ("netsh add policy A", (2, 7), "found `add`, expected ipsec static"),
         ("echo netsh>x\nnetsh -f gone.nsh", (3, 10), "there is no file `gone.nsh`"),
         (
             "set D=%~dp0\nset E=%D%x\nnetsh ipsec static add policy %E%",
