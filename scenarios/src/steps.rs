@@ -1,5 +1,6 @@
 //! `steps.toml`: who does what at which time, and what must come of it.
 
+pub mod adversary;
 pub mod displays;
 pub mod domain;
 pub mod machine;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::{Doc, LoadError};
+pub use crate::steps::adversary::{Flood, ForgeFragments, Inject};
 use crate::steps::displays::{Judged, Shown};
 use crate::topology::traversal::Revision;
 use crate::topology::{Route, Topology};
@@ -200,61 +202,6 @@ pub struct NetshLine {
     pub node: Spanned<String>,
     /// What would be typed, with `netsh` before it as at a command prompt, or without.
     pub line: String,
-}
-
-/// A forged echo request, or another packet where ports are given.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Inject {
-    /// The link it appears on.
-    pub link: Spanned<String>,
-    /// The node that gets it.
-    pub node: Spanned<String>,
-    /// Its source address, whoever that really is.
-    pub from: IpAddr,
-    /// Its destination address.
-    pub to: IpAddr,
-    /// A TCP SYN with these ports, source and destination.
-    pub tcp: Option<(u16, u16)>,
-    /// A UDP datagram with these ports, source and destination.
-    pub udp: Option<(u16, u16)>,
-    /// A packet of this other protocol: 46 is RSVP.
-    pub protocol: Option<u8>,
-}
-
-/// First messages of aggressive mode, one after another, each with a cookie of its own.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Flood {
-    /// The link they appear on.
-    pub link: Spanned<String>,
-    /// The node that gets them.
-    pub node: Spanned<String>,
-    /// Their source address, whoever that really is; also who they say they are from.
-    pub from: IpAddr,
-    /// How many.
-    pub count: u32,
-    /// One each.
-    pub interval: Span,
-}
-
-/// A false message under the cookies that were last read on the link, in fragments of MS-IKEE section 2.2.3.1. It looks like an
-/// encrypted message of main mode.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ForgeFragments {
-    /// The link they appear on.
-    pub link: Spanned<String>,
-    /// The node that gets them.
-    pub node: Spanned<String>,
-    /// Their source address, whoever that really is.
-    pub from: IpAddr,
-    /// How many the message has.
-    pub fragments: u8,
-    /// How many messages under each fragment ID.
-    pub messages: u32,
-    /// How many fragment IDs, from 1 on: the first that a peer uses.
-    pub ids: u16,
 }
 
 /// One thing that must hold at the end.

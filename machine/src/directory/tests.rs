@@ -138,6 +138,21 @@ fn other_containers_say_nothing() {
     assert_eq!(directory.group_policy(&place("", "Servers")).gpo.as_deref(), Some("second"));
 }
 
+/// "IPSec policy is a computer configuration Group Policy setting that is only applied to computers": what is linked to the unit
+/// of whoever logs on counts where that unit holds the computer, and nowhere else.
+#[test]
+fn a_unit_of_users_says_nothing_to_their_computers() {
+    let mut directory = directory();
+    directory.add_gpo("staff", Container::OrganizationalUnit("Staff".into())).unwrap();
+    directory.assign("staff", Some("domain")).unwrap();
+    let mut computer = member();
+    computer.apply_group_policy(Some(directory.group_policy(&gateway())), NOW);
+    assert_eq!(in_force(&computer), ["local"]);
+    let desk = Place { site: None, unit: Some("Staff".into()) };
+    computer.apply_group_policy(Some(directory.group_policy(&desk)), NOW);
+    assert_eq!(in_force(&computer), ["domain"]);
+}
+
 /// KB 816514: the domain's policy "prevents the Windows Server 2003 gateway from having a local IPSec policy"; an
 /// organizational unit with a policy of its own helps. What the logs hear of it, step by step.
 #[test]

@@ -1,6 +1,7 @@
 //! Behaviour of the policy crate from outside, one behaviour a module.
 
 mod articles;
+mod assignment;
 mod batch;
 mod cmd;
 mod default_response;
