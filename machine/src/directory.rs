@@ -99,6 +99,12 @@ impl Directory {
         &self.name
     }
 
+    /// "All available IPSec policies", none of them assigned: who assigns one does so in a Group Policy object.
+    #[must_use]
+    pub fn policies(&self) -> &Store {
+        &self.policies
+    }
+
     /// Makes a Group Policy object and links it to a container. Of several at one container, the one made first counts most, as
     /// the first in the list of links does.
     ///

@@ -116,6 +116,8 @@ pub struct Snapshot {
     pub kind: MonitorKind,
     /// The assigned policy.
     pub policy: Option<String>,
+    /// The domain whose directory it comes from; none: the computer's own stores.
+    pub domain: Option<String>,
     /// ISAKMP SAs; ipsecmon does not show them.
     pub main_modes: Vec<MainMode>,
     /// Pairs of SAs, and soft associations.
@@ -239,7 +241,9 @@ impl Snapshot {
         let names = entry_names(stores, &computer.local_addresses()).unwrap_or_default();
         let assigned = stores.effective().assigned().or_else(|| stores.persistent.assigned());
         let policy = assigned.map(|policy| policy.name.clone());
-        Self::new(computer.release(), policy, &names, &Live::of(ipsec, now))
+        let domain = stores.domain.as_ref().filter(|_| stores.domain_assigns());
+        let domain = domain.map(|domain| domain.name.clone());
+        Self { domain, ..Self::new(computer.release(), policy, &names, &Live::of(ipsec, now)) }
     }
 
     /// What the monitor of a computer with the release `own` shows of another one.
@@ -288,6 +292,7 @@ impl Snapshot {
             release,
             kind: MonitorKind::of(release),
             policy,
+            domain: None,
             main_modes: main_modes.collect(),
             associations: pairs.chain(soft).collect(),
             counts: live.counts.clone(),

@@ -138,6 +138,31 @@ fn other_containers_say_nothing() {
     assert_eq!(directory.group_policy(&place("", "Servers")).gpo.as_deref(), Some("second"));
 }
 
+/// "Configuring and Managing IPSec": "Select Default Domain Policy [...] Select IP Security Policies On Active Directory. The details
+/// pane displays all available IPSec policies. Right-click the IPSec policy which you want to assign, and then click Assign".
+#[test]
+fn the_default_domain_policy_assigns_for_every_member() {
+    use ipsec_policy::examples::{self, CLIENT, SECURE_SERVER, SERVER};
+    let mut directory = Directory::new("corp.example", &examples::store());
+    let available: Vec<&str> = directory.policies().policies().iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(available, [CLIENT, SERVER, SECURE_SERVER]);
+    let in_force = |directory: &Directory, place: &Place| {
+        let mut computer = member();
+        computer.apply_group_policy(Some(directory.group_policy(place)), NOW);
+        let assigned = computer.in_force().effective().assigned().unwrap();
+        (assigned.name.clone(), computer.stores().domain.as_ref().unwrap().gpo.clone())
+    };
+    let everywhere = [Place::default(), gateway()];
+    for policy in [SERVER, CLIENT] {
+        directory.assign(DEFAULT_DOMAIN_POLICY, Some(policy)).unwrap();
+        for place in &everywhere {
+            let expected = (policy.to_owned(), Some(DEFAULT_DOMAIN_POLICY.to_owned()));
+            assert_eq!(in_force(&directory, place), expected, "{place:?}");
+        }
+    }
+    assert!(directory.policies().assigned().is_none());
+}
+
 /// "IPSec policy is a computer configuration Group Policy setting that is only applied to computers": what is linked to the unit
 /// of whoever logs on counts where that unit holds the computer, and nowhere else.
 #[test]

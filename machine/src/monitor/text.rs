@@ -17,6 +17,9 @@ pub struct Document<'a> {
     release: &'static str,
     monitor: MonitorKind,
     policy: Option<&'a str>,
+    /// Where the policy comes from, when that is a domain's directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a str>,
     main_mode_sas: &'a [MainMode],
     associations: &'a [Association],
     statistics: Statistics,
@@ -42,6 +45,7 @@ impl Snapshot {
             release: self.release.name,
             monitor: self.kind,
             policy: self.policy.as_deref(),
+            domain: self.domain.as_deref(),
             // ipsecmon has no list of main modes.
             main_mode_sas: if self.kind == MonitorKind::Ipsecmon { &[] } else { &self.main_modes },
             associations: &self.associations,
@@ -55,7 +59,8 @@ impl Snapshot {
         let mut out = String::new();
         let policy = self.policy.as_deref().unwrap_or("none");
         let _ = writeln!(out, "{} at {} s ({})", self.kind.title(), self.at, self.release.title);
-        let _ = writeln!(out, "Active policy: {policy}");
+        let of = self.domain.as_ref().map_or(String::new(), |domain| format!(" (of the domain {domain})"));
+        let _ = writeln!(out, "Active policy: {policy}{of}");
         if self.kind == MonitorKind::Ipsecmon {
             self.ipsecmon(&mut out);
         } else {
