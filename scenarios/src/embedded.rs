@@ -107,10 +107,23 @@ const FAMILIES: &[Directory] = &[
         "gwc.netsh",
         "offload.steps.toml",
         "one.steps.toml",
+        "overlapping.gwa.netsh",
+        "overlapping.gwb.netsh",
         "second.gwa.netsh",
         "second.topology.toml",
         "two.gwa.netsh",
         "two.topology.toml"
+    ),
+    directory!(
+        "tunnels": "family.toml",
+        "again.check.toml",
+        "changed.steps.toml",
+        "dropped.check.toml",
+        "filter.steps.toml",
+        "gwa.netsh",
+        "gwb.netsh",
+        "refused.check.toml",
+        "topology.toml"
     ),
     directory!(
         "nat": "family.toml",

@@ -15,6 +15,20 @@ fn each_tunnel_needs_its_filters_on_each_interface() {
 }
 
 #[test]
+fn the_more_specific_tunnel_counts() {
+    hold("kb816514-overlapping-*");
+}
+
+/// The family `tunnels`: rules that change while SAs live, and packet filters that lack an entry.
+#[test]
+fn changes_count_at_once_and_every_filter_is_needed() {
+    hold("kb816514-changed-*");
+    hold("kb816514-filter-lacks-*");
+    let tested = ["kb816514-changed-*", "kb816514-filter-lacks-*"];
+    assert_eq!(tested.map(embedded::matching).concat(), embedded::matching("tunnels"));
+}
+
+#[test]
 fn fragmentation_is_below_ipsec() {
     hold("kb816514-big-*");
 }
@@ -26,6 +40,12 @@ fn only_the_outbound_interface_offloads() {
 
 #[test]
 fn every_scenario_is_tested() {
-    let tested = ["kb816514-route-changes-*", "kb816514-two-tunnels*", "kb816514-big-*", "kb816514-offload*"];
+    let tested = [
+        "kb816514-route-changes-*",
+        "kb816514-two-tunnels*",
+        "kb816514-overlapping-*",
+        "kb816514-big-*",
+        "kb816514-offload*",
+    ];
     assert_eq!(tested.map(embedded::matching).concat(), embedded::matching("multihomed"));
 }
