@@ -182,6 +182,7 @@ impl<'a> Session<'a> {
     fn shell_words(&mut self, source: &Source) -> Result<Ended, Fault> {
         let arguments = self.arguments(source)?;
         let mut rest = arguments.as_slice();
+        let mut ran = false;
         while let [option, after @ ..] = rest {
             let Some(word) = option.plain().filter(|w| !w.quoted && w.text.starts_with(['-', '/'])) else {
                 break;
@@ -191,7 +192,9 @@ impl<'a> Session<'a> {
                 (Some("c"), Some(context)) => {
                     let inner = token::arguments(&context.text)?.0;
                     // The context's own words have no place of their own: errors point at the option's value.
-                    self.words(source, &inner).map_err(|f| Fault::new(context.span.clone(), f.kind))?;
+                    let ended = self.words(source, &inner);
+                    ran |=
+                        ended.map_err(|f| Fault::new(context.span.clone(), f.kind))? == Ended::AfterCommand;
                 }
                 (Some("f"), Some(file)) => {
                     self.call(source, file.span.clone(), &file.text)?;
@@ -225,7 +228,7 @@ impl<'a> Session<'a> {
             let (found, expected) = (word.text.clone(), "ipsec static or ipsec dynamic before it".to_owned());
             return Err(Fault::new(word.span.clone(), ErrorKind::UnknownCommand { found, expected }));
         }
-        self.words(source, rest)
+        if ran && rest.is_empty() { Ok(Ended::AfterCommand) } else { self.words(source, rest) }
     }
 
     /// What stands behind a tool's name: `ipsecpol` and `ipseccmd` edit policy here, the others only look at it.
@@ -267,8 +270,18 @@ impl<'a> Session<'a> {
         Ok(arguments)
     }
 
-    /// Follows context words and carries out the command behind them.
+    /// Follows context words and carries out the command behind them. Without a command the shell stands in that context
+    /// from then on, else where it stood.
     fn words(&mut self, source: &Source, arguments: &[Argument]) -> Result<Ended, Fault> {
+        let stood = self.place.context;
+        let ended = self.follow(source, arguments)?;
+        if ended == Ended::AfterCommand && !self.ended {
+            self.place.context = stood;
+        }
+        Ok(ended)
+    }
+
+    fn follow(&mut self, source: &Source, arguments: &[Argument]) -> Result<Ended, Fault> {
         let mut rest = arguments;
         while let [first, after @ ..] = rest {
             let word = first.plain().map(|w| w.text.to_ascii_lowercase()).unwrap_or_default();

@@ -67,6 +67,7 @@ fn carried_out_without_a_word() {
         ("echo ipsec static add policy A | netsh".to_owned(), vec!["A"]),
         ("(echo ipsec static& echo add policy A) | netsh".to_owned(), vec!["A"]),
         (format!("echo y | {P}A"), vec!["A"]),
+        (format!("netsh -c \"ipsec static add policy A\"\ncls\n{P}B"), vec!["A", "B"]),
         // What stands behind a bracket is not lost.
         (format!("({P}A) >nul 2>&1 && {P}B"), vec!["A", "B"]),
         (format!("({P}A\n{P}B\n)>nul 2>nul& {P}C"), vec!["A", "B", "C"]),

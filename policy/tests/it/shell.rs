@@ -99,6 +99,9 @@ fn the_prompt_stays_where_it_is() {
     assert_eq!(say("add policy P"), (None, false, "netsh ipsec static>", 1));
     assert_eq!(say("add policy P"), (Some(12), false, "netsh ipsec static>", 1));
     assert_eq!(say("dynamic"), (None, false, "netsh ipsec dynamic>", 1));
+    // A command behind its context leaves the prompt where it stands.
+    assert_eq!(say("static add policy P"), (Some(19), false, "netsh ipsec dynamic>", 1));
+    assert_eq!(say("static show store"), (None, false, "netsh ipsec dynamic>", 1));
     // Of several lines at once all are carried out or none.
     assert_eq!(say("static add policy Q\nadd policy Q").3, 1);
     assert_eq!(say(".."), (None, false, "netsh ipsec>", 1));
