@@ -57,6 +57,13 @@ pub(crate) fn network<'a>(
             let (which, deed) = (Which::Nth(link.alters.unwrap_or(1)), Deed::Alter(vec![LAST_OCTET]));
             builder.rule(Rule { link: Some(link_id), from: None, matcher, which, deed });
         }
+        if let Some(back) = &link.replays {
+            let (which, deed) = (Which::Nth(back.packet), Deed::Replay(back.after.0));
+            for matcher in [Matcher::Esp, Matcher::Ah] {
+                let deed = deed.clone();
+                builder.rule(Rule { link: Some(link_id), from: None, matcher, which, deed });
+            }
+        }
     }
     for node in &scenario.topology.nodes {
         let (config, computer) = node_config(scenario, domains, node)?;

@@ -212,6 +212,16 @@ const FAMILIES: &[Directory] = &[
         "unreadable.check.toml"
     ),
     directory!(
+        "events": "family.toml",
+        "clear.steps.toml",
+        "lan.topology.toml",
+        "late.steps.toml",
+        "outbound.steps.toml",
+        "reboot.steps.toml",
+        "secured.netsh",
+        "talk.steps.toml"
+    ),
+    directory!(
         "filters": "family.toml",
         "abczz.steps.toml",
         "alice.netsh",

@@ -208,6 +208,8 @@ impl Observer {
     ) {
         let last = self.last.get(&node).copied();
         let known = if packet == 0 { None } else { self.ids.get(&packet).map(|(_, pattern)| *pattern) };
+        // Of a packet that was not opened, the flow has no more to say than what was last seen here.
+        let flow = flow.filter(|f| last.is_none() || !matches!(f.protocol, 50 | 51));
         let Some(pattern) = known.or_else(|| flow.map(|f| oriented(&f, last))).or(last) else { return };
         if self.is_first_drop(node, pattern, names::drop_reason(reason)) {
             let why = self.policies.get(&node).map(|policy| reason_text(policy, reason));

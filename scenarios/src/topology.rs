@@ -69,6 +69,18 @@ pub struct Link {
     /// Somebody on it who knows what `datagram 1` looks like rewrites two letters of the n-th UDP datagram, so that the checksum
     /// still fits.
     pub forges: Option<u32>,
+    /// Which ESP or AH packet somebody on the way plays back.
+    pub replays: Option<PlayedBack>,
+}
+
+/// A packet that passes, and comes again.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlayedBack {
+    /// Which, from 1.
+    pub packet: u32,
+    /// How long after.
+    pub after: Span,
 }
 
 fn default_latency() -> Span {

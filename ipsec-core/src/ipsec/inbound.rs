@@ -107,7 +107,9 @@ impl Ipsec {
                             came_on = Some(pair);
                         }
                         Err(reason) => {
-                            self.drop_packet(packet, interface, reason, None);
+                            // What is inside nobody knows: the flow is that of the IPsec header.
+                            let flow = info.inbound_flow(packet.bytes());
+                            self.drop_packet(packet, interface, reason, Some(flow));
                             return;
                         }
                     }

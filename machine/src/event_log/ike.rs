@@ -267,7 +267,8 @@ fn port(range: PortRange) -> String {
     }
 }
 
-/// Who the peer is. What its certificate or its ticket says is not known here.
+/// Who the peer is. Names in certificates and tickets are empty: the core has neither, and an SA is never established with
+/// them; such an identity stands in failures alone.
 fn identity(method: Option<AuthenticationMethod>, peer: IpAddr, release: Release) -> Insert {
     let mut items = match method {
         Some(AuthenticationMethod::PRE_SHARED_KEY) => vec![Item::heading("Preshared key ID.")],

@@ -150,10 +150,12 @@ fn not_available(methods: &[AuthenticationMethod]) -> Reason {
     }
 }
 
-/// How far it came, as which role, in how many seconds. The message file of Windows XP has no texts for it.
+/// How far it came, as which role, in how many seconds. The message file of Windows XP has no texts for that, so what stands
+/// there is two numbers: the status of what IKE relied on, zero as it relies on no Kerberos and no certificates here (our
+/// choice, unconfirmed).
 pub(super) fn extra_status(time: Instant, failure: &Failure, release: Release) -> Insert {
     if release < Release::Server2003 {
-        return Insert::Text(String::new());
+        return Insert::text("0x0 0x0");
     }
     let state = Item::heading(match failure.progress {
         Progress::NotBegun => "Unknown state",

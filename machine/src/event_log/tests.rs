@@ -95,6 +95,8 @@ fn no_release_has_other_events() {
     assert_eq!(own(Release::Server2003).collect::<Vec<_>>(), [0x028e, 0x028f]);
 }
 
+mod words;
+
 fn log(profile: &'static Profile, audit: AuditPolicy) -> EventLog {
     EventLog::new(profile, audit, DriverLogging { diagnostics: 0, interval: Duration::from_secs(3600) })
 }
@@ -227,7 +229,7 @@ fn total_delta_time_counts_the_main_mode_once() {
 /// Event 547 of each release; a peer identity and an extra status came with Windows XP, texts for it with Server 2003.
 #[test]
 fn failures_say_where_why_and_how_far() {
-    let status = ["", "", "Processed second (KE) payload\nInitiator.  Delta Time 62"];
+    let status = ["", "0x0 0x0", "Processed second (KE) payload\nInitiator.  Delta Time 62"];
     for (profile, status) in PROFILES.into_iter().zip(status) {
         let mut log = log(profile, AuditPolicy::WHOLE);
         let timed_out = FailureReason::TimedOut("waiting for main mode message 6");
@@ -330,6 +332,54 @@ fn the_driver_counts_for_an_interval() {
     log.close(Instant::from_secs(80));
     let second = (80, 4284, "Received 1 packet(s) from 10.0.0.2 in clear that should be secured.".to_owned());
     assert_eq!(texts(&log), [first, second]);
+}
+
+/// Which refusal is which event: those of the System log of all releases, and of the Security log of Windows Server 2003.
+#[test]
+fn each_refusal_has_its_events() {
+    let (pair, entry) = (PairId(7), EntryId(1));
+    let cases: [(DropReason, &[u32]); 17] = [
+        (DropReason::UnknownSpi(5), &[4283]),
+        (DropReason::ClearTextRefused(entry), &[867, 4284]),
+        (DropReason::IntegrityFailed(pair), &[864, 4285]),
+        (DropReason::Replayed(pair), &[865]),
+        (DropReason::TooOld(pair), &[866]),
+        (DropReason::BadLength(pair), &[4286]),
+        (DropReason::BadPadding(pair), &[4286]),
+        (DropReason::BadEncapsulation, &[4286]),
+        (DropReason::BundleMismatch(pair), &[4287]),
+        (DropReason::BundleOrder(pair), &[4287]),
+        (DropReason::WrongEncapsulation(pair), &[4287]),
+        (DropReason::WrongOuterSource(pair), &[4288]),
+        (DropReason::SelectorMismatch(pair), &[4288]),
+        (DropReason::LifetimeExpired(pair), &[4288]),
+        (DropReason::PolicyDiscard(entry), &[]),
+        (DropReason::Dummy(pair), &[]),
+        (DropReason::TtlExceeded, &[]),
+    ];
+    for (reason, wanted) in cases {
+        let ids = |profile| {
+            let mut log = log(profile, AuditPolicy::WHOLE);
+            log.ipsec(Instant::from_secs(3), &main_mode());
+            log.ipsec(Instant::from_secs(5), &quick_mode());
+            log.ipsec(Instant::from_secs(6), &dropped(true, reason));
+            // What leaves is nobody's fault but ours.
+            log.ipsec(Instant::from_secs(6), &dropped(false, reason));
+            log.close(Instant::from_secs(7));
+            let told: Vec<Record> = log.records().skip(2).cloned().collect();
+            for record in &told {
+                let late = (record.field("Packet Source"), record.field("Inbound SA"));
+                let sa = if record.id == 867 { "None" } else { "268435457" };
+                assert!(record.id > 4000 || late == (Some("10.0.0.2".into()), Some(sa.into())), "{record:?}");
+            }
+            let mut ids: Vec<u32> = told.iter().map(|r| r.id).collect();
+            ids.sort_unstable();
+            ids
+        };
+        assert_eq!(ids(&WINDOWS_2003), wanted, "{reason}");
+        let system: Vec<u32> = wanted.iter().copied().filter(|id| *id > 4000).collect();
+        assert_eq!((ids(&WINDOWS_XP_SP2), ids(&WINDOWS_2000)), (system.clone(), system), "{reason}");
+    }
 }
 
 /// `ipsecdiagnostics`: single packets, in the order in which they went.

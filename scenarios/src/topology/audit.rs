@@ -22,6 +22,9 @@ pub struct AuditSettings {
     /// `Audit object access`.
     #[serde(default, deserialize_with = "audit")]
     pub object_access: Option<Audit>,
+    /// The registry value `DisableIKEAudits` is 1: none of 541 to 547.
+    #[serde(default)]
+    pub disable_ike_audits: bool,
 }
 
 impl From<AuditSettings> for AuditPolicy {
@@ -31,7 +34,7 @@ impl From<AuditSettings> for AuditPolicy {
             policy_change: settings.policy_change,
             system_events: settings.system_events,
             object_access: settings.object_access,
-            disable_ike_audits: false,
+            disable_ike_audits: settings.disable_ike_audits,
         }
     }
 }

@@ -96,6 +96,7 @@ fn auditing_off_leaves_the_security_log_empty() {
     assert_eq!(with(settings("logon_events = 'success failure'"), settings("logon_events = 'none'")), 0);
     assert_eq!(with(settings("logon_events = 'none'"), settings("logon_events = 'success'")), 2);
     assert_eq!(with(settings("logon_events = 'success'"), settings("policy_change = 'success'")), 2);
+    assert_eq!(with(settings("logon_events = 'success failure'\ndisable_ike_audits = true"), None), 0);
 }
 
 /// What a failing ping leaves in the logs: scenario, direction, computer, its 547's point and reason, and what else.

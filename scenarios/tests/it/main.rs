@@ -4,6 +4,7 @@ mod computers;
 mod default_policies;
 mod displays;
 mod errors;
+mod event_table;
 mod events;
 mod exemptions;
 mod explanations;

@@ -56,6 +56,11 @@ fn a_policy_of_windows_2000_breaks_on_windows_server_2003_and_is_mended() {
 }
 
 #[test]
+fn what_goes_wrong_on_the_wire_is_in_the_log() {
+    hold("event-*");
+}
+
+#[test]
 fn each_security_need_of_table_6_1_has_its_defence() {
     hold("defence-*");
 }
