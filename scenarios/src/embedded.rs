@@ -36,6 +36,7 @@ const DIRECTORIES: &[Directory] = &[
     directory!("kb301284-ports-reversed": "twin.toml"),
     directory!("kb301284-psk-mismatch": "twin.toml"),
     directory!("kb816514-neta-netb-tunnel": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
+    directory!("kb816514-address-changes": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
     directory!("kb816514-gateway-to-server": "topology.toml", "steps.toml", "router.netsh", "server.netsh"),
     directory!("kb816514-l2tp": "topology.toml", "steps.toml", "gwa.netsh", "gwb.netsh"),
     directory!("kb816514-accept-unsecured": "twin.toml"),

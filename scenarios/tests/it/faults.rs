@@ -58,6 +58,7 @@ fn computers_recover() {
         "persistent-policy",
         "service-stopped",
         "keyword-follows-configuration",
+        "lease-my-address",
         "polling",
     ] {
         recovers(name, FaultPlan { corruption: Ppm(20_000), ..TENTH }, 0..3);

@@ -47,6 +47,12 @@ fn kb816514_gateway_to_server_holds() {
     assert_held(&played("kb816514-gateway-to-server", 1));
 }
 
+/// "Windows Server 2003 supports IPSec tunneling for situations where both tunnel endpoints have static IP addresses."
+#[test]
+fn a_tunnel_needs_static_addresses() {
+    assert_held(&played("kb816514-address-changes", 1));
+}
+
 #[test]
 fn kb816514_l2tp_holds() {
     assert_held(&played("kb816514-l2tp", 1));
