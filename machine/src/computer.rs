@@ -130,7 +130,10 @@ impl Computer {
     pub fn enter(&mut self, line: &str, live: Option<&Live>, now: Instant) -> Result<String, netsh::Error> {
         let before = self.stores.clone();
         let tools_of = Some(self.release);
-        let setting = Setting { live, tools_of, service_stopped: !self.agent.runs(), ..Setting::default() };
+        let read = self.agent.read.clone();
+        let read_by_service = Some((&before, &read));
+        let service_stopped = !self.agent.runs();
+        let setting = Setting { live, tools_of, service_stopped, read_by_service, ..Setting::default() };
         let text = self.run("netsh", line.as_bytes(), setting)?;
         // The properties act by themselves or from the next start on.
         let changed = before.effective() != self.stores.effective()

@@ -238,9 +238,14 @@ impl Snapshot {
     #[must_use]
     pub fn of(computer: &Computer, ipsec: &Ipsec, now: Instant) -> Self {
         let stores = computer.in_force();
-        let names = entry_names(stores, &computer.local_addresses()).unwrap_or_default();
+        let mut names = entry_names(stores, &computer.local_addresses()).unwrap_or_default();
         let assigned = stores.effective().assigned().or_else(|| stores.persistent.assigned());
         let policy = assigned.map(|policy| policy.name.clone());
+        // Its filters are made from what peers propose, and are named after the rule.
+        if let Some(entry) = ipsec.status().spd().default_response() {
+            let (filter, policy) = (entry.name.clone(), policy.clone().unwrap_or_default());
+            names.insert(entry.id, EntryNames { rule: filter.clone(), filter, policy });
+        }
         let domain = stores.domain.as_ref().filter(|_| stores.domain_assigns());
         let domain = domain.map(|domain| domain.name.clone());
         Self { domain, ..Self::new(computer.release(), policy, &names, &Live::of(ipsec, now)) }

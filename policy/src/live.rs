@@ -128,7 +128,8 @@ impl LivePair {
 }
 
 fn filter(spd: &Spd, entry: EntryId) -> String {
-    spd.entries().iter().find(|e| e.id == entry).map_or_else(String::new, |e| e.name.clone())
+    let all = spd.entries().iter().chain(spd.default_response());
+    all.into_iter().find(|e| e.id == entry).map_or_else(String::new, |e| e.name.clone())
 }
 
 /// As netsh writes it: AH first, for it is outside.

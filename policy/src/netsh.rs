@@ -72,6 +72,9 @@ pub struct Setting<'a> {
     pub computer: Option<&'a LocalAddresses>,
     /// The running computer, for `dynamic show` of security associations and statistics.
     pub live: Option<&'a Live>,
+    /// What is stored, and what the service has read of it: `dynamic show` tells the latter, until the script edits
+    /// something, which the service reads at once. Without it they are the same.
+    pub read_by_service: Option<(&'a Stores, &'a Stores)>,
     /// Only the tools of this release are there; others answer as they do on it. Without it all are.
     pub tools_of: Option<&'static Profile>,
     /// The IPSec service does not run, so that dynamic mode has nobody to talk to.

@@ -87,6 +87,14 @@ impl Stores {
         self.dynamic.clear();
     }
 
+    /// Whether these hold the same policy, whatever their properties are.
+    #[must_use]
+    pub fn same_policy(&self, other: &Self) -> bool {
+        self.effective() == other.effective()
+            && (&self.persistent, &self.dynamic, &self.automatic)
+                == (&other.persistent, &other.dynamic, &other.automatic)
+    }
+
     /// The start-up mode of the driver as it is now: what was set; else permit, and stateful once a policy is assigned
     /// (TechNet cc783039).
     #[must_use]

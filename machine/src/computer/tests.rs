@@ -420,3 +420,20 @@ fn assigning_flips_one_flag_and_filters_appear() {
         assert_eq!([23, 21].map(|port| fate(spd(&commands[0]), port).clone()), fates);
     }
 }
+
+/// Dynamic mode shows what is in force: an edit of the registry when the service has found it, one by netsh at once.
+#[test]
+fn dynamic_mode_shows_what_the_service_has_read() {
+    let mut computer = computer("");
+    let shown = |computer: &mut Computer, line: &str| {
+        let text = computer.enter(&format!("{line}netsh ipsec dynamic show qmfilter"), None, NOW).unwrap();
+        (text.contains("[rule 'telnet'"), text.contains("[rule 'web'"))
+    };
+    computer.enter(&script(&blocking("telnet", 23)), None, NOW).unwrap();
+    assert_eq!(shown(&mut computer, ""), (true, false));
+    computer.edit_registry(&script(&blocking("web", 80))).unwrap();
+    assert_eq!(shown(&mut computer, ""), (true, false));
+    assert_eq!(shown(&mut computer, "netsh ipsec dynamic set config ikelogging 1\n"), (true, false));
+    assert_eq!(shown(&mut computer, "netsh ipsec dynamic add mmpolicy M\n"), (false, true));
+    assert_eq!(shown(&mut computer, ""), (false, true));
+}

@@ -145,7 +145,9 @@ fn association(out: &mut String, a: &Association) {
         _ => "transport".to_owned(),
     };
     let udp = if a.in_udp { ", in UDP" } else { "" };
-    let _ = writeln!(out, "    {} {mode}{udp}, policy '{}'", a.security, a.policy);
+    // A dynamic rule is of no policy.
+    let policy = if a.policy.is_empty() { String::new() } else { format!(", policy '{}'", a.policy) };
+    let _ = writeln!(out, "    {} {mode}{udp}{policy}", a.security);
     let spis = |all: &[u32]| all.iter().map(|spi| format!("{spi:#010x}")).collect::<Vec<_>>().join("+");
     let _ = writeln!(
         out,

@@ -47,6 +47,10 @@ fn set_config(stores: &mut Stores, bound: &Bound, reply: &mut Reply) -> Result<(
         let kind = ErrorKind::BadValue { tag: property.name, found: value.to_owned(), expected };
         Fault::new(bound.span_of("value"), kind)
     })?;
+    if property.name == "strongcrlcheck" {
+        let text = "kept, and without effect here: nobody authenticates by certificates".to_owned();
+        reply.remarks.push((bound.span_of("property"), NoteKind::NoEffect, text));
+    }
     if property.at_restart {
         let text = format!("{name} is in force from the next start of the computer on");
         reply.remarks.push((bound.span_of("property"), NoteKind::Remark, text));

@@ -106,6 +106,17 @@ fn counters_of_the_tunnel_are_what_the_scenario_did() {
     assert_eq!((responder.of(Counter::TotalAcquire), responder.of(Counter::MainModes)), (0, 1));
 }
 
+/// The default response rule makes its filters of what peers propose: its SAs have its name, and that of its policy.
+#[test]
+fn sas_of_the_default_response_have_its_name() {
+    let scenario = scenario("default-response");
+    let mut watch = Watch::new(&scenario, &OPTIONS).unwrap();
+    watch.run_until(at(30)).unwrap();
+    let text = watch.snapshot("alice").unwrap().text();
+    assert!(text.contains("  Default Response: 10.0.0.2 -> 10.0.0.3, ANY\n"), "{text}");
+    assert!(text.contains("ESP[3DES,SHA1] transport, policy 'Client (Respond Only)'\n"), "{text}");
+}
+
 /// What an administrator reads when the keys differ: main modes that come to nothing, and messages that make no sense.
 #[test]
 fn counters_tell_a_wrong_key() {

@@ -34,6 +34,10 @@ pub(super) fn show(
     setting: &Setting<'_>,
     reply: &mut Reply,
 ) -> Result<(), Fault> {
+    let stores = match setting.read_by_service {
+        Some((stored, read)) if bound.command.object != Object::Config && stored.same_policy(stores) => read,
+        _ => stores,
+    };
     let all = in_force(stores);
     Names::remark(bound, setting, reply);
     match bound.command.object {
