@@ -5,7 +5,8 @@
 //! | it does not run | permit | none, and peers have been told that their SAs are gone |
 //! | it has started | secure | persistent policy, when some is assigned |
 //! | the same, and no persistent policy is assigned | start-up mode | none |
-//! | it has read the local store | secure | persistent and local policy together |
+//! | it has read the domain's or else the local store | secure | persistent policy and that of the store together |
+//! | the domain's policy cannot be applied | secure | persistent and local policy (message 14 of Windows 2000's agent) |
 //! | the local policy cannot be applied | secure | persistent policy stays (TechNet cc739468) |
 //! | it cannot start (KB 818043), or persistent policy cannot be applied (our choice) | block | none |
 //!
@@ -107,7 +108,7 @@ impl PolicyAgent {
     }
 }
 
-/// How often the local store is looked at: as the assigned policy says, else as a new policy would.
+/// How often the store is looked at: as the assigned policy says, else as a new policy would.
 fn polling_interval(stores: &Stores) -> Duration {
     let assigned = stores.effective().assigned().map(|policy| policy.polling_interval_minutes);
     // MS-GPIPSEC section 2.2.1.1: a stored 0 stands for the default.

@@ -277,6 +277,30 @@ fn a_domain_policy_that_cannot_be_applied_leaves_the_local_one() {
     );
 }
 
+/// The agent polls the store that its policy comes from: edits of the domain's policy are found, and edits of the local one, which does
+/// not count, are none.
+#[test]
+fn the_agent_polls_the_directory_of_its_policy() {
+    let mut directory = directory();
+    directory.assign(DEFAULT_DOMAIN_POLICY, Some("domain")).unwrap();
+    let mut computer = member();
+    computer.apply_group_policy(Some(directory.group_policy(&Place::default())), NOW);
+    events(&mut computer);
+    computer.registry().local.unassign("local").unwrap();
+    computer.handle_timeout(computer.poll_timeout().unwrap());
+    assert_eq!(events(&mut computer), [MachineEvent::PolledNoChange]);
+    let edited = &mut computer.registry().domain.as_mut().unwrap().policies;
+    let mut policy = edited.policy("domain").unwrap().clone();
+    policy.polling_interval_minutes = 25;
+    edited.put_policy(policy).unwrap();
+    let due = computer.poll_timeout().unwrap();
+    computer.handle_timeout(due);
+    let source = PolicySource::Domain;
+    let found = MachineEvent::PolicyApplied { source, policy: "domain".into(), trigger: Trigger::Poll };
+    assert_eq!(events(&mut computer), [MachineEvent::PolledChanged, found]);
+    assert_eq!(computer.poll_timeout(), Some(due + core::time::Duration::from_secs(25 * 60)));
+}
+
 /// The service stopped: what Group Policy brings waits, and is in force from its start on.
 #[test]
 fn group_policy_waits_for_the_service() {

@@ -298,6 +298,18 @@ fn audit_policy_decides_about_the_security_log() {
     assert_eq!(record(AuditPolicy { logon_events: failure, ..AuditPolicy::OFF }), [547, 4294]);
 }
 
+/// Message 0x4bad01fb of Windows 2000's oakley.dll: "lack of domain membership. This is normal if your computer is a member of a
+/// workgroup." A member of a domain has credentials.
+#[test]
+fn only_who_is_in_no_domain_has_no_kerberos_credentials() {
+    let records = |member| {
+        let mut log = log(&WINDOWS_2000, AuditPolicy::WHOLE);
+        log.machine(Instant::from_secs(1), &MachineEvent::ServiceStarted { source: None, member });
+        log.records().map(|r| r.id).collect::<Vec<_>>()
+    };
+    assert_eq!((records(false), records(true)), (vec![613, 507], vec![613]));
+}
+
 fn dropped(inbound: bool, reason: DropReason) -> Event {
     let flow = FlowKey {
         local: [10, 0, 0, 1].into(),

@@ -488,7 +488,7 @@ impl<'a> Session<'a> {
             Some("domain") => match &self.stores.domain {
                 None => "this computer is in no domain; there are the local and the persistent store",
                 Some(_) => {
-                    "the directory has a script of its own; there are the local and the persistent store"
+                    "a domain's policies are edited at its directory; there are the local and the persistent store"
                 }
             },
             Some("persistent") if self.setting.stored_only => "this script is to edit one stored policy",
