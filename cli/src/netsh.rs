@@ -147,7 +147,15 @@ fn computer(args: &NetshArgs) -> Stores {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))
+    std::fs::read(path).map_err(|e| {
+        let word = path.extension().is_none() && e.kind() == std::io::ErrorKind::NotFound;
+        let hint = if word {
+            "; a command begins with its context, as in `netsh ipsec static show all`"
+        } else {
+            ""
+        };
+        Error::usage(format!("{}: {e}{hint}", path.display()))
+    })
 }
 
 fn say(file: &str, notes: &[Note]) {
