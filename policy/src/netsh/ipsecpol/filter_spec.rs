@@ -89,6 +89,9 @@ fn side(word: &Word) -> Result<Side, Fault> {
     let (first, end) = (colon(0), text.len());
     let second = first.and_then(|at| colon(at + 1));
     let name = word.part(0..first.unwrap_or(end));
+    if text.matches(':').count() > 2 || name.text.is_empty() {
+        return Err(bad("-f", word, "address:port:protocol, each but the address optional, and no IPv6"));
+    }
     let address = address(&name.text).ok_or_else(|| bad("-f", &name, ADDRESS))?;
     let port = match first.map(|at| word.part(at + 1..second.unwrap_or(end))) {
         None => Port::Any,
