@@ -34,7 +34,8 @@ pub(crate) fn logs(report: &Report, events: Option<&str>, oakley: Option<&str>) 
         if let Some(node) = events {
             let wanted = |e: &&EventReport| node == "all" || e.node == node;
             let found: Vec<&EventReport> = run.event_log.iter().filter(wanted).collect();
-            text += &format!("\nEvent log{title}: {} records\n", found.len());
+            let records = if found.len() == 1 { "record" } else { "records" };
+            text += &format!("\nEvent log{title}: {} {records}\n", found.len());
             for event in found {
                 text += &format!("\nComputer:\t{}\n{}", event.node, event.text);
             }

@@ -12,6 +12,7 @@ use core::fmt::Write as _;
 use ipsec_core::io::{DpdStep, MainModeInfo, QuickModeInfo};
 use ipsec_core::pad::Phase1Exchange;
 use ipsec_core::sad::Spi;
+use ipsec_core::wire::ikev1::NotifyType;
 use ipsec_core::wire::isakmp::Cookie;
 use ipsec_core::{Event, Instant};
 
@@ -73,8 +74,10 @@ fn line(time: Instant, event: &Event) -> Option<String> {
     Some(match event {
         Event::Held { entry, .. } => format!("acquire: a packet waits, filter {}", entry.0),
         Event::MainModeStarted { local, peer, exchange, initiator, cky_i } => {
-            let who = if *initiator { "Initiator" } else { "Responder" };
-            format!("{who}: {} {local} -> {peer}, cookie {}", mode(*exchange), cookie(cky_i))
+            // The arrow points from who begins.
+            let (who, from, to) =
+                if *initiator { ("Initiator", local, peer) } else { ("Responder", peer, local) };
+            format!("{who}: {} {from} -> {to}, cookie {}", mode(*exchange), cookie(cky_i))
         }
         Event::MainModeEstablished(info) => main_mode(info),
         Event::QuickModeEstablished(info) => quick_mode(info),
@@ -90,7 +93,7 @@ fn line(time: Instant, event: &Event) -> Option<String> {
             format!("retransmit {attempt} to {peer}, cookie {}, message ID {message_id:08x}", cookie(cky_i))
         }
         Event::IkeIgnored { peer, reason } => format!("receive from {peer}: ignored, {reason}"),
-        Event::Notified { peer, notify } => format!("receive from {peer}: notify {notify}"),
+        Event::Notified { peer, notify } => format!("receive from {peer}: notify {}", NotifyType(*notify)),
         Event::SoftAssociation { peer, .. } => format!("Soft SA loaded for {peer}"),
         Event::SoftAssociationEnded { peer, .. } => format!("Soft SA torn down for {peer}"),
         Event::DeleteAnswered { peer, cky_i, message_id } => {
@@ -185,6 +188,27 @@ mod tests {
         let wanted =
             ["00:00:03.000 Soft SA loaded for 192.0.2.2", "00:05:03.000 Soft SA torn down for 192.0.2.2"];
         assert_eq!(log.lines().collect::<Vec<_>>(), wanted);
+    }
+
+    /// A notification has its name, and an arrow points from who begins, on either side.
+    #[test]
+    fn lines_read_like_what_happened() {
+        let [local, peer] = [1, 2].map(|host| std::net::SocketAddr::from(([192, 0, 2, host], 500)));
+        let mut log = OakleyLog::enabled();
+        for initiator in [true, false] {
+            let exchange = Phase1Exchange::MainMode;
+            let cky_i = Cookie([0xab; 8]);
+            let event = Event::MainModeStarted { local, peer, exchange, initiator, cky_i };
+            log.ipsec(Instant::EPOCH, &event);
+        }
+        log.ipsec(Instant::EPOCH, &Event::Notified { peer, notify: 24_578 });
+        let lines: Vec<&str> = log.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+        let wanted = [
+            "Initiator: Main mode 192.0.2.1:500 -> 192.0.2.2:500, cookie abababababababab",
+            "Responder: Main mode 192.0.2.2:500 -> 192.0.2.1:500, cookie abababababababab",
+            "receive from 192.0.2.2:500: notify INITIAL-CONTACT",
+        ];
+        assert_eq!(lines, wanted);
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn of_the_topology() {
     is(
         "latency = \"20ms\"",
         "latncy = \"20ms\"",
-        "topology.toml:12:1: latncy: unknown field `latncy`, expected one of `name`, `latency`, `jitter`, `mtu`, `unprotected`, `loses_fragments`, `alters`, `forges`",
+        "topology.toml:12:1: latncy: unknown field `latncy`, expected one of `name`, `latency`, `jitter`, `mtu`, `unprotected`, `loses_fragments`, `alters`, `forges`, `replays`",
     );
     is(
         "policy = \"gwa.netsh\"",
