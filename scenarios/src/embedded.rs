@@ -29,6 +29,7 @@ const DIRECTORIES: &[Directory] = &[
     directory!("default-response-alice-first": "twin.toml"),
     directory!("default-response-off": "twin.toml"),
     directory!("kb301284-alice-bob-transport": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
+    directory!("kb301284-troubleshooting": "topology.toml", "steps.toml", "alice.netsh", "bob.netsh"),
     directory!("kb301284-alice-bob-and-eve": "twin.toml", "steps.toml", "eve.netsh"),
     directory!("kb301284-all-traffic": "twin.toml"),
     directory!("kb301284-pfs-on-one-side": "twin.toml"),

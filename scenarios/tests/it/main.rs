@@ -1,5 +1,6 @@
 //! The scenarios themselves, run.
 
+mod articles;
 mod computers;
 mod default_policies;
 mod displays;

@@ -43,6 +43,11 @@ fn kb816514_holds() {
 }
 
 #[test]
+fn kb301284_troubleshooting_finds_the_filters() {
+    assert_held(&played("kb301284-troubleshooting", 1));
+}
+
+#[test]
 fn kb816514_gateway_to_server_holds() {
     assert_held(&played("kb816514-gateway-to-server", 1));
 }
