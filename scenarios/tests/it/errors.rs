@@ -4,7 +4,12 @@ use ipsec_scenarios::{Files, RunOptions, Scenario, embedded, run};
 
 /// The tunnel with one text of one file replaced.
 fn broken(file: &str, text: &str, with: &str) -> String {
-    let mut files: Files = embedded::files("kb816514-neta-netb-tunnel").unwrap();
+    broken_in("kb816514-neta-netb-tunnel", file, text, with)
+}
+
+/// The same of another scenario.
+fn broken_in(scenario: &str, file: &str, text: &str, with: &str) -> String {
+    let mut files: Files = embedded::files(scenario).unwrap();
     let before = files.text(file).unwrap().to_string();
     assert!(before.contains(text), "{file} has no {text}");
     files.insert(file, before.replacen(text, with, 1));
@@ -59,6 +64,57 @@ fn of_the_steps() {
         "steps.toml:47:6: at: `40` is no duration: write a whole number and ns, us, ms, s, m or h, as in `20ms`",
     );
     is("at = \"40s\"", "at = \"45s\"", "steps.toml:47:6: step.at: the run ends at 45s");
+}
+
+/// Domains, their Group Policy objects and their policies.
+#[test]
+fn of_a_directory() {
+    let wrong = |file: &str, text: &str, with: &str| broken_in("kb816514-domain-policy", file, text, with);
+    let is = |text: &str, with: &str, wanted: &str| {
+        let error = wrong("topology.toml", text, with);
+        assert!(error.ends_with(wanted) && error.starts_with("topology.toml:"), "{error}");
+    };
+    is(
+        "member_of = \"corp.example\"",
+        "member_of = \"corp.exmaple/Servers\"",
+        "node.member_of: no domain `corp.exmaple`; there are corp.example",
+    );
+    is(
+        "assigned = \"Tunnel to NetB\"",
+        "assigned = \"Tunnel to NetC\"",
+        "domain.gpo: policy 'Tunnel to NetC' does not exist, expected 'Client (Respond Only)', 'Server (Request Security)', \
+         'Secure Server (Require Security)' or 'Tunnel to NetB'",
+    );
+    is(
+        "name = \"Servers\", unit",
+        "name = \"Tunnel gateways\", unit",
+        "domain.gpo: a second Group Policy object 'Tunnel gateways'",
+    );
+    is(
+        "unit = \"Servers\"",
+        "unit = \"Servers\", site = \"Berlin\"",
+        "domain.gpo: linked to a unit or to a site, not to both",
+    );
+    is(
+        "\"Default Domain Policy\"",
+        "\"Default Domain Policy\", unit = \"Servers\"",
+        "domain.gpo: this object is linked to the domain",
+    );
+    is(
+        "policies = \"directory.netsh\"",
+        "policies = \"directory.cmd\"",
+        "domain.policies: there is no such file",
+    );
+    is(
+        "kind = \"host\"",
+        "kind = \"host\"\nmember_of = \"corp.example\"",
+        "give it a `policy`, which may be empty",
+    );
+    let error = wrong("directory.netsh", "popd", "set policy name=\"Tunnel to NetB\" assign=yes\npopd");
+    let expected = "directory.netsh: policy `Tunnel to NetB` is assigned: in a directory, a Group Policy object does that";
+    assert_eq!(error, expected);
+    let error = wrong("steps.toml", "corp.example/Servers", "corp.test/Servers");
+    assert!(error.ends_with("do.move.to: no domain `corp.test`; there are corp.example"), "{error}");
 }
 
 #[test]
