@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv4Subnets, Ipv6Subnets};
 use ipsec_policy::auth_method::AuthMethod;
 use ipsec_policy::compile::LocalAddresses;
 use ipsec_policy::filter::{Address, Filter, FilterList};
@@ -238,12 +238,21 @@ fn nets(address: &Address, store: &Store, local: &LocalAddresses) -> Vec<IpNet> 
         Address::Any => vec![IpNet::V4(Ipv4Net::default())],
         Address::Me => local.all().map(|prefix| IpNet::from(prefix.address)).collect(),
         Address::Subnet(net) => vec![net.trunc()],
-        Address::Range(first, last) => hosts(&[*first, *last]),
+        Address::Range(first, last) => range(*first, *last),
         Address::Name(name, known) if known.is_empty() => {
             hosts(local.names.get(&name.to_lowercase()).map_or(store.resolve(name), Vec::as_slice))
         }
         Address::Name(_, known) => hosts(known),
         Address::Server(server) => hosts(local.servers.get(server).map_or(&[], Vec::as_slice)),
+    }
+}
+
+/// A range as the driver has it, which knows addresses with masks only: the fewest networks that are just the range.
+fn range(first: IpAddr, last: IpAddr) -> Vec<IpNet> {
+    match (first, last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => Ipv4Subnets::new(first, last, 0).map(IpNet::V4).collect(),
+        (IpAddr::V6(first), IpAddr::V6(last)) => Ipv6Subnets::new(first, last, 0).map(IpNet::V6).collect(),
+        _ => Vec::new(),
     }
 }
 

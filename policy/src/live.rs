@@ -8,7 +8,7 @@ use ipsec_core::ike::IsakmpView;
 use ipsec_core::pad::MainModeProposal;
 use ipsec_core::sad::{Bundle, IpsecProtocol, Pair};
 use ipsec_core::selector::Selector;
-use ipsec_core::spd::{EntryId, Lifetime, Mode, Spd};
+use ipsec_core::spd::{Action, EntryId, Lifetime, Mode, Spd, SpdEntry};
 use ipsec_core::{Instant, Ipsec, SoftAssociation};
 
 pub mod counter;
@@ -112,8 +112,8 @@ impl LivePair {
         Self {
             local: pair.local,
             peer: pair.peer,
-            entry: pair.sends_for,
-            filter: filter(spd, pair.sends_for),
+            entry: sender(pair, spd),
+            filter: filter(spd, sender(pair, spd)),
             selector: pair.selector.clone(),
             transport: pair.mode == Mode::Transport,
             in_udp: pair.udp.is_some(),
@@ -124,6 +124,20 @@ impl LivePair {
             seconds_left: pair.life.hard.saturating_since(now).as_secs(),
             octets: (octets(&pair.inbound), octets(&pair.outbound)),
         }
+    }
+}
+
+/// The entry whose packets leave on a pair. What a peer began with the inbound half of a tunnel came up under that half, and
+/// serves the outbound one.
+fn sender(pair: &Pair, spd: &Spd) -> EntryId {
+    let serves = |e: &&SpdEntry| {
+        e.direction.outbound()
+            && e.selector.covers(&pair.selector)
+            && matches!(&e.action, Action::Protect(protect) if pair.satisfies(protect))
+    };
+    match spd.get(pair.sends_for) {
+        Some(own) if !own.direction.outbound() => spd.entries().iter().find(serves).unwrap_or(own).id,
+        _ => pair.sends_for,
     }
 }
 

@@ -174,3 +174,47 @@ fn a_policy_of_the_domain_is_shown_with_its_place_in_the_directory() {
         CN=ipsecPolicy{00000000-0000-0000-0000-000000000001},CN=IP Security,CN=System,DC=corp,DC=example \n";
     assert_eq!(text, expected);
 }
+
+/// A range is the networks that make it up: 5, 6 and 7, 8 to 11, and 12.
+#[test]
+fn a_range_is_printed_as_networks() {
+    let script = r#"
+netsh ipsec static add policy name=P activatedefaultrule=no
+netsh ipsec static add filter filterlist=L srcaddr=192.0.2.5-192.0.2.12 dstaddr=any mirrored=no
+netsh ipsec static add filteraction name=block action=block
+netsh ipsec static add rule name=R policy=P filterlist=L filteraction=block
+netsh ipsec static set policy name=P assign=y
+"#;
+    // The releases of Windows have no ranges.
+    let text = command(&computer(&profile::RFC, script), COMMAND, Options::default()).unwrap().text;
+    let sources: Vec<&str> = text.lines().filter(|line| line.starts_with("Src Addr: ")).collect();
+    let wanted = [("192.0.2.5", 255), ("192.0.2.6", 254), ("192.0.2.8", 252), ("192.0.2.12", 255)];
+    let wanted = wanted.map(|(address, last)| format!("Src Addr: {address} Src Mask: 255.255.255.{last}"));
+    assert_eq!(sources, wanted);
+    assert!(text.contains("There are four filters\n"), "{text}");
+}
+
+/// Rules that are not active, and policies that are not assigned, are none of it.
+#[test]
+fn only_what_is_active_is_printed() {
+    let with = |old: &str, new: &str| {
+        assert!(SCRIPT.contains(old));
+        command(&computer(&WINDOWS_2000, &SCRIPT.replace(old, new)), COMMAND, Options::default())
+            .unwrap()
+            .text
+    };
+    let text = with("tunnel=203.0.113.1 kerberos=no", "tunnel=203.0.113.1 activate=no kerberos=no");
+    assert!(text.contains("There is one filter\nFrom NetA to NetB\n") && !text.contains("Inbound"), "{text}");
+    assert_eq!(with("assign=y", "assign=n"), "No IPSec policy is active.\n");
+}
+
+/// A persistent policy stands beside the local one, each with its filters.
+#[test]
+fn every_active_policy_has_its_heading() {
+    let script = format!("{SCRIPT}\nnetsh ipsec static set store location=persistent\n{SCRIPT}");
+    let text = command(&computer(&WINDOWS_2003, &script), COMMAND, FAITHFUL).unwrap().text;
+    let headings: Vec<&str> = text.lines().filter(|line| line.contains("IPSec Policy Active")).collect();
+    assert_eq!(headings.len(), 2, "{text}");
+    assert!(headings[0].starts_with("Local ") && headings[1].starts_with("Persistent "));
+    assert_eq!(text.matches("There are two filters\n").count(), 2);
+}

@@ -67,6 +67,9 @@ fn the_monitor_shows_the_tunnel_by_the_name_of_its_filter() {
     assert_eq!(association.policy, "IPSec Tunnel with non-Microsoft Gateway");
     assert_eq!((association.kind, association.security.as_str()), (AssociationKind::Tunnel, "ESP[DES,MD5]"));
     assert_eq!(association.peer_tunnel_endpoint, Some("203.0.113.2".parse().unwrap()));
+    // The responder, too: packets of its filter from NetB to NetA leave on it.
+    let other = watch.snapshot("gwb").unwrap();
+    assert_eq!(other.assert_protected(&echo("10.2.0.10", "10.1.0.10")).unwrap().filter, "out");
     let elsewhere = echo("10.1.0.10", "198.51.100.1");
     assert_eq!(after.assert_protected(&elsewhere).unwrap_err(), Unprotected::NoAssociation);
     let main_modes: Vec<&str> = after.main_modes.iter().map(|sa| sa.security.as_str()).collect();
@@ -222,6 +225,11 @@ fn rekey_zero_means_the_defaults_of_the_release() {
     let last = watch.snapshot("gwa").unwrap();
     assert_eq!(last.counts.of(Counter::Rekeys), 1);
     assert_eq!(last.counts.of(Counter::MainModes), 1);
+    let keys = |shown: &Snapshot| {
+        [Counter::KeyAdditions, Counter::KeyUpdates, Counter::KeyDeletions].map(|c| shown.counts.of(c))
+    };
+    assert_eq!((keys(&first), keys(&last)), ([1, 1, 0], [2, 2, 1]));
+    assert_eq!(last.counts.of(Counter::ActiveAssociations), 1);
     assert_ne!(last.associations[0].outbound_spis, first.associations[0].outbound_spis);
     assert!(last.assert_protected(&echo("10.1.0.10", "10.2.0.10")).is_ok());
 }
@@ -286,4 +294,61 @@ fn checks_of_displays_are_refused_with_their_place() {
         let error = refused(old, new);
         assert!(error.contains(wanted) && error.contains("steps.toml"), "{error}");
     }
+}
+
+/// What ping prints, as people with two computers have noted it: with policies that match, the negotiation once and then
+/// replies; with policies that do not, the negotiation for every packet; without a policy of one's own against somebody who
+/// demands one, silence.
+#[test]
+fn ping_tells_matching_mismatched_and_missing_policies_apart() {
+    let steps = r#"
+end = "40s"
+[[flow]]
+name = "ping"
+from = "alice"
+to = "bob"
+app = { ping = { count = 4, interval = "1s" } }
+[[step]]
+at = "2s"
+do = { start = "ping" }
+[[check]]
+id = "asked"
+says = ""
+holds = { replies = { flow = "ping" } }
+"#;
+    let printed = |alter: &dyn Fn(&str, String) -> String| {
+        let original = scenario("kb301284-alice-bob-transport").files;
+        let mut files = Files::new("ping");
+        original.iter().for_each(|(file, bytes)| files.insert(file, bytes));
+        for file in ["alice.netsh", "bob.netsh"] {
+            let all: String = original
+                .text(file)
+                .unwrap()
+                .lines()
+                .filter(|line| !line.contains("6668"))
+                .map(|line| match line.split_once("protocol=TCP") {
+                    Some((filter, _)) => format!("{filter}protocol=any mirrored=yes\n"),
+                    None => format!("{line}\n"),
+                })
+                .collect();
+            files.insert(file, alter(file, all));
+        }
+        files.insert("steps.toml", steps);
+        let scenario = Scenario::load(&files, |_| None, None).unwrap_or_else(|e| panic!("{e}"));
+        let report = run(&scenario, &RunOptions { record: true, ..OPTIONS }).unwrap().report;
+        let said = report.runs[0].story.iter().filter_map(|line| line.split("alice    | ").nth(1));
+        let said: Vec<String> = said.map(|line| line.split(" bytes=").next().unwrap().to_string()).collect();
+        said.into_iter().skip(1).take(4).collect::<Vec<_>>()
+    };
+    let (negotiating, timed_out) = ("Negotiating IP Security.", "Request timed out.");
+    let reply = "Reply from 172.31.67.244:";
+    assert_eq!(printed(&|_, script| script), [negotiating, reply, reply, reply]);
+    let other_key = |file: &str, script: String| {
+        if file == "bob.netsh" { script.replace("a long string", "another long string") } else { script }
+    };
+    assert_eq!(printed(&other_key), [negotiating; 4]);
+    let nothing = |file: &str, script: String| {
+        if file == "alice.netsh" { "netsh ipsec static delete all\n".to_string() } else { script }
+    };
+    assert_eq!(printed(&nothing), [timed_out; 4]);
 }

@@ -2,6 +2,7 @@
 
 mod articles;
 mod computers;
+mod counters;
 mod default_policies;
 mod displays;
 mod errors;

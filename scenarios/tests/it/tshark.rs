@@ -29,7 +29,7 @@ struct Frame {
     malformed: String,
 }
 
-fn has_tshark() -> bool {
+pub(crate) fn has_tshark() -> bool {
     let found = Command::new("tshark").arg("--version").output().is_ok_and(|o| o.status.success());
     let required = std::env::var_os("IPSECLAB_REQUIRE_INTEROP").is_some_and(|v| v == "1");
     assert!(found || !required, "IPSECLAB_REQUIRE_INTEROP=1, but there is no tshark");
