@@ -265,7 +265,7 @@ impl Snapshot {
         if !tools::same_windows(own, other) {
             return Err(VersionMismatch { own: own.title, other: other.title });
         }
-        Ok(Self { kind: MonitorKind::of(own), ..Self::of(computer, ipsec, now) })
+        Ok(Self::of(computer, ipsec, now))
     }
 
     /// What a monitor shows of a node that is no simulated computer, such as a live one: filters have the names of its policy

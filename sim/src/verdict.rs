@@ -132,7 +132,7 @@ fn look(view: &IpView<'_>, depth: u8) -> Sight {
 }
 
 fn esp(view: &IpView<'_>, bytes: &[u8], in_udp: bool) -> Sight {
-    let readable = if view.is_fragment() { None } else { null::readable(view, bytes) };
+    let readable = null::readable(view, bytes);
     Sight::Esp { spi: be32(bytes, 0), in_udp, in_ah: false, readable }
 }
 
@@ -186,7 +186,7 @@ fn udp(view: &IpView<'_>) -> Sight {
     match be32(data, 0) {
         None => otherwise,
         // RFC 4303 section 2.1: SPIs up to 255 are reserved. SPI, sequence number and at least a block.
-        Some(spi) if uses(NATT_PORT) && spi > 255 && sent >= 16 && !is_text(data) => esp(view, data, true),
+        Some(spi) if spi > 255 && sent >= 16 && !is_text(data) => esp(view, data, true),
         Some(_) => clear,
     }
 }

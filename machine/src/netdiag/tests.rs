@@ -208,6 +208,49 @@ fn only_what_is_active_is_printed() {
     assert_eq!(with("assign=y", "assign=n"), "No IPSec policy is active.\n");
 }
 
+/// What goes from one own address to another is sent here first.
+#[test]
+fn between_own_addresses_filters_are_outbound() {
+    let script = r#"
+netsh ipsec static add policy name=P activatedefaultrule=no
+netsh ipsec static add filter filterlist=L srcaddr=10.1.0.1 dstaddr=203.0.113.1 mirrored=no
+netsh ipsec static add filteraction name=block action=block
+netsh ipsec static add rule name=R policy=P filterlist=L filteraction=block
+netsh ipsec static set policy name=P assign=y
+"#;
+    let text = command(&computer(&WINDOWS_XP, script), COMMAND, Options::default()).unwrap().text;
+    assert!(text.contains("Flags : Outbound\n") && !text.contains("Inbound"), "{text}");
+}
+
+/// A filter goes by its description, and without one by its list; methods that were given to an action which does not negotiate
+/// are none; addresses are those of the network, and of the servers that the keywords stand for.
+#[test]
+fn names_methods_and_addresses_are_those_in_force() {
+    let script = r#"
+netsh ipsec static add policy name=P activatedefaultrule=no
+netsh ipsec static add filter filterlist=L srcaddr=10.1.2.3 srcmask=255.255.0.0 dstaddr=192.0.2.9 description="To a server" mirrored=no
+netsh ipsec static add filter filterlist=L srcaddr=me dstaddr=dns mirrored=no
+netsh ipsec static add filter filterlist=L srcaddr=me dstaddr=bob.example mirrored=no
+netsh ipsec static add filteraction name=A action=negotiate qmsecmethods="ESP[3DES,MD5]"
+netsh ipsec static set filteraction name=A action=permit
+netsh ipsec static add rule name=R policy=P filterlist=L filteraction=A
+netsh ipsec static set policy name=P assign=y
+"#;
+    let mut settings = computer(&WINDOWS_2003, "").network().clone();
+    settings.hosts.insert("bob.example".to_owned(), vec!["192.0.2.7".parse().unwrap()]);
+    settings.adapters[0].dns = vec!["10.1.0.53".parse().unwrap()];
+    let mut computer = Computer::new(&WINDOWS_2003, settings);
+    computer.prepare("policy.cmd", script.as_bytes()).unwrap();
+    let text = command(&computer, COMMAND, FAITHFUL).unwrap().text;
+    let wanted =
+        "Src Addr: 10.1.0.0 Src Mask: 255.255.0.0\nDest Addr: 192.0.2.9 Dest Mask: 255.255.255.255\n";
+    assert!(text.contains("There are five filters\nTo a server\n") && text.contains(wanted), "{text}");
+    assert_eq!(text.matches("\nL\nFilter ID").count(), 4, "{text}");
+    assert_eq!(text.matches("Dest Addr: 10.1.0.53 Dest Mask: 255.255.255.255\n").count(), 2, "{text}");
+    assert_eq!(text.matches("Dest Addr: 192.0.2.7 Dest Mask: 255.255.255.255\n").count(), 2, "{text}");
+    assert_eq!(text.matches("PHASE 2 OFFERS Count = 0\nAction: PERMIT\n").count(), 5, "{text}");
+}
+
 /// A persistent policy stands beside the local one, each with its filters.
 #[test]
 fn every_active_policy_has_its_heading() {

@@ -228,6 +228,58 @@ fn esp_without_encryption_is_readable() {
     assert!(Verdict::NullEsp.is_protected());
 }
 
+/// The checksums of TCP and ICMPv6 are over the addresses, too; the segments are scapy's.
+#[test]
+fn esp_without_encryption_shows_tcp_and_icmpv6() {
+    let tcp = hex("00050007000000010000000050022000af6500006869");
+    let echo = hex("8000244600010001");
+    let read = |source: &str, destination: &str, next: u8, inside: &[u8]| {
+        let bytes = packet(source, destination, 50, &null_esp(next, inside, 12));
+        match sight(&IpView::parse(&bytes).unwrap()) {
+            Sight::Esp { readable, .. } => readable.map(|flow| flow.to_string()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(read(A, B, 6, &tcp).as_deref(), Some("TCP 203.0.113.1:5 -> 203.0.113.2:7"));
+    assert_eq!(read(A, "203.0.113.9", 6, &tcp), None);
+    let (a, b) = ("2001:db8::1", "2001:db8::2");
+    assert_eq!(read(a, b, 58, &echo).as_deref(), Some("ICMPv6 2001:db8::1 -> 2001:db8::2"));
+    assert_eq!(read(a, "2001:db8::9", 58, &echo), None);
+    // A tunnelled datagram fills what is there.
+    let inner = packet("10.1.0.10", "10.2.0.10", 17, &udp(5, 7, b"x"));
+    assert_eq!(read(A, B, 4, &[&inner[..], &[0; 3]].concat()), None);
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+/// Parts of ESP and AH are known by their protocol number, whatever became of the first.
+#[test]
+fn parts_of_esp_and_ah_need_no_first() {
+    let part = |protocol: u8| {
+        let mut bytes = packet(A, B, protocol, &[0x45; 32]);
+        bytes[6..8].copy_from_slice(&[0, 40]);
+        let mut findings = Findings::default();
+        assert!(findings.add(&bytes));
+        let pair = &findings.pairs[&(address(A), address(B))];
+        (findings.verdict(), findings.is_whole(), pair.spis.len())
+    };
+    assert_eq!(part(50), (Verdict::ProtectedByEsp, true, 0));
+    assert_eq!(part(51), (Verdict::ProtectedByAh, true, 0));
+}
+
+/// What claims to be IP and is not, is not judged, and counted; the SPIs of AH are those of its header.
+#[test]
+fn what_is_malformed_is_counted() {
+    let mut findings = Findings::default();
+    assert!(!findings.add(&[0x45; 12]) && !findings.add(&[0x75; 40]) && !findings.add(&[]));
+    assert_eq!((findings.frames, findings.malformed, findings.not_judged()), (3, 3, 3));
+    assert!(findings.add(&packet(A, B, 51, &ah(1, &ECHO))));
+    let spis: Vec<u32> = findings.pairs[&(address(A), address(B))].spis.iter().copied().collect();
+    assert_eq!((spis, findings.is_whole()), (vec![0x9abc], false));
+}
+
 /// RFC 4861: hop limit 255 shows that no router has passed it on. It is to IPv6 what ARP is to IPv4.
 #[test]
 fn neighbour_discovery_is_no_traffic() {
@@ -413,7 +465,7 @@ fn damage_is_told_with_its_place() {
         assert_eq!((found.frames, found.damaged_at), (0, Some(48)));
         found.notes.join("; ")
     };
-    assert!(block(&|b| b[55] = 8).contains("a block of 8 octets"));
+    assert!(block(&|b| b[55] = 8).contains("a block of 8 octets: at least 12"));
     assert!(block(&|b| b[55] += 1).contains("a multiple of 4"));
     assert!(block(&|b| b[52] = 1).contains("are there"));
     assert!(block(&|b| *b.last_mut().unwrap() ^= 4).contains("ends with another length"));
@@ -530,7 +582,7 @@ fn pcapng_of_strangers_is_read() {
             // Simple: 1,500 octets on the wire, cut to 28.
             block(3, &[&word(1_500)[..], &echo].concat()),
             // The obsolete one: interface, drops, time, captured, on the wire.
-            block(2, &[&short(0)[..], &short(0), &[0; 8], &word(n), &word(n), &echo].concat()),
+            block(2, &[&short(0)[..], &short(3), &[0; 8], &word(n), &word(n), &echo].concat()),
         ]
         .concat()
     };
@@ -539,4 +591,13 @@ fn pcapng_of_strangers_is_read() {
         assert_eq!((found.frames, found.not_judged(), found.not_ip), (frames, 0, 0), "{:?}", found.notes);
         assert_eq!((found.pairs[&(address(A), address(B))].clear, found.is_whole()), (frames, true));
     }
+}
+
+/// Interfaces are numbered anew in each section.
+#[test]
+fn interfaces_are_those_of_their_section() {
+    let mut ethernet = section();
+    ethernet[37] = 1;
+    let found = read(&[section(), ethernet, section()].concat()).unwrap();
+    assert_eq!((found.frames, found.not_ip, found.not_judged()), (3, 1, 0));
 }
