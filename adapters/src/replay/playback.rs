@@ -164,3 +164,76 @@ fn time(line: &Line) -> Option<Instant> {
         Line::Out(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        [machine]
+        outside = ["eth1"]
+        [[connection]]
+        name = "to NetB"
+        local-address = "203.0.113.1"
+        remote-address = "203.0.113.2"
+        local = ["10.1.0.0/16"]
+        remote = ["10.2.0.0/16"]
+        key = "-actual key-"
+    "#;
+
+    /// Somebody asks for a negotiation at one second, and nobody answers.
+    const RUN: &str = r#"{"version":1,"program":"0.1.0","configuration":"","mtu":1400,"interfaces":[{"name":"eth1","outside":true,"addresses":[["203.0.113.1",24]]}],"routes":[{"destination":["203.0.113.0",24],"interface":0,"source":null}]}
+{"in":[1000000000,{"initiate":[0,{"local":"10.1.0.1","remote":"10.2.0.1","protocol":1,"local_port":null,"remote_port":null}]}]}
+{"in":[2500000000,"timeout"]}
+{"in":[9000000000,"timeout"]}
+"#;
+
+    fn playback(name: &str, run: &str) -> Playback {
+        let folder = std::env::temp_dir().join(format!("ipseclab-playback-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (path, secrets) = (folder.join("run.rec"), folder.join("run.rec.secrets"));
+        std::fs::write(&path, run).unwrap();
+        let zeros = vec![0; 32];
+        let lines = [
+            serde_json::json!({ "seed": [1, zeros] }).to_string(),
+            serde_json::json!({ "sources": { "file": FILE, "others": {} } }).to_string(),
+        ];
+        std::fs::write(&secrets, lines.join("\n")).unwrap();
+        let opened = Playback::open(&path, &secrets).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        opened
+    }
+
+    #[test]
+    fn it_goes_on_and_begins_again() {
+        let mut film = playback("again", RUN);
+        let seconds = Instant::from_secs;
+        assert_eq!((film.next(), film.end()), (Some(seconds(1)), seconds(9)));
+        let acquires = |film: &Playback| film.ipsec().status().ike_counters().acquires;
+        film.run_until(Instant::from_millis(999)).unwrap();
+        assert_eq!((acquires(&film), film.story().len()), (0, 0));
+        film.run_until(seconds(5)).unwrap();
+        assert_eq!((acquires(&film), film.now(), film.next()), (1, seconds(5), Some(seconds(9))));
+        let told = film.story().to_vec();
+        assert!(told[0].ends_with("somebody asks for a negotiation") && told.len() > 1, "{told:?}");
+        film.restart().unwrap();
+        assert_eq!((acquires(&film), film.now(), film.story().len()), (0, Instant::EPOCH, 0));
+        film.run_until(seconds(5)).unwrap();
+        assert_eq!((acquires(&film), film.story()), (1, &told[..]));
+        assert_eq!((film.release().name, film.difference()), ("rfc", None));
+    }
+
+    /// Outputs are those of the recording, in their order, or else that is told.
+    #[test]
+    fn another_output_is_a_difference() {
+        let with = |digest: &str| {
+            let first = RUN.find("{\"in\":[25").unwrap();
+            let (before, after) = RUN.split_at(first);
+            let mut film = playback(digest, &format!("{before}{{\"out\":\"{digest}\"}}\n{after}"));
+            film.run_until(film.end()).unwrap();
+            film.difference().map(str::to_owned)
+        };
+        let difference = with("0000000000000000").unwrap();
+        assert!(difference.contains("another output than was recorded"), "{difference}");
+    }
+}
