@@ -438,7 +438,7 @@ impl<'a> Session<'a> {
                 let what = if bound.command.verb == Verb::Show { "shown" } else { "deleted" };
                 let never = match &error {
                     StoreError::NotFound { kind: ObjectKind::Rule, name, .. }
-                        if bound.command.verb == Verb::Delete && name.eq_ignore_ascii_case("default") =>
+                        if bound.command.verb == Verb::Delete && is_default_response(name) =>
                     {
                         ". The default response rule is never deleted; `set defaultrule policy=... activate=no` switches it off"
                     }
@@ -615,4 +615,11 @@ pub(super) fn of_prompt(prompt: &str) -> Option<Context> {
         "netsh ipsec dynamic" => Some(Context::Dynamic),
         _ => None,
     }
+}
+
+/// What the default response rule is called: in scripts, in displays, and by its filter list.
+fn is_default_response(name: &str) -> bool {
+    ["default", "default response", "default response rule", "<dynamic>"]
+        .iter()
+        .any(|called| name.eq_ignore_ascii_case(called))
 }

@@ -18,15 +18,22 @@ fn is_active(store: &Store) -> bool {
 fn it_is_on_by_default_and_cannot_be_deleted() {
     const P: &str = "add policy P\nset policy P assign=y\n";
     assert!(is_active(&store(P)));
-    for line in [
-        "delete rule all policy=P",
-        "delete rule name=\"Default Response\" policy=P",
-        "delete rule name=\"<Dynamic>\" policy=P",
-        "delete rule id=1 policy=P",
+    // By what it is called, by a number, and with all others: of these there is nothing to delete.
+    for (rule, notes) in [
+        ("all", &[][..]),
+        ("id=1", &["rule '1' does not exist"]),
+        ("name=default", &["rule 'default' does not exist", "is never deleted", "activate=no"]),
+        ("name=\"Default Response\"", &["rule 'Default Response' does not exist", "is never deleted"]),
+        ("name=\"<Dynamic>\"", &["rule '<Dynamic>' does not exist", "is never deleted"]),
+        ("name=mine", &["rule 'mine' does not exist"]),
     ] {
-        // Either there is nothing to delete, or the line is refused: the rule stays.
         let mut store = store(P);
-        let _ = run_script(&mut store, "test", line.as_bytes());
+        let line = format!("delete rule {rule} policy=P");
+        let output = run_script(&mut store, "test", line.as_bytes()).unwrap_or_else(|e| panic!("{e}"));
+        let said: Vec<String> = output.notes.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), usize::from(!notes.is_empty()), "{line}: {said:?}");
+        assert!(notes.iter().all(|note| said[0].contains(note)), "{line}: {said:?}");
+        assert_eq!(said.concat().contains("never deleted"), notes.len() > 1, "{line}: {said:?}");
         assert!(is_active(&store), "{line}");
     }
     assert!(!is_active(&store(&format!("{P}set defaultrule policy=P activate=no"))));

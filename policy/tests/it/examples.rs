@@ -26,7 +26,7 @@ fn two_lists_and_three_actions() {
     }
 }
 
-/// Both negotiating actions accept clear packets that come in (KB 816514: "make a new action"); only "Optional" sends them.
+/// Both negotiating actions accept clear packets that come in (KB 816514: "create a new filter action because the default actions allow incoming traffic in clear text"); only "Optional" sends them.
 #[test]
 fn actions_accept_what_is_unsecured() {
     let store = store();

@@ -102,7 +102,7 @@ fn auditing_off_leaves_the_security_log_empty() {
 /// What a failing ping leaves in the logs: scenario, direction, computer, its 547's point and reason, and what else.
 #[test]
 fn failing_pings_have_their_reason_in_the_log() {
-    const CASES: [([&str; 5], &[u32]); 12] = [
+    const CASES: [([&str; 5], &[u32]); 13] = [
         (["kb301284-psk-mismatch", "alice-to-bob", "alice", "Me", "Negotiation timed out"], &[]),
         (["kb301284-psk-mismatch", "alice-to-bob", "bob", "Me", "Negotiation timed out"], &[]),
         (["kb301284-policy-on-one-end", "alice-to-bob", "alice", "Me", "No response from peer"], &[]),
@@ -130,6 +130,7 @@ fn failing_pings_have_their_reason_in_the_log() {
             &[],
         ),
         (["kb816514-psk-mismatch", "neta-to-netb", "gwa", "Me", "Negotiation timed out"], &[]),
+        (["kb816514-wrong-interface", "neta-to-netb", "gwa", "Me", "No response from peer"], &[]),
         (
             [
                 "kb816514-pfs-on-one-side",
@@ -174,6 +175,9 @@ fn methods_that_differ_are_named() {
     let event = runs[0].event_log.iter().find(|e| e.id == 546).unwrap();
     let fields = ["Attribute", "Expected value", "Received value"].map(|name| event.field(name).unwrap());
     assert_eq!(fields, ["Authentication Method", "RSA Signature with Certificates", "Preshared Key"]);
+    let failed = of(&runs[0], "bob", 547).next().unwrap();
+    let fields = ["Failure Point", "Failure Reason"].map(|name| failed.field(name).unwrap());
+    assert_eq!(fields, ["Me", "IKE security attributes are unacceptable"]);
 }
 
 /// How far a negotiation came, in the extra status of Windows Server 2003.

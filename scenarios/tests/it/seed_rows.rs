@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Families of rows with how many each has.
-const FAMILIES: [(&str, u32); 14] = [
+const FAMILIES: [(&str, u32); 16] = [
     ("W-TUN", 29),
     ("W-MH", 8),
     ("W-RAS", 7),
@@ -20,6 +20,8 @@ const FAMILIES: [(&str, u32); 14] = [
     ("W-BOOT", 2),
     ("W-NSH", 3),
     ("W-CON", 7),
+    ("W-IKE", 13),
+    ("W-MGT", 2),
 ];
 
 fn exists(name: &str) -> bool {

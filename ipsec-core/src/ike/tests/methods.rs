@@ -106,6 +106,32 @@ fn no_common_method_is_its_own_failure_and_names_both_sides() {
     );
 }
 
+/// "The two communication endpoints must have at least one common authentication method, or communication fails" ("Windows
+/// Server 2003 IPSec Concepts"): each method alone against each. What is not available here is not even offered.
+#[test]
+fn each_method_with_each_other() {
+    let methods = [(AuthMethod::Kerberos, KERBEROS), (certificate(), RSA), (psk("key"), PSK)];
+    for (first, offered) in &methods {
+        for (second, wanted) in &methods {
+            let mut net = between(core::slice::from_ref(first), core::slice::from_ref(second));
+            // Each repetition of message 1 is judged anew.
+            let judged = net.nodes[1].failures();
+            net.run_for(70);
+            let failures = [net.nodes[0].failures(), judged];
+            let (begins, pairs) = match (*offered, *wanted) {
+                (PSK, PSK) => ([vec![], vec![]], 1),
+                (PSK, _) => {
+                    let none = FailureReason::NoCommonMethod { offered: vec![PSK], wanted: vec![*wanted] };
+                    ([vec![FailureReason::OfferRefused(vec![PSK])], vec![none]], 0)
+                }
+                (unavailable, _) => ([vec![FailureReason::MethodNotAvailable(vec![unavailable])], vec![]], 0),
+            };
+            net.assert_same_pairs(pairs);
+            assert_eq!(failures, begins, "{offered:?} with {wanted:?}");
+        }
+    }
+}
+
 #[test]
 fn without_an_available_method_main_mode_does_not_begin() {
     let net = between(&[AuthMethod::Kerberos, certificate()], &[psk("key")]);
