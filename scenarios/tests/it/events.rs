@@ -168,6 +168,24 @@ fn failing_pings_have_their_reason_in_the_log() {
     }
 }
 
+/// Both ends name the traffic that quick mode was about, each with itself as the source.
+#[test]
+fn refused_quick_modes_name_their_traffic() {
+    let names =
+        ["Source IP Address", "Destination IP Address", "Protocol", "Source Port", "Destination Port"];
+    let (alice, bob) = ("172.16.98.231", "172.31.67.244");
+    for (name, more) in [("kb301284-pfs-on-one-side", Some(546)), ("kb301284-ports-reversed", None)] {
+        let runs = runs(&scenario(name), false);
+        let run = runs.iter().find(|r| r.name.as_deref() == Some("alice-to-bob")).unwrap();
+        let filters = |node, id| of(run, node, id).map(|e| names.map(|field| e.field(field).unwrap()));
+        for id in [Some(547), more].into_iter().flatten() {
+            assert!(filters("bob", id).count() > 0);
+            assert!(filters("bob", id).all(|filter| filter == [bob, alice, "6", "6667", "0"]), "{name} {id}");
+        }
+        assert!(filters("alice", 547).all(|filter| filter == [alice, bob, "6", "0", "6667"]), "{name}");
+    }
+}
+
 /// A pre-shared key here, a certificate there: 546 names the attribute.
 #[test]
 fn methods_that_differ_are_named() {

@@ -417,9 +417,12 @@ impl IsakmpSa {
         let decided = match checked {
             Checked::Accepted(request) => match request.decide(cx.policy, phase1, &self.names, kind) {
                 Ok(decision) => Ok((request, decision)),
-                Err((refused, entry)) => Err((refused, entry, Some(request.sa))),
+                Err((refused, entry)) => {
+                    let asked = Asked { entry, selector: request.asked(&self.names), sa: Some(request.sa) };
+                    Err((refused, asked))
+                }
             },
-            Checked::Refused(refused) => Err((refused, None, None)),
+            Checked::Refused(refused) => Err((refused, Asked::default())),
         };
         let mut exchange = Exchange::begun(cx.now);
         exchange.accepted(received.digest);
@@ -431,7 +434,7 @@ impl IsakmpSa {
                 self.quick_modes.insert(message_id, QuickModeExchange { state, exchange });
                 self.conclude(message_id, cx);
             }
-            Err((refused, entry, sa)) => self.refuse(exchange, message_id, refused, entry, sa, cx),
+            Err((refused, asked)) => self.refuse(exchange, message_id, refused, asked, cx),
         }
     }
 
@@ -441,10 +444,10 @@ impl IsakmpSa {
         mut exchange: Exchange,
         message_id: u32,
         refused: Refused,
-        entry: Option<EntryId>,
-        sa: Option<SaPayload>,
+        asked: Asked,
         cx: &mut Context<'_>,
     ) {
+        let Asked { entry, selector, sa } = asked;
         let proposal = sa.as_ref().and_then(|sa| sa.proposals.first());
         let (protocol, spi) = proposal.map_or((ProtocolId::ISAKMP, &[][..]), |p| (p.protocol, &p.spi));
         if let Some(datagram) = self.notify(refused.notify, protocol, spi, cx) {
@@ -459,7 +462,8 @@ impl IsakmpSa {
             self.dead = true;
         }
         let progress = Progress::QuickModeProcessed;
-        Failing { entry, progress, ..Failing::refused(false, cx.now, refused.reason) }.report(self, cx);
+        Failing { entry, selector, progress, ..Failing::refused(false, cx.now, refused.reason) }
+            .report(self, cx);
     }
 
     /// Sends an error notification under the protection of this SA.
@@ -603,6 +607,14 @@ fn keep_waiting(exchange: &mut Exchange, received: &Received<'_>, cx: &mut Conte
     if !exchange.wait((received.local, received.peer), received.datagram) {
         cx.ignore(received.peer, IkeError::Busy("the queue behind work"));
     }
+}
+
+/// What a quick mode asked for that was refused, as far as it could be read.
+#[derive(Default)]
+struct Asked {
+    entry: Option<EntryId>,
+    selector: Option<Selector>,
+    sa: Option<SaPayload>,
 }
 
 /// A failure, but for what names its ISAKMP SA.

@@ -136,6 +136,12 @@ impl Request {
         }
     }
 
+    /// The traffic of a request that was refused, in the first mode that it asks for.
+    pub(crate) fn asked(&self, names: &Names) -> Option<Selector> {
+        let modes = phase2::modes(&self.sa, nat::version(names));
+        self.selector(names, modes.first().copied().unwrap_or_default())
+    }
+
     /// Judges the request by policy, on a connection of this kind.
     pub(crate) fn decide(
         &self,
