@@ -8,6 +8,7 @@ use ipsec_core::spd::{Action, Spd};
 use ipsec_policy::profile::{WINDOWS_2000, WINDOWS_2003};
 
 use super::*;
+use crate::netdiag::{self, Keys};
 use crate::network_settings::{Adapter, AdapterKind};
 
 const NOW: Instant = Instant::from_secs(100);
@@ -66,7 +67,11 @@ fn spd(command: &Command) -> &Spd {
 
 /// What becomes of a packet that comes in to this TCP port.
 fn fate(spd: &Spd, port: u16) -> &Action {
-    let (local, remote) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+    fate_from("10.0.0.2", spd, port)
+}
+
+fn fate_from<'a>(remote: &str, spd: &'a Spd, port: u16) -> &'a Action {
+    let (local, remote) = ("10.0.0.1".parse().unwrap(), remote.parse().unwrap());
     let flow = FlowKey { local, remote, protocol: 6, local_port: Some(port), remote_port: Some(1025) };
     &spd.inbound(&flow, ConnectionKind::Lan).unwrap().action
 }
@@ -313,10 +318,24 @@ fn names_are_looked_up_once() {
     let lines = blocking("bob", 23).replace("srcaddr=any", "srcaddr=Bob");
     computer.enter(&script(&lines), None, NOW).unwrap();
     let (commands, _) = outputs(&mut computer);
-    assert_eq!(fate(spd(&commands[0]), 23), &Action::Discard, "each address counts");
+    let both = |databases: &PolicyDatabases| {
+        ["10.0.0.2", "10.0.0.3"].map(|from| fate_from(from, &databases.spd, 23).clone())
+    };
+    assert_eq!(fate(spd(&commands[0]), 23), &Action::Discard);
+    assert_eq!(both(&computer.databases().unwrap()), [Action::Discard, Action::Discard]);
+    let listed = |computer: &Computer| {
+        let text = netdiag::test_ipsec(computer.in_force(), &computer.local_addresses(), Keys::Masked);
+        let sources = text.lines().filter_map(|line| line.strip_prefix("Src Addr: 10.0.0."));
+        let sources = sources.filter_map(|rest| rest.strip_suffix(" Src Mask: 255.255.255.255"));
+        sources.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = listed(&computer);
+    // One filter an address, and one the other way.
+    assert_eq!(before, ["3", "1", "2", "1"]);
     computer.set_network(answers(&["10.0.0.77"]));
     assert!(outputs(&mut computer).0.is_empty());
-    assert_eq!(fate(&computer.databases().unwrap().spd, 23), &Action::Discard);
+    assert_eq!(both(&computer.databases().unwrap()), [Action::Discard, Action::Discard]);
+    assert_eq!(listed(&computer), before);
 }
 
 /// W-POL-18.
