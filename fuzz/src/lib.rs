@@ -8,6 +8,7 @@
 pub mod ah_open;
 pub mod alter;
 pub mod bytes;
+pub mod capture;
 pub mod esp_open;
 pub mod exchange;
 pub mod floated;
@@ -30,6 +31,7 @@ pub struct Target {
 /// Every fuzz body, by name.
 pub const TARGETS: &[Target] = &[
     Target { name: "ah_open", body: ah_open::body },
+    Target { name: "capture", body: capture::body },
     Target { name: "esp_open", body: esp_open::body },
     Target { name: "exchange", body: exchange::body },
     Target { name: "floated", body: floated::body },

@@ -3,6 +3,7 @@
 //! They come from exchanges recorded between real daemons, from RFCs, and from our own codecs. What libFuzzer found and
 //! was worth keeping lies beside them under names that are hashes.
 
+mod capture;
 mod exchange;
 mod floated;
 mod ipsec;
@@ -23,6 +24,7 @@ pub(crate) fn write(target: &str, name: &str, sample: &[u8]) {
 }
 
 fn main() {
+    capture::seeds();
     isakmp::seeds();
     ipsec_input::seeds();
     exchange::seeds();
