@@ -116,8 +116,12 @@ pub(crate) fn netsh(args: &NetshArgs) -> Result<bool, Error> {
     let mut text = String::new();
     for path in &args.scripts {
         let file = path.display().to_string();
-        let output = scripts::run(&mut stores, &file, &bytes(path)?, &setting).map_err(Error::usage)?;
+        let script = bytes(path)?;
+        let output = scripts::run(&mut stores, &file, &script, &setting).map_err(Error::usage)?;
         say(&file, &output.notes);
+        if output.commands == 0 {
+            eprintln!("{file}: note: {}", idle(args, &script));
+        }
         text += &output.text;
         for (name, content) in &output.files {
             text += &format!("{file}: wrote {}\n", files::write(name, content)?.display());
@@ -170,18 +174,34 @@ fn save(args: &NetshArgs, stores: &Stores) -> Result<(), Error> {
     files::replace(path, &text)
 }
 
+/// What to say of a script that came to no command: perhaps it waits for arguments, as batch files do.
+fn idle(args: &NetshArgs, script: &[u8]) -> &'static str {
+    let asks = script.windows(2).any(|two| matches!(two, [b'%', b'1'..=b'9' | b'~' | b'*']));
+    if asks && args.arguments.is_empty() {
+        "it came to no netsh command; it takes arguments: give them with --argument"
+    } else {
+        "it came to no netsh command"
+    }
+}
+
 /// Every script by itself on an empty computer, with all that is wrong in it.
 fn check(args: &NetshArgs, setting: &Setting<'_>) -> Result<bool, Error> {
     let mut good = true;
     for path in &args.scripts {
         let file = path.display().to_string();
         let stores = computer(args);
-        let (output, errors) = scripts::try_out(&stores, &file, &bytes(path)?, setting);
+        let script = bytes(path)?;
+        let (output, errors) = scripts::try_out(&stores, &file, &script, setting);
         say(&file, &output.notes);
+        let checked = output.commands + errors.len();
+        if checked == 0 {
+            eprintln!("{file}: {}", idle(args, &script));
+        }
         let list: Vec<String> = errors.iter().map(ScriptError::to_string).collect();
         let refused = if errors.is_empty() { String::new() } else { format!("{}\n", list.join("\n")) };
         print(&format!("{refused}{file}: {} commands, {} refused\n", output.commands, errors.len()))?;
-        good &= errors.is_empty();
+        // Nothing that was looked at is nothing that was good.
+        good &= errors.is_empty() && checked > 0;
     }
     Ok(good)
 }

@@ -351,6 +351,24 @@ fn netsh_runs_batch_files_with_arguments() {
     assert!(stderr(&output).contains("'ipseccmd' is not recognized"), "{}", stderr(&output));
 }
 
+/// A script that comes to no command was not checked, and one that asks for arguments says so.
+#[test]
+fn netsh_takes_no_idle_script_for_a_good_one() {
+    let out = folder("netsh-idle");
+    let (asks, empty) = (out.join("asks.cmd"), out.join("empty.cmd"));
+    std::fs::write(&asks, "if \"%1\"==\"\" exit /b\nnetsh ipsec static add policy name=%1\n").unwrap();
+    std::fs::write(&empty, "rem nothing yet\n").unwrap();
+    let (asks, empty) = (asks.display().to_string(), empty.display().to_string());
+    let output = ipseclab(&["netsh", "--check", &asks]);
+    assert_eq!((code(&output), stderr(&output).contains("give them with --argument")), (1, true));
+    let output = ipseclab(&["netsh", "--check", &asks, "--argument", "P"]);
+    assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
+    let output = ipseclab(&["netsh", "--check", &empty]);
+    assert_eq!((code(&output), stderr(&output)), (1, format!("{empty}: it came to no netsh command\n")));
+    // Without it nothing was asked but what there is.
+    assert_eq!(code(&ipseclab(&["netsh", &empty])), 0);
+}
+
 /// Exports go into the current directory, and never over a file that is not an export.
 #[test]
 fn netsh_exports_harm_no_file() {
